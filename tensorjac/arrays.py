@@ -1,0 +1,276 @@
+"""Array operations as hash-consed values: what a plan is made of, one step above source text.
+
+A :class:`Value` is an operation on other values. Equal operations are one object, so common subexpressions are computed
+once. The constructors fold what costs nothing to fold: transposes of transposes, factors of one, views of names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from .dims import Dim
+from .terms import Number, number
+
+# How tightly the text of an operation binds, as in Python.
+ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(1, 6)
+
+# Views and scalars: written again wherever they are used, because naming them would say nothing.
+FREE = frozenset({"name", "scalar", "transpose", "expand", "select"})
+
+
+class Value:
+    """An operation: its kind, its operands, and what else it needs to be written down."""
+
+    __slots__ = ("args", "detail", "hint", "kind", "mask", "rank")
+
+    kind: str
+    args: tuple[Value, ...]
+    detail: Any
+    rank: int
+    mask: bool  # boolean in NumPy: must meet a float before it is scaled or added
+    hint: str  # what a person would call it
+
+    def __init__(
+        self, kind: str, args: tuple[Value, ...], detail: Any, rank: int, mask: bool = False, hint: str = ""
+    ) -> None:
+        self.kind = kind
+        self.args = args
+        self.detail = detail
+        self.rank = rank
+        self.mask = mask
+        self.hint = hint
+
+    def __repr__(self) -> str:
+        return f"{self.kind}{self.detail or ''}{self.args!r}"
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number times sizes to powers, written with Python's own numbers so that it takes on no dtype."""
+
+    value: Number = 1
+    sizes: tuple[tuple[Dim, Number], ...] = ()
+
+    def times(self, other: Scalar) -> Scalar:
+        powers: dict[Dim, Number] = dict(self.sizes)
+        for dim, p in other.sizes:
+            powers[dim] = number(powers.get(dim, 0) + p)
+        kept = tuple(sorted(((d, p) for d, p in powers.items() if p != 0), key=lambda item: str(item[0])))
+        return Scalar(number(self.value * other.value), kept)
+
+    @property
+    def is_one(self) -> bool:
+        return self.value == 1 and not self.sizes
+
+    @property
+    def negated(self) -> Scalar:
+        return Scalar(number(-self.value), self.sizes)
+
+    def halves(self) -> tuple[list[str], list[str]]:
+        """The texts of the factors above and below the fraction bar, the sign left to the caller."""
+        above, below = [], []
+        value = abs(self.value)
+        if isinstance(value, Fraction):
+            if value.numerator != 1:
+                above.append(str(value.numerator))
+            below.append(str(value.denominator))
+        elif value != 1:
+            above.append(repr(value))
+        for dim, p in self.sizes:
+            text = dim_text(dim)
+            side = above if p > 0 else below
+            size = abs(p)
+            if size == 1:
+                side.append(text)
+            elif size == Fraction(1, 2):
+                side.append(f"math.sqrt({text.strip('()')})")
+            else:
+                side.append(f"{text}**{size if isinstance(size, int) else repr(float(size))}")
+        return above, below
+
+
+def dim_text(dim: Dim) -> str:
+    text = str(dim)
+    return text if dim.name is not None or dim.value is not None else f"({text})"
+
+
+@dataclass(frozen=True)
+class Write:
+    """One assignment into an array being filled: where, what, and whether it adds."""
+
+    target: str
+    adds: bool
+
+
+@dataclass
+class Values:
+    """The table in which equal values are one object."""
+
+    known: dict[tuple[Any, ...], Value] = field(default_factory=dict)
+
+    def make(
+        self, kind: str, args: Sequence[Value], detail: Any, rank: int, mask: bool = False, hint: str = ""
+    ) -> Value:
+        key = (kind, tuple(map(id, args)), detail, rank)
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = Value(kind, tuple(args), detail, rank, mask, hint)
+        return found
+
+    # Leaves
+
+    def name(self, text: str, rank: int, mask: bool = False) -> Value:
+        return self.make("name", (), text, rank, mask)
+
+    def scalar(self, scalar: Scalar) -> Value:
+        return self.make("scalar", (), scalar, 0)
+
+    # Views
+
+    def transpose(self, value: Value, order: Sequence[int]) -> Value:
+        """The axes of ``value`` in the order ``order``."""
+        order = tuple(order)
+        if value.kind == "transpose":
+            order = tuple(value.detail[k] for k in order)
+            value = value.args[0]
+        if order == tuple(range(value.rank)):
+            return value
+        if value.kind == "scale":
+            return self._scaled(self.transpose(value.args[0], order), value.detail)
+        return self.make("transpose", (value,), order, value.rank, value.mask)
+
+    def expand(self, value: Value, places: Sequence[bool]) -> Value:
+        """``value`` with axes of size 1 where ``places`` is False; those in front need not be written."""
+        places = tuple(places)
+        while places and not places[0]:
+            places = places[1:]
+        if all(places):
+            return value
+        if value.kind == "scale":
+            return self._scaled(self.expand(value.args[0], places), value.detail)
+        return self.make("expand", (value,), places, len(places), value.mask)
+
+    def select(self, value: Value, items: Sequence[str]) -> Value:
+        """Basic indexing: one text per axis, an integer where the axis goes."""
+        items = tuple(items)
+        while items and items[-1] == ":":
+            items = items[:-1]
+        if not items:
+            return value
+        rank = value.rank - sum(":" not in item for item in items)
+        return self.make("select", (value,), items, rank, value.mask)
+
+    # Arithmetic
+
+    def multiply(self, a: Value, b: Value) -> Value:
+        if a.kind == "scalar" and b.kind == "scalar":
+            return self.scalar(a.detail.times(b.detail))
+        for one, other in ((a, b), (b, a)):
+            if one.kind == "scalar":
+                return self._scaled(other, one.detail)
+        if a.kind == "scale":
+            return self._scaled(self.multiply(a.args[0], b), a.detail)
+        if b.kind == "scale":
+            return self._scaled(self.multiply(a, b.args[0]), b.detail)
+        return self.make("multiply", (a, b), None, max(a.rank, b.rank), a.mask and b.mask, "prod")
+
+    def _scaled(self, value: Value, by: Scalar) -> Value:
+        if value.kind == "scale":
+            by = by.times(value.detail)
+            value = value.args[0]
+        if by.is_one:
+            return value
+        if value.mask:
+            value = self.floating(value)
+        if by.value < 0 and value.kind == "subtract":
+            return self._scaled(self.make("subtract", value.args[::-1], None, value.rank, hint="diff"), by.negated)
+        return self.make("scale", (value,), by, value.rank, hint=value.hint)
+
+    def floating(self, value: Value) -> Value:
+        """A mask as numbers of the inputs' dtype."""
+        return self.make("floating", (value,), None, value.rank) if value.mask else value
+
+    def divide(self, a: Value, b: Value) -> Value:
+        if b.kind == "scalar":
+            inverse = b.detail
+            value = Fraction(1) / Fraction(inverse.value) if not isinstance(inverse.value, float) else 1 / inverse.value
+            return self.multiply(a, self.scalar(Scalar(number(value), tuple((d, number(-p)) for d, p in inverse.sizes))))
+        if b.kind == "scale":
+            return self.divide(self.divide(a, self.scalar(b.detail)), b.args[0])
+        if a.kind == "scale":
+            return self._scaled(self.divide(a.args[0], b), a.detail)
+        if a.mask:
+            a = self.floating(a)
+        return self.make("divide", (a, b), None, max(a.rank, b.rank), hint=a.hint)
+
+    def add(self, a: Value, b: Value) -> Value:
+        """a + b, or a − (−b) where b is written with a minus sign."""
+        a, b = self.floating(a), self.floating(b)
+        if negative(a) and not negative(b):
+            a, b = b, a
+        if negative(b):
+            return self.make("subtract", (a, self.negated(b)), None, max(a.rank, b.rank), hint="diff")
+        return self.make("add", (a, b), None, max(a.rank, b.rank), hint="total")
+
+    def negated(self, value: Value) -> Value:
+        return self.multiply(value, self.scalar(Scalar(-1)))
+
+    def power(self, value: Value, exponent: Number) -> Value:
+        if value.kind == "scalar":
+            scalar = value.detail
+            if isinstance(exponent, int) and not scalar.sizes and scalar.value != 0:
+                raised = Fraction(scalar.value) ** exponent if not isinstance(scalar.value, float) else scalar.value**exponent
+                return self.scalar(Scalar(number(raised)))
+            if scalar.value == 1:
+                return self.scalar(Scalar(1, tuple((d, number(p * exponent)) for d, p in scalar.sizes)))
+        if exponent == 1:
+            return value
+        value = self.floating(value)
+        if exponent == Fraction(1, 2):
+            return self.call("np.sqrt({0})", (value,), hint="root")
+        return self.make("power", (value,), exponent, value.rank, hint=value.hint)
+
+    # Everything else
+
+    def call(
+        self,
+        template: str,
+        args: Sequence[Value],
+        rank: int | None = None,
+        mask: bool = False,
+        hint: str = "",
+        names: Iterable[str] = (),
+    ) -> Value:
+        """A text with places for the arguments; a place that is a method call's object is marked ``{0.}``."""
+        if rank is None:
+            rank = max((arg.rank for arg in args), default=0)
+        return self.make("call", args, (template, tuple(names)), rank, mask, hint)
+
+    def matmul(self, a: Value, b: Value) -> Value:
+        if a.kind == "scale":
+            return self._scaled(self.matmul(a.args[0], b), a.detail)
+        if b.kind == "scale":
+            return self._scaled(self.matmul(a, b.args[0]), b.detail)
+        a, b = self.floating(a), self.floating(b)
+        rank = max(a.rank, b.rank) - (1 if 1 in (a.rank, b.rank) else 0) - (1 if a.rank == b.rank == 1 else 0)
+        return self.make("matmul", (a, b), None, max(rank, 0), hint="M")
+
+    def total(self, value: Value, axes: Sequence[int]) -> Value:
+        """The sum over some axes."""
+        if value.kind == "scale":
+            return self._scaled(self.total(value.args[0], axes), value.detail)
+        value = self.floating(value)
+        return self.make("sum", (value,), tuple(sorted(axes)), value.rank - len(axes), hint="total")
+
+    def filled(self, shape: Sequence[Dim], base: str, writes: Sequence[tuple[Write, Value]], hint: str = "") -> Value:
+        """A new array of this shape, all ``base``, into which values are written."""
+        values = [value for _, value in writes]
+        return self.make("filled", values, (tuple(shape), base, tuple(w for w, _ in writes)), len(shape), hint=hint)
+
+
+def negative(value: Value) -> bool:
+    """Whether the text of the value begins with a minus sign that could go."""
+    return value.kind in ("scale", "scalar") and value.detail.value < 0

@@ -1,0 +1,890 @@
+"""From expressions to array operations: which products to share, in which order to contract, how to call NumPy.
+
+The planner sees all outputs at once. It opens contractions that are used once, shares the elementwise pairs that
+several products need, takes common factors out of sums, orders each product by cost, and classifies every step as a
+matrix product, an elementwise product, or, where nothing better fits, an ``einsum``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import opt_einsum
+
+from .arrays import Scalar, Value, Values, Write, dim_text
+from .dims import Dim, nonnegative
+from .primitives import Primitive
+from .terms import (
+    DELTA,
+    ONE,
+    ZERO,
+    Affine,
+    Apply,
+    Constant,
+    Contraction,
+    Factor,
+    Index,
+    Input,
+    Number,
+    Position,
+    Shared,
+    Size,
+    Slot,
+    Sum,
+    Tensor,
+    Term,
+    combine,
+    number,
+    product,
+    shared,
+    slot_labels,
+    slot_parts,
+    topological,
+)
+
+# Sizes by which orders are compared while none are given: what matters is that they are large and alike.
+NOMINAL = 64
+# One element moved costs about as much as this many multiplications and additions.
+MOVED = 4.0
+# Above this many factors, subsets are too many and the path optimiser's greedy order is used.
+EXHAUSTIVE = 6
+
+Labelled = tuple[Value, tuple[Index, ...]]
+
+
+@dataclass
+class Program:
+    """Array operations for some outputs: the values to return, in order."""
+
+    values: Values
+    outputs: list[Value]
+    shapes: list[tuple[Dim, ...]]
+
+
+def plan(
+    outputs: Sequence[tuple[Sequence[Index], Sum]],
+    constants: Mapping[Tensor, str],
+    sizes: Mapping[str, int] | None = None,
+) -> Program:
+    """The operations that compute ``outputs``, given as (axes, expression), ordered for these sizes."""
+    planner = _Planner(constants, sizes or {})
+    values = planner.run([(tuple(axes), body) for axes, body in outputs])
+    return Program(planner.values, values, [tuple(axis.dim for axis in axes) for axes, _ in outputs])
+
+
+class _Planner:
+    def __init__(self, constants: Mapping[Tensor, str], sizes: Mapping[str, int]) -> None:
+        self.values = Values()
+        self.constants = constants
+        self.sizes = sizes
+        self.bodies: dict[Tensor, list[Sum]] = {}
+        self.done: dict[Tensor, Labelled] = {}
+        self._cost: dict[Dim, float] = {}
+
+    # Sizes
+
+    def extent(self, index: Index) -> float:
+        found = self._cost.get(index.dim)
+        if found is None:
+            env = {name: self.sizes.get(name, NOMINAL) for name in index.dim.names}
+            found = self._cost[index.dim] = float(max(index.dim.evaluate(env), 1))
+        return found
+
+    def volume(self, labels: Iterable[Index]) -> float:
+        total = 1.0
+        for label in labels:
+            total *= self.extent(label)
+        return total
+
+    # The whole program
+
+    def run(self, outputs: list[tuple[tuple[Index, ...], Sum]]) -> list[Value]:
+        """Plan all outputs: gather the bodies, open and share, then compile from the ground up."""
+        bodies = _gathered([body for _, body in outputs])
+        roots = [body for _, body in outputs]
+        roots, bodies = _opened(roots, bodies)
+        roots, bodies = self._paired(roots, bodies)
+        self.bodies = bodies
+        for tensor in topological_bodies(roots, bodies):
+            self.done[tensor] = self._tensor(tensor)
+        return [self._output(axes, body) for (axes, _), body in zip(outputs, roots, strict=True)]
+
+    def _output(self, axes: tuple[Index, ...], body: Sum) -> Value:
+        value, labels = self.expression(body, axes)
+        value = self.values.floating(self.aligned((value, labels), axes))
+        return self.broadcast(value, labels, axes)
+
+    def broadcast(self, value: Value, labels: Sequence[Index], axes: Sequence[Index]) -> Value:
+        """The value with every axis at its full size."""
+        if set(labels) >= set(axes) and value.kind != "scalar":
+            return value
+        shape = tuple(axis.dim for axis in axes)
+        return self.values.make("full", (value,), shape, len(axes))
+
+    # Sharing of elementwise pairs
+
+    def _paired(
+        self, roots: list[Sum], bodies: dict[Tensor, list[Sum]]
+    ) -> tuple[list[Sum], dict[Tensor, list[Sum]]]:
+        """Products that several terms contain become tensors of their own, where that costs no more than leaving them."""
+        for _ in range(24):
+            best = self._best_pair([*roots, *(body for group in bodies.values() for body in group)])
+            if best is None:
+                break
+            # a pair is computed from its own factors, so its body is left out of the replacement
+            target = best
+            body = target.body
+            roots = [_with_pair(root, target) for root in roots]
+            bodies = {
+                tensor: group if tensor is target else [_with_pair(b, target) for b in group]
+                for tensor, group in bodies.items()
+            }
+            bodies[target] = [body]
+        return roots, bodies
+
+    def _best_pair(self, bodies: Sequence[Sum]) -> Shared | None:
+        found: dict[Tensor, list[float]] = {}
+        cost: dict[Tensor, float] = {}
+        for body in bodies:
+            for term in body.terms:
+                if len(term.factors) < 2:
+                    continue
+                for tensor, size, otherwise in self._pairs(term):
+                    found.setdefault(tensor, []).append(otherwise)
+                    cost[tensor] = size
+        best: tuple[float, int, Shared] | None = None
+        for tensor, alternatives in found.items():
+            if len(alternatives) < 2:
+                continue
+            saved = sum(alternatives) - cost[tensor]
+            assert isinstance(tensor, Shared)
+            if saved >= 0 and (best is None or (saved, len(alternatives)) > best[:2]):
+                best = (saved, len(alternatives), tensor)
+        return None if best is None else best[2]
+
+    def _pairs(self, term: Term) -> Iterable[tuple[Tensor, float, float]]:
+        """Elementwise pairs in a term: the pair, its cost, and the least cost of applying the smaller one elsewhere."""
+        units = [f for f in (_unit(factor) for factor in term.factors) if f is not None]
+        hidden = set(term.summed)
+        out = term.labels - hidden
+        seen: set[Tensor] = set()
+        for a, b in combinations(units, 2):
+            la, lb = set(a.labels), set(b.labels)
+            if not la >= lb:
+                a, b, la, lb = b, a, lb, la
+            if not la >= lb or not lb:
+                continue
+            pair = shared(Sum((product(1, (a, b)),))).tensor
+            if pair in seen:
+                continue
+            seen.add(pair)
+            others = [set(f.labels) for f in units if f is not a and f is not b]
+            places = [self.volume(labels) for labels in others if labels >= lb]
+            if lb <= out and (hidden or places):
+                places.append(self.volume(out))
+            size = self.volume(la)
+            yield pair, size, min([size, *places])
+
+    # Tensors
+
+    def _tensor(self, tensor: Tensor) -> Labelled:
+        axes = tensor.axes
+        if isinstance(tensor, Input):
+            return self.values.name(tensor.name, tensor.rank), axes
+        if isinstance(tensor, Constant):
+            array: Any = tensor.array
+            return self.values.name(self.constants[tensor], tensor.rank, array.dtype.kind == "b"), axes
+        if isinstance(tensor, Size):
+            return self.values.scalar(Scalar(1, ((tensor.dim, 1),))), ()
+        if isinstance(tensor, Position):
+            return self.values.call("np.arange({d0}, dtype=dtype)", (), 1, names=(str(tensor.shape[0]),)), axes
+        if isinstance(tensor, Apply):
+            return self._apply(tensor)
+        (body,) = self.bodies[tensor]
+        value, labels = self.expression(body, axes if _has_delta(body) else None)
+        return value, labels
+
+    def _apply(self, tensor: Apply) -> Labelled:
+        primitive = tensor.operation
+        assert isinstance(primitive, Primitive)
+        bodies = self.bodies[tensor]
+        batch = tensor.axes[: tensor.batch]
+        if primitive.elementwise:
+            return self._elementwise(tensor, primitive, bodies, batch)
+        (body,), (core,) = bodies, tensor.cores
+        want = (*batch, *core)
+        value, labels = self.expression(body, want)
+        value = self.values.floating(self.aligned((value, labels), want))
+        value = self.broadcast(value, labels, want)
+        hint = primitive.name
+        if primitive.reduces:
+            axes = tuple(range(len(batch), len(want)))
+            text = "" if len(axes) == len(want) else f"axis={axes[0] if len(axes) == 1 else axes}"
+            result = self.values.call(primitive.source.replace("{axes}", text).replace("{0}", "{0.}"), (value,), len(batch), hint=hint)
+        else:
+            result = self.values.call(primitive.source, (value,), tensor.rank, hint=hint)
+        return result, tensor.axes
+
+    def _elementwise(
+        self, tensor: Apply, primitive: Primitive, bodies: Sequence[Sum], batch: tuple[Index, ...]
+    ) -> Labelled:
+        parts = [self.expression(body, None) for body in bodies]
+        order: list[Index] = []
+        for _, labels in sorted(parts, key=lambda part: -len(part[1])):
+            order.extend(label for label in labels if label not in order)
+        args = [self.aligned(part, order) for part in parts]
+        args = [arg if primitive.name == "mask" else self.values.floating(arg) for arg in args]
+        names = ("erf",) if primitive.name == "erf" else ("xlogy",) if primitive.name == "xlogy" else ()
+        source = primitive.source
+        if primitive.name == "where" and args[0].kind == "call" and primitive.boolean is False:
+            args[0] = parts[0][0] if args[0] is parts[0][0] else args[0]
+        value = self.values.call(source, args, len(order), primitive.boolean, primitive.name, names)
+        return value, tuple(order)
+
+    # Expressions
+
+    def expression(self, body: Sum, want: tuple[Index, ...] | None) -> Labelled:
+        """The value of a sum, laid out as ``want`` where given."""
+        if not body.terms:
+            return self.values.scalar(Scalar(0)), ()
+        if len(body.terms) == 1:
+            return self._single(body.terms[0], want)
+        if want is not None:
+            written = [term for term in body.terms if _needs_write(term, want)]
+            if written:
+                return self._written(body, written, want)
+        common = _common_factors(body)
+        if common:
+            rest = _divided(body, common)
+            return self._times(common, rest, want)
+        group = self._grouped(body)
+        if group is not None:
+            common, inside, outside = group
+            first = self._times([common], _divided(inside, [common]), want)
+            return self._added([first, self.expression(outside, want)], want)
+        ordered = sorted(body.terms, key=lambda term: (term.coefficient < 0, -self.volume(term.free)))
+        return self._added([self.term(term, want) for term in ordered], want)
+
+    def _added(self, parts: Sequence[Labelled], want: tuple[Index, ...] | None) -> Labelled:
+        order = list(want) if want is not None else []
+        for _, labels in sorted(parts, key=lambda part: -len(part[1])):
+            order.extend(label for label in labels if label not in order)
+        present = {label for _, labels in parts for label in labels}
+        kept = tuple(label for label in order if label in present)
+        total: Value | None = None
+        for part in parts:
+            value = self.aligned(part, kept)
+            total = value if total is None else self.values.add(total, value)
+        assert total is not None
+        return total, kept
+
+    def _times(self, common: Sequence[Factor], rest: Sum, want: tuple[Index, ...] | None) -> Labelled:
+        inner = self.expression(rest, want)
+        return self._joined([*map(self.operand, common), inner], [f.power for f in common] + [1], want)
+
+    def _grouped(self, body: Sum) -> tuple[Factor, Sum, Sum] | None:
+        """The largest factor that several terms share, those terms, and the others."""
+        count: dict[tuple[Tensor, tuple[Slot, ...]], list[Term]] = {}
+        for term in body.terms:
+            for factor in term.factors:
+                if factor.tensor is not DELTA and not term.summed and any(True for _ in factor.labels):
+                    count.setdefault((factor.tensor, factor.slots), []).append(term)
+        best: tuple[float, Factor, list[Term]] | None = None
+        for (tensor, slots), terms in count.items():
+            if len(terms) < 2:
+                continue
+            powers = [f.power for t in terms for f in t.factors if f.tensor is tensor and f.slots == slots]
+            if min(powers) < 0 < max(powers):
+                continue
+            factor = Factor(tensor, slots, min(powers, key=abs))
+            size = self.volume(factor.labels)
+            if best is None or size > best[0]:
+                best = (size, factor, terms)
+        if best is None:
+            return None
+        inside = [t for t in body.terms if t in best[2]]
+        outside = [t for t in body.terms if t not in best[2]]
+        return best[1], Sum(inside), Sum(outside)
+
+    def _single(self, term: Term, want: tuple[Index, ...] | None) -> Labelled:
+        if want is not None and _needs_write(term, want):
+            return self._written(Sum((term,)), [term], want)
+        return self.term(term, want)
+
+    def term(self, term: Term, want: tuple[Index, ...] | None) -> Labelled:
+        """The value of one product, summed over its summed indices."""
+        operands = [self.operand(factor) for factor in term.factors]
+        powers = [factor.power for factor in term.factors]
+        value, labels = self._joined(operands, powers, want, term.summed)
+        return self.values.multiply(value, self.values.scalar(Scalar(term.coefficient))), labels
+
+    # Products
+
+    def _joined(
+        self,
+        operands: Sequence[Labelled],
+        powers: Sequence[Number],
+        want: Sequence[Index] | None,
+        summed: Sequence[Index] = (),
+    ) -> Labelled:
+        """The product of operands raised to powers, summed over ``summed``: ordered by cost and built pair by pair."""
+        above: list[Labelled] = []
+        below: list[Labelled] = []
+        scalar = self.values.scalar(Scalar())
+        for (value, labels), exponent in zip(operands, powers, strict=True):
+            if value.kind == "scalar":
+                scalar = self.values.multiply(scalar, self.values.power(value, exponent))
+            elif isinstance(exponent, int) and exponent < 0 or (not isinstance(exponent, int) and exponent < 0):
+                below.append((self.values.power(value, number(-exponent)), labels))
+            else:
+                above.append((self.values.power(value, exponent), labels))
+        if not above and not below:
+            return scalar, ()
+        hidden = set(summed)
+        divided, after = self._applied_below(above, below, hidden)
+        result = self._ordered(divided, hidden, want) if divided else (self.values.scalar(Scalar()), ())
+        for value, labels in after:
+            result = self._quotient(result, (value, labels), want)
+        return self.values.multiply(result[0], scalar), result[1]
+
+    def _applied_below(
+        self, above: list[Labelled], below: list[Labelled], hidden: set[Index]
+    ) -> tuple[list[Labelled], list[Labelled]]:
+        """The factors above the fraction bar, each divided by what is divided most cheaply there; and the divisors
+        that are cheapest applied to the finished product."""
+        parts = list(above)
+        after: list[Labelled] = []
+        out = {label for _, labels in parts for label in labels} - hidden
+        for value, labels in below:
+            best: int | None = None
+            for k, (_, held) in enumerate(parts):
+                if set(held) >= set(labels) and (best is None or self.volume(held) < self.volume(parts[best][1])):
+                    best = k
+            late = set(labels) <= out or not hidden.intersection(labels)
+            if late and (best is None or (hidden and self.volume(out) < self.volume(parts[best][1]))):
+                after.append((value, labels))
+            elif best is None:
+                parts.append((self.values.divide(self.values.scalar(Scalar()), value), labels))
+            else:
+                parts[best] = self._quotient(parts[best], (value, labels), parts[best][1])
+        return parts, after
+
+    def _quotient(self, above: Labelled, below: Labelled, want: Sequence[Index] | None) -> Labelled:
+        labels = dict.fromkeys([*above[1], *below[1]])
+        order = [label for label in want if label in labels] if want is not None else []
+        order += [label for label in labels if label not in order]
+        return self.values.divide(self.aligned(above, order), self.aligned(below, order)), tuple(order)
+
+    def _ordered(self, parts: list[Labelled], hidden: set[Index], want: Sequence[Index] | None) -> Labelled:
+        """All parts joined pair by pair in the cheapest order found."""
+        out = {label for _, labels in parts for label in labels} - hidden
+        remaining = [(self._presummed(part, k, parts, hidden)) for k, part in enumerate(parts)]
+        for a, b in self._path(remaining, out):
+            first, second = remaining[a], remaining[b]
+            rest = [part for k, part in enumerate(remaining) if k not in (a, b)]
+            needed = out | {label for _, labels in rest for label in labels}
+            remaining = [*rest, self._pair(first, second, needed, want if not rest else None)]
+        (only,) = remaining
+        return self._presummed(only, 0, remaining, hidden)
+
+    def _presummed(self, part: Labelled, place: int, parts: Sequence[Labelled], hidden: set[Index]) -> Labelled:
+        """The part summed over the indices that nothing else carries."""
+        value, labels = part
+        elsewhere = {label for k, (_, other) in enumerate(parts) if k != place for label in other}
+        lone = [k for k, label in enumerate(labels) if label in hidden and label not in elsewhere]
+        if not lone:
+            return part
+        return self.values.total(value, lone), tuple(label for k, label in enumerate(labels) if k not in lone)
+
+    def _path(self, parts: Sequence[Labelled], out: set[Index]) -> list[tuple[int, int]]:
+        """Pairs of positions, the result of each going to the end of the list."""
+        if len(parts) <= 1:
+            return []
+        if len(parts) == 2:
+            return [(0, 1)]
+        sets = [frozenset(labels) for _, labels in parts]
+        if len(parts) <= EXHAUSTIVE:
+            return self._exhaustive(sets, frozenset(out))
+        names = {label: opt_einsum.get_symbol(k) for k, label in enumerate(dict.fromkeys(x for s in sets for x in s))}
+        sized = {names[label]: int(self.extent(label)) for label in names}
+        path = opt_einsum.paths.greedy(
+            [frozenset(names[x] for x in s) for s in sets], frozenset(names[x] for x in out), sized
+        )
+        return [(pair[0], pair[1]) if len(pair) == 2 else (pair[0], pair[0]) for pair in path]
+
+    def _exhaustive(self, sets: Sequence[frozenset[Index]], out: frozenset[Index]) -> list[tuple[int, int]]:
+        """The cheapest bracketing, by dynamic programming over subsets."""
+        count = len(sets)
+        full = (1 << count) - 1
+        carried: dict[int, frozenset[Index]] = {}
+        for mask in range(1, full + 1):
+            inside = frozenset().union(*(sets[k] for k in range(count) if mask >> k & 1))
+            outside = frozenset().union(out, *(sets[k] for k in range(count) if not mask >> k & 1))
+            carried[mask] = inside & outside if mask & (mask - 1) else sets[mask.bit_length() - 1]
+        best: dict[int, tuple[float, int]] = {1 << k: (0.0, 0) for k in range(count)}
+        for mask in range(1, full + 1):
+            if mask in best:
+                continue
+            part = (mask - 1) & mask
+            while part:
+                other = mask ^ part
+                if part > other:
+                    union = carried[part] | carried[other]
+                    flops = self.volume(union) * (2 if union - carried[mask] else 1)
+                    cost = best[part][0] + best[other][0] + flops + MOVED * self.volume(carried[mask])
+                    if mask not in best or cost < best[mask][0]:
+                        best[mask] = (cost, part)
+                part = (part - 1) & mask
+        order: list[int] = [1 << k for k in range(count)]
+        path: list[tuple[int, int]] = []
+        waiting, splits = [full], []
+        while waiting:
+            mask = waiting.pop()
+            if mask & (mask - 1):
+                splits.append(mask)
+                part = best[mask][1]
+                waiting += [part, mask ^ part]
+        for mask in reversed(splits):
+            part = best[mask][1]
+            a, b = sorted((order.index(part), order.index(mask ^ part)))
+            path.append((a, b))
+            order = [m for k, m in enumerate(order) if k not in (a, b)] + [mask]
+        return path
+
+    def _pair(self, a: Labelled, b: Labelled, needed: set[Index], want: Sequence[Index] | None) -> Labelled:
+        """Two operands joined: an elementwise product, a matrix product, or an einsum."""
+        (va, la), (vb, lb) = a, b
+        both = [label for label in la if label in lb]
+        contracted = [label for label in both if label not in needed]
+        if not contracted:
+            return self._elementwise_product(a, b, want)
+        batch = [label for label in both if label in needed]
+        left = [label for label in la if label not in lb]
+        right = [label for label in lb if label not in la]
+        if want is not None and left and right:
+            place = {label: k for k, label in enumerate(want)}
+            if place.get(left[0], 0) > place.get(right[0], 0):
+                return self._pair(b, a, needed, None)
+        elif want is None and left and right and la[-1] not in contracted and lb[-1] in contracted:
+            # b's rows against a's columns: written the other way round neither needs a transpose
+            if la[0] in contracted or not batch:
+                return self._pair(b, a, needed, [*batch, *right, *left])
+        return self._contracted(va, la, vb, lb, batch, left, right, contracted)
+
+    def _contracted(
+        self,
+        va: Value,
+        la: Sequence[Index],
+        vb: Value,
+        lb: Sequence[Index],
+        batch: list[Index],
+        left: list[Index],
+        right: list[Index],
+        contracted: list[Index],
+    ) -> Labelled:
+        values = self.values
+        single = len(contracted) == 1 and len(left) <= 1 and len(right) <= 1
+        if single and (not batch or (left and right)):
+            first = self.aligned((va, tuple(la)), [*batch, *left, *contracted])
+            second = self.aligned((vb, tuple(lb)), [*batch, *contracted, *right])
+            return values.matmul(first, second), (*batch, *left, *right)
+        if not left and not right:
+            if not batch and len(contracted) > 1:
+                second = self.aligned((vb, tuple(lb)), la)
+                return values.call("np.vdot({0}, {1})", (va, second), 0, hint="total"), ()
+            if len(contracted) == 1 and la[-1] is contracted[0] and lb[-1] is contracted[0] and batch == list(la[:-1]):
+                second = self.aligned((vb, tuple(lb)), la)
+                first = values.floating(va)
+                return values.call("np.vecdot({0}, {1})", (first, values.floating(second)), len(batch), hint="dot"), tuple(batch)
+        if not batch and not single:
+            axes = ([la.index(x) for x in contracted], [lb.index(x) for x in contracted])
+            text = f"np.tensordot({{0}}, {{1}}, axes={axes})" if len(contracted) > 1 else (
+                f"np.tensordot({{0}}, {{1}}, axes=({axes[0][0]}, {axes[1][0]}))"
+            )
+            parts = (values.floating(va), values.floating(vb))
+            return values.call(text, parts, len(left) + len(right), hint="M"), (*left, *right)
+        names = {label: chr(ord("i") + k) for k, label in enumerate(dict.fromkeys([*la, *lb]))}
+        result = [*batch, *left, *right]
+        text = ",".join("".join(names[x] for x in part) for part in (la, lb))
+        spec = f"{text}->{''.join(names[x] for x in result)}"
+        parts = (values.floating(va), values.floating(vb))
+        return values.call(f'np.einsum("{spec}", {{0}}, {{1}})', parts, len(result), hint="M"), tuple(result)
+
+    def _elementwise_product(self, a: Labelled, b: Labelled, want: Sequence[Index] | None) -> Labelled:
+        if len(b[1]) > len(a[1]):
+            a, b = b, a
+        labels = dict.fromkeys([*a[1], *b[1]])
+        order = [label for label in want if label in labels] if want is not None else []
+        order += [label for label in labels if label not in order]
+        return self.values.multiply(self.aligned(a, order), self.aligned(b, order)), tuple(order)
+
+    def aligned(self, part: Labelled, order: Sequence[Index]) -> Value:
+        """The value with its axes in this order, and axes of size 1 for the labels that it lacks."""
+        value, labels = part
+        if not labels:
+            return value
+        place = {label: k for k, label in enumerate(labels)}
+        value = self.values.transpose(value, [place[label] for label in order if label in place])
+        return self.values.expand(value, [label in place for label in order])
+
+    # Factors
+
+    def operand(self, factor: Factor) -> Labelled:
+        """A factor's tensor read at its slots; the power is left to the caller."""
+        if factor.tensor is DELTA:
+            return self._mask(factor.slots[0])
+        value, axes = self.done[factor.tensor]
+        by_axis = dict(zip(factor.tensor.axes, factor.slots, strict=True))
+        return self._read(value, [by_axis[axis] for axis in axes], [axis.dim for axis in axes])
+
+    def _read(self, value: Value, slots: Sequence[Slot], dims: Sequence[Dim]) -> Labelled:
+        if all(isinstance(s, Index) and s.dim is d for s, d in zip(slots, dims, strict=True)) and len(
+            set(slots)
+        ) == len(slots):
+            return value, tuple(s for s in slots if isinstance(s, Index))
+        items: list[str] = []
+        kept: list[Slot] = []
+        kept_dims: list[Dim] = []
+        for slot, dim in zip(slots, dims, strict=True):
+            labels = list(slot_labels(slot))
+            if len(labels) <= 1:
+                items.append(_item(slot, dim))
+                if labels:
+                    kept.append(labels[0])
+                    kept_dims.append(labels[0].dim)
+            else:
+                items.append(":")
+                kept.append(slot)
+                kept_dims.append(dim)
+        value = self.values.select(value, items)
+        if any(isinstance(slot, Affine) for slot in kept):
+            value, labels_now = self._spread(value, kept, kept_dims)
+        else:
+            labels_now = tuple(slot for slot in kept if isinstance(slot, Index))
+        return self._undiagonal(value, labels_now)
+
+    def _spread(self, value: Value, slots: Sequence[Slot], dims: Sequence[Dim]) -> Labelled:
+        """Axes read at several indices at once: the digits of a reshape, or windows."""
+        order: list[Index] = []
+        shape: list[str] = []
+        digits = True
+        for slot, dim in zip(slots, dims, strict=True):
+            if isinstance(slot, Index):
+                order.append(slot)
+                shape.append(str(slot.dim))
+                continue
+            split = _radix(slot, dim)
+            if split is None:
+                digits = False
+                break
+            order.extend(split)
+            shape.extend(str(index.dim) for index in split)
+        if digits:
+            text = ", ".join(shape)
+            return self.values.call(f"{{0.}}.reshape({text})", (value,), len(order), value.mask, value.hint), tuple(order)
+        labels = tuple(dict.fromkeys(label for slot in slots for label in slot_labels(slot)))
+        items = ", ".join(_positions(slot, labels) for slot in slots)
+        return self.values.call(f"{{0.}}[{items}]", (value,), len(labels), value.mask, value.hint), labels
+
+    def _undiagonal(self, value: Value, labels: tuple[Index, ...]) -> Labelled:
+        if len(set(labels)) == len(labels):
+            return value, labels
+        kept = tuple(dict.fromkeys(labels))
+        names = {label: chr(ord("i") + k) for k, label in enumerate(kept)}
+        spec = f"{''.join(names[x] for x in labels)}->{''.join(names[x] for x in kept)}"
+        return self.values.call(f'np.einsum("{spec}", {{0}})', (value,), len(kept), value.mask, value.hint), kept
+
+    def _mask(self, form: Slot) -> Labelled:
+        """A δ as an array of zeros and ones, where nothing else is possible."""
+        offset, parts = slot_parts(form)
+        if len(parts) == 2 and offset is ZERO:
+            (a, p), (b, q) = parts
+            if p is ONE and (p + q) is ZERO:
+                sizes = str(a.dim) if a.dim is b.dim else f"{a.dim}, {b.dim}"
+                return self.values.call(f"np.eye({sizes}, dtype=dtype)", (), 2, hint="eye"), (a, b)
+        labels = tuple(index for index, _ in parts)
+        text = f"({_positions(form, labels)} == 0)"
+        return self.values.call(text, (), len(labels), True, hint="mask"), labels
+
+    # Writing into arrays
+
+    def _written(self, body: Sum, written: Sequence[Term], want: tuple[Index, ...]) -> Labelled:
+        """A new array into which the terms with δ are written where their δ holds."""
+        plain = Sum(term for term in body.terms if term not in written)
+        writes: list[tuple[Write, Value]] = []
+        if plain.terms:
+            part = self.expression(plain, want)
+            writes.append((Write("{out}[...]", False), self.values.floating(self.aligned(part, want))))
+        for term in written:
+            writes.append(self._write(term, want, bool(writes)))
+        return self.values.filled([label.dim for label in want], "zeros", writes), want
+
+    def _write(self, term: Term, want: tuple[Index, ...], adds: bool) -> tuple[Write, Value]:
+        """Where a term with δ goes in an array over ``want``, and what is written there."""
+        forms = {label: label for label in want}
+        slots: dict[Index, Slot] = dict(forms)
+        factors = list(term.factors)
+        summed = list(term.summed)
+        for factor in term.factors:
+            if factor.tensor is not DELTA:
+                continue
+            (form,) = (f.slots[0] for f in factors if f is factor) if factor in factors else (None,)
+            if form is None:
+                continue
+            target = _determined(form, slots, want)
+            if target is None:
+                continue
+            label, value = target
+            factors.remove(factor)
+            mapping: dict[Index, Slot] = {label: value}
+            factors = [f.substitute(mapping) for f in factors]
+            slots = {axis: combine(((ONE, s),)) if s is not label else value for axis, s in slots.items()}
+            slots = {axis: _replace(s, label, value) for axis, s in slots.items()}
+            summed = [i for i in summed if i not in set(slot_labels(value))]
+        labels = tuple(dict.fromkeys(x for axis in want for x in slot_labels(slots[axis])))
+        inner = self.term(product(term.coefficient, factors, tuple(summed)), labels)
+        value = self.values.floating(self.aligned(inner, labels))
+        return Write(_target([slots[axis] for axis in want], [axis.dim for axis in want], labels), adds), value
+
+
+# Preparing a program ---------------------------------------------------------------------------------------------
+
+
+def _gathered(roots: Sequence[Sum]) -> dict[Tensor, list[Sum]]:
+    """The expressions inside every tensor below the roots."""
+    bodies: dict[Tensor, list[Sum]] = {}
+    for tensor in topological(t for root in roots for t in root.tensors):
+        if isinstance(tensor, Contraction):
+            bodies[tensor] = [Sum((tensor.term(tensor.axes),))]
+        elif isinstance(tensor, Shared):
+            bodies[tensor] = [tensor.body]
+        elif isinstance(tensor, Apply):
+            bodies[tensor] = list(tensor.args)
+    return bodies
+
+
+def topological_bodies(roots: Sequence[Sum], bodies: Mapping[Tensor, Sequence[Sum]]) -> list[Tensor]:
+    """The tensors that the roots need, each after what its body needs."""
+    done: dict[Tensor, None] = {}
+    stack = [(tensor, False) for root in reversed(roots) for tensor in reversed(list(root.tensors))]
+    while stack:
+        tensor, ready = stack.pop()
+        if tensor in done or tensor is DELTA:
+            continue
+        if ready:
+            done[tensor] = None
+            continue
+        stack.append((tensor, True))
+        inner = [t for body in bodies.get(tensor, ()) for t in body.tensors]
+        stack.extend((part, False) for part in reversed(inner) if part not in done)
+    return list(done)
+
+
+def _opened(
+    roots: list[Sum], bodies: dict[Tensor, list[Sum]]
+) -> tuple[list[Sum], dict[Tensor, list[Sum]]]:
+    """Contractions that stand once in a product without sums are opened there, so that scalings can move into them."""
+    uses: dict[Tensor, int] = {}
+    for body in [*roots, *(b for group in bodies.values() for b in group)]:
+        for term in body.terms:
+            for factor in term.factors:
+                uses[factor.tensor] = uses.get(factor.tensor, 0) + 1
+
+    def opened(body: Sum) -> Sum:
+        terms = []
+        for term in body.terms:
+            once = [
+                f
+                for f in term.factors
+                if isinstance(f.tensor, Contraction) and f.power == 1 and uses[f.tensor] == 1 and not term.summed
+            ]
+            if len(once) == 1:
+                inner = bodies[once[0].tensor][0].terms[0] if once[0].tensor in bodies else None
+                if inner is not None:
+                    inside = once[0].tensor.term(once[0].slots) if isinstance(once[0].tensor, Contraction) else inner
+                    rest = [f for f in term.factors if f is not once[0]]
+                    term = product(term.coefficient, [*rest, *inside.factors], inside.summed)
+            terms.append(term)
+        return Sum(terms)
+
+    return [opened(root) for root in roots], {
+        tensor: [opened(body) for body in group] for tensor, group in bodies.items()
+    }
+
+
+def _unit(factor: Factor) -> Factor | None:
+    """One copy of a factor: to the power ±1, or ±1/2 for odd halves."""
+    if factor.tensor is DELTA or isinstance(factor.tensor, Size) or not factor.slots:
+        return None
+    if isinstance(factor.power, int):
+        return Factor(factor.tensor, factor.slots, 1 if factor.power > 0 else -1)
+    if number(2 * factor.power) == int(2 * factor.power):
+        half = factor.power / abs(factor.power) / 2
+        return Factor(factor.tensor, factor.slots, number(half))
+    return None
+
+
+def _with_pair(body: Sum, pair: Shared) -> Sum:
+    """The sum with the pair's two factors replaced by the pair, once per term where it stands."""
+    return Sum(_term_with_pair(term, pair) for term in body.terms)
+
+
+def _term_with_pair(term: Term, pair: Shared) -> Term:
+    (inner,) = pair.body.terms
+    wanted = {(f.tensor, f.power) for f in inner.factors}
+    units = [u for u in map(_unit, term.factors) if u is not None and (u.tensor, u.power) in wanted]
+    for a, b in combinations(units, 2):
+        la, lb = set(a.labels), set(b.labels)
+        if not (la >= lb or lb >= la) or not la or not lb:
+            continue
+        found = shared(Sum((product(1, (a, b)),)))
+        if found.tensor is pair:
+            taken = [Factor(f.tensor, f.slots, number(-f.power)) for f in (a, b)]
+            return product(term.coefficient, [*term.factors, *taken, found], term.summed)
+    return term
+
+
+def _common_factors(body: Sum) -> list[Factor]:
+    """The factors that all terms share, δ and summed terms left alone."""
+    if any(term.summed for term in body.terms):
+        hidden = {label for term in body.terms for label in term.summed}
+    else:
+        hidden = set()
+    common: dict[tuple[Tensor, tuple[Slot, ...]], Number] | None = None
+    for term in body.terms:
+        powers = {
+            (f.tensor, f.slots): f.power
+            for f in term.factors
+            if f.tensor is not DELTA and not hidden.intersection(f.labels)
+        }
+        if common is None:
+            common = powers
+        else:
+            common = {
+                key: min(p, powers[key], key=abs)
+                for key, p in common.items()
+                if key in powers and (p > 0) == (powers[key] > 0)
+            }
+    return [Factor(tensor, slots, p) for (tensor, slots), p in (common or {}).items()]
+
+
+def _divided(body: Sum, by: Sequence[Factor]) -> Sum:
+    inverse = [Factor(f.tensor, f.slots, number(-f.power)) for f in by]
+    return Sum(product(term.coefficient, [*term.factors, *inverse], term.summed) for term in body.terms)
+
+
+def _has_delta(body: Sum) -> bool:
+    return any(factor.tensor is DELTA for term in body.terms for factor in term.factors)
+
+
+def _needs_write(term: Term, want: Sequence[Index]) -> bool:
+    """Whether a δ of the term puts values in some places of an array over ``want`` only."""
+    places = set(want)
+    for factor in term.factors:
+        if factor.tensor is DELTA and places.intersection(factor.labels):
+            return True
+    return False
+
+
+def _determined(form: Slot, slots: Mapping[Index, Slot], want: Sequence[Index]) -> tuple[Index, Slot] | None:
+    """An output index that a δ determines, and the slot that it must be."""
+    _, parts = slot_parts(form)
+    for axis in reversed(want):
+        if slots[axis] is not axis:
+            continue
+        c = dict(parts).get(axis)
+        if c is None or c.value not in (1, -1):
+            continue
+        rest = combine(((ONE, form), (Dim.of(-1) * c, axis)))
+        return axis, combine(((Dim.of(-1) * c, rest),))
+    return None
+
+
+def _replace(slot: Slot, label: Index, value: Slot) -> Slot:
+    offset, parts = slot_parts(slot)
+    pieces: list[tuple[Dim, Slot]] = [(c, value if index is label else index) for index, c in parts]
+    return combine(pieces, offset)
+
+
+# Slots as text ---------------------------------------------------------------------------------------------------
+
+
+def _item(slot: Slot, dim: Dim) -> str:
+    """The index or slice that reads an axis of size ``dim`` at a slot of at most one index."""
+    offset, parts = slot_parts(slot)
+    if not parts:
+        return str(offset)
+    ((index, c),) = parts
+    last = offset + c * (index.dim - 1)
+    if c.value is not None and c.value < 0:
+        start = "" if offset is dim - 1 else str(offset)
+        stop = "" if last is ZERO else str(last - 1)
+        return f"{start}:{stop}:{c}"
+    start = "" if offset is ZERO else str(offset)
+    beyond = last + 1
+    stop = "" if beyond is dim or nonnegative(last + c - dim) else str(beyond)
+    return f"{start}:{stop}" if c is ONE else f"{start}:{stop}:{c}"
+
+
+def _radix(slot: Slot, dim: Dim) -> tuple[Index, ...] | None:
+    """The indices of a mixed-radix number that runs through its whole axis, the most significant first."""
+    offset, parts = slot_parts(slot)
+    if offset is not ZERO:
+        return None
+    left = list(parts)
+    weight = ONE
+    order: list[Index] = []
+    while left:
+        found = next((part for part in left if part[1] is weight), None)
+        if found is None:
+            return None
+        left.remove(found)
+        order.append(found[0])
+        weight = weight * found[0].dim
+    return tuple(reversed(order)) if weight is dim else None
+
+
+def _positions(slot: Slot, labels: Sequence[Index]) -> str:
+    """The values of an affine form over the box of ``labels``, as text."""
+    offset, parts = slot_parts(slot)
+    pieces = [] if offset is ZERO and parts else [dim_text(offset)]
+    for index, c in parts:
+        after = len(labels) - 1 - list(labels).index(index)
+        view = f"np.arange({index.dim})" + (f"[:{', None' * after}]" if after else "")
+        pieces.append(view if c is ONE else f"{dim_text(c)} * {view}")
+    return " + ".join(pieces)
+
+
+def _target(slots: Sequence[Slot], dims: Sequence[Dim], labels: Sequence[Index]) -> str:
+    """The view of an array, ``{out}``, whose axes are read at ``slots``, with the axes ``labels``."""
+    items, kept = [], []
+    shape: list[str] = []
+    reshaped = False
+    for slot, dim in zip(slots, dims, strict=True):
+        parts = slot_parts(slot)[1]
+        if len(parts) <= 1:
+            items.append(_item(slot, dim))
+            if parts:
+                kept.append(parts[0][0])
+                shape.append(str(parts[0][0].dim))
+            continue
+        digits = _radix(slot, dim)
+        if digits is None or any(":" != item for item in items):
+            return "{add}" + f"({', '.join(_positions(s, labels) for s in slots)})"
+        items.append(":")
+        reshaped = True
+        kept.extend(digits)
+        shape.extend(str(index.dim) for index in digits)
+    text = "{out}"
+    if reshaped:
+        text = f"{{out}}.reshape({', '.join(shape)})"
+    elif any(item != ":" for item in items):
+        text = f"{{out}}[{', '.join(items)}]"
+    if len(set(kept)) != len(kept) or kept != list(labels):
+        names = {label: chr(ord("i") + k) for k, label in enumerate(dict.fromkeys(kept))}
+        spec = f"{''.join(names[x] for x in kept)}->{''.join(names[x] for x in labels)}"
+        return f'np.einsum("{spec}", {text})[...]'
+    return f"{text}[...]" if text.endswith(")") or text == "{out}" else text

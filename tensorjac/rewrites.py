@@ -1,0 +1,1007 @@
+"""The named identities, and the constructors that apply them while expressions are built.
+
+Expressions are built bottom-up, and every constructor leaves a finished expression: there is no loop over finished
+ones. A sum that is multiplied or raised to a power stays whole; it is opened only where terms merge or vanish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+from .dims import Dim, Requirement, divide, nonnegative
+from .errors import UnsupportedError
+from .primitives import PRIMITIVES, Primitive
+from .terms import (
+    DELTA,
+    ONE,
+    ZERO,
+    Apply,
+    Contraction,
+    Factor,
+    Index,
+    Number,
+    Shared,
+    Slot,
+    Sum,
+    Tensor,
+    Term,
+    affine,
+    canonical,
+    combine,
+    constant,
+    flattened,
+    nested,
+    number,
+    of_factor,
+    of_size,
+    product,
+    shared,
+    signature,
+    slot_labels,
+    slot_parts,
+    topological,
+    zero_of,
+)
+from .terms import apply as raw_apply
+
+Rule = Callable[[Term], Sum | None]
+FunctionRule = Callable[[Primitive, tuple[Sum, ...]], Sum | None]
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A named identity: what it says, and why applying it ends."""
+
+    name: str
+    identity: str
+
+
+class Step(NamedTuple):
+    """One application of a rewrite, for ``explain``."""
+
+    name: str
+    before: Term
+    after: Sum
+
+
+REWRITES: dict[str, Rewrite] = {}
+_disabled: ContextVar[frozenset[str]] = ContextVar("disabled", default=frozenset())
+_assumed: ContextVar[tuple[Requirement, ...]] = ContextVar("assumed", default=())
+_steps: ContextVar[list[Step] | None] = ContextVar("steps", default=None)
+
+_TERM_RULES: list[tuple[str, Rule]] = []
+_FUNCTION_RULES: dict[str, list[tuple[str, FunctionRule]]] = {}
+
+
+def _named(name: str, identity: str | None) -> None:
+    REWRITES[name] = Rewrite(name, " ".join((identity or "").split()))
+
+
+def term_rewrite(name: str) -> Callable[[Rule], Rule]:
+    """Register an identity about a product under a sum: a term to the sum that it equals, or None."""
+
+    def register(rule: Rule) -> Rule:
+        _named(name, rule.__doc__)
+        _TERM_RULES.append((name, rule))
+        return rule
+
+    return register
+
+
+def function_rewrite(name: str, *primitives: str) -> Callable[[FunctionRule], FunctionRule]:
+    """Register an identity about a primitive applied to arguments."""
+
+    def register(rule: FunctionRule) -> FunctionRule:
+        _named(name, rule.__doc__)
+        for primitive in primitives:
+            _FUNCTION_RULES.setdefault(primitive, []).append((name, rule))
+        return rule
+
+    return register
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Build expressions with these rewrites switched off."""
+    unknown = set(names) - REWRITES.keys()
+    if unknown:
+        raise KeyError(f"no rewrite is called {sorted(unknown)}; there are {sorted(REWRITES)}")
+    token = _disabled.set(_disabled.get() | set(names))
+    try:
+        yield
+    finally:
+        _disabled.reset(token)
+
+
+@contextmanager
+def assuming(requirements: Iterable[Requirement]) -> Iterator[None]:
+    """Let proofs about ranges use these facts about sizes."""
+    token = _assumed.set((*_assumed.get(), *requirements))
+    try:
+        yield
+    finally:
+        _assumed.reset(token)
+
+
+@contextmanager
+def recording() -> Iterator[list[Step]]:
+    """Collect every application of a term rewrite, in order."""
+    steps: list[Step] = []
+    token = _steps.set(steps)
+    try:
+        yield steps
+    finally:
+        _steps.reset(token)
+
+
+def _on(name: str) -> bool:
+    return name not in _disabled.get()
+
+
+# Constructors ----------------------------------------------------------------------------------------------------
+
+
+def add(*sums: Sum) -> Sum:
+    """The sum of sums: sums inside sums are spliced, like terms merged, also those that differ only in nesting."""
+    terms: list[Term] = []
+    for body in sums:
+        for term in body.terms:
+            terms.extend(_spliced(term))
+    total = Sum(terms)
+    return _merged(total) if len(total.terms) > 1 and _on("like terms") else total
+
+
+def _spliced(term: Term) -> Iterable[Term]:
+    if len(term.factors) == 1:
+        tensor, slots, power = term.factors[0]
+        if isinstance(tensor, Shared) and power == 1:
+            inner = tensor.expression(slots)
+            return [Term(number(term.coefficient * t.coefficient), t.factors) for t in inner.terms]
+    return (term,)
+
+
+_named(
+    "like terms",
+    """Σ_j a[j] (Σ_k b[jk] c[k]) and Σ_k (Σ_j a[j] b[jk]) c[k] are the same term: coefficients add. Removes a term.""",
+)
+
+
+def _merged(total: Sum) -> Sum:
+    alike: dict[object, list[Term]] = {}
+    for term in total.terms:
+        alike.setdefault(signature(term), []).append(term)
+    if len(alike) == len(total.terms):
+        return total
+    kept: list[Term] = []
+    for group in alike.values():
+        if len(group) == 1:
+            kept.extend(group)
+            continue
+        forms: dict[object, Term] = {}
+        for term in group:
+            flat = canonical(flattened(term))
+            like = (flat.factors, flat.summed)
+            known = forms.get(like)
+            forms[like] = term if known is None else _heavier(known, term)
+        kept.extend(forms.values())
+    return Sum(kept)
+
+
+def _heavier(kept: Term, like: Term) -> Term:
+    """``kept`` with the coefficient of a like term added; of the two nestings the smaller one stays."""
+    total = number(kept.coefficient + like.coefficient)
+    simplest = min(kept, like, key=lambda term: (len(term.factors), [f.tensor.key for f in term.factors]))
+    return Term(total, simplest.factors)
+
+
+def multiply(*sums: Sum) -> Sum:
+    """The product of sums; a sum of several terms enters it as one shared factor."""
+    coefficient: Number = 1
+    factors: list[Factor] = []
+    for body in sums:
+        if not body.terms:
+            return Sum()
+        (term,) = whole(body).terms
+        coefficient = number(coefficient * term.coefficient)
+        factors.extend(term.factors)
+    return settled(product(coefficient, factors))
+
+
+def settled(term: Term) -> Sum:
+    """A term that sums nothing, its δ and its masks put in order."""
+    factors: list[Factor] | None = None
+    for k, (tensor, slots, power) in enumerate(term.factors):
+        if tensor is DELTA:
+            decided = _decided(slots[0])
+            if decided is False:
+                return Sum()
+            if decided is None:
+                continue
+            replacement: tuple[Factor, ...] = ()
+        elif _boolean(tensor) and power != 1 and power > 0 and _on("masks are idempotent"):
+            replacement = (Factor(tensor, slots, 1),)
+        else:
+            continue
+        if factors is None:
+            factors = list(term.factors)
+        factors[k : k + 1] = replacement or [Factor(DELTA, slots, 0)]
+    if factors is not None:
+        term = product(term.coefficient, factors)
+    if sum(1 for factor in term.factors if factor.tensor is DELTA) and len(term.factors) > 1:
+        term = _tied(term)
+    return Sum((term,))
+
+
+_named("masks are idempotent", "A mask times itself is the mask: 0·0 = 0 and 1·1 = 1. Removes a factor.")
+
+
+def _boolean(tensor: Tensor) -> bool:
+    return isinstance(tensor, Apply) and isinstance(tensor.operation, Primitive) and tensor.operation.boolean
+
+
+def _decided(form: Slot) -> bool | None:
+    """Whether a δ's condition always holds (True), never holds (False), or depends (None)."""
+    offset, parts = slot_parts(form)
+    if not parts:
+        return True if offset is ZERO else False if _never_zero(offset) else None
+    low, high = _bounds(form)
+    facts = _assumed.get()
+    if (low is not None and nonnegative(low - 1, facts)) or (high is not None and nonnegative(-high - 1, facts)):
+        return False
+    return None
+
+
+def _never_zero(offset: Dim) -> bool:
+    facts = _assumed.get()
+    return nonnegative(offset - 1, facts) or nonnegative(-offset - 1, facts)
+
+
+def _tied(term: Term) -> Term:
+    """Indices that a δ ties are written as the first of them in the other factors, so that equal terms are alike."""
+    mapping: dict[Index, Slot] = {}
+    for factor in term.factors:
+        if factor.tensor is DELTA:
+            pair = _pair(factor.slots[0])
+            if pair is not None:
+                first, second = pair
+                root = mapping.get(first, first)
+                if second not in mapping and root is not second:
+                    mapping = {i: root if s is second else s for i, s in mapping.items()}
+                    mapping[second] = root
+    if not mapping:
+        return term
+    factors = []
+    for factor in term.factors:
+        if factor.tensor is DELTA and _pair(factor.slots[0]) is not None:
+            factors.append(factor)
+        else:
+            factors.append(factor.substitute(mapping))
+    return product(term.coefficient, factors)
+
+
+def _pair(form: Slot) -> tuple[Index, Index] | None:
+    """The indices i, j of δ[ij], lower number first; None for a general δ."""
+    if isinstance(form, Index):
+        return None
+    if len(form.parts) != 2 or form.constant is not ZERO:
+        return None
+    (a, p), (b, q) = form.parts
+    return (a, b) if (p + q) is ZERO and p is ONE and a.dim is b.dim else None
+
+
+def whole(body: Sum) -> Sum:
+    """The same value as a single term: common factors, times one shared sum of what is left."""
+    if len(body.terms) <= 1:
+        return body
+    coefficient, common = _content(body) if _on("common factors") else (1, [])
+    if coefficient != 1 or common:
+        inverse = [Factor(f.tensor, f.slots, number(-f.power)) for f in common if f.tensor is not DELTA]
+        ties = {f for f in common if f.tensor is DELTA}
+        rest = []
+        for term in body.terms:
+            kept = [f for f in term.factors if f not in ties]
+            rest.append(product(_quotient(term.coefficient, coefficient), [*kept, *inverse]))
+        body = Sum(rest)
+    if len(body.terms) == 1:
+        (only,) = body.terms
+        return settled(product(coefficient * only.coefficient, [*common, *only.factors]))
+    return Sum((product(coefficient, [*common, shared(body)]),))
+
+
+_named(
+    "common factors",
+    """a b + a c = a (b + c): what all terms of a shared sum have in common stands before it. Removes factors.""",
+)
+
+
+def _quotient(value: Number, by: Number) -> Number:
+    if isinstance(value, float) or isinstance(by, float):
+        return value if by == 1 else -value if by == -1 else number(value / by)
+    return number(Fraction(value) / by)
+
+
+def _content(body: Sum) -> tuple[Number, list[Factor]]:
+    """The coefficient and the factors that all terms share, each to the lowest power that it has."""
+    shared_powers: dict[tuple[Tensor, tuple[Slot, ...]], Number] | None = None
+    for term in body.terms:
+        powers = {(f.tensor, f.slots): f.power for f in term.factors}
+        if shared_powers is None:
+            shared_powers = powers
+        else:
+            shared_powers = {
+                key: _nearer_zero(p, powers[key])
+                for key, p in shared_powers.items()
+                if key in powers and (p > 0) == (powers[key] > 0)
+            }
+        if not shared_powers:
+            break
+    common = [Factor(tensor, slots, p) for (tensor, slots), p in (shared_powers or {}).items()]
+    coefficients = [term.coefficient for term in body.terms]
+    scale: Number = 1
+    if not any(isinstance(c, float) for c in coefficients):
+        fractions = [Fraction(c) for c in coefficients]
+        scale = abs(fractions[0])
+        for f in fractions[1:]:
+            scale = _gcd(scale, abs(f))
+    elif len({abs(c) for c in coefficients}) == 1:
+        scale = abs(coefficients[0])
+    if _leading_negative(body):
+        scale = -scale
+    return number(scale), common
+
+
+def _nearer_zero(a: Number, b: Number) -> Number:
+    return a if abs(a) <= abs(b) else b
+
+
+def _leading_negative(body: Sum) -> bool:
+    """Whether the sum is written with its sign turned: decided by the terms alone, not by their order."""
+    negative = sum(term.coefficient < 0 for term in body.terms)
+    if 2 * negative != len(body.terms):
+        return 2 * negative > len(body.terms)
+    lead = min(
+        body.terms,
+        key=lambda term: (len(term.factors), [(f.tensor.key, str(f.power)) for f in term.factors]),
+    )
+    return lead.coefficient < 0
+
+
+def _gcd(a: Number, b: Number) -> Fraction:
+    a, b = Fraction(a), Fraction(b)
+    while b:
+        a, b = b, a % b
+    return a
+
+
+def power(base: Sum, exponent: Number) -> Sum:
+    """``base`` to a constant power; what is not known to be nonnegative keeps a fractional power to itself."""
+    exponent = number(exponent)
+    if isinstance(exponent, float) and exponent * 64 == int(exponent * 64):
+        exponent = number(Fraction(exponent))
+    if exponent == 0:
+        return constant(1)
+    if exponent == 1:
+        return base
+    if not base.terms:
+        if exponent > 0:
+            return base
+        raise UnsupportedError(
+            "an expression that is 0 everywhere is raised to a negative power:\n"
+            f"  0^{exponent}\nthere is no value to divide by; take the division out of the function."
+        )
+    if exponent < 0 and _on("sigmoid"):
+        u = _exponential(base)
+        if u is not None:
+            return power(apply(PRIMITIVES["sigmoid"], (multiply(constant(-1), u),)), -exponent)
+    (term,) = whole(base).terms
+    coefficient, outside, inside = _powered(term, exponent)
+    if inside is not None:
+        held = inside if len(inside.factors) == 1 and inside.coefficient == 1 else None
+        simple = held is not None and held.factors[0].power == 1
+        body = held.factors[0] if held is not None and simple else shared(Sum((inside,)))
+        outside.append(Factor(body.tensor, body.slots, exponent))
+    return settled(product(coefficient, outside))
+
+
+def _powered(term: Term, exponent: Number) -> tuple[Number, list[Factor], Term | None]:
+    """The part of ``term ** exponent`` that can be written factor by factor, and the rest, still to be raised."""
+    if isinstance(exponent, int):
+        coefficient = number(
+            Fraction(term.coefficient) ** exponent
+            if not isinstance(term.coefficient, float)
+            else term.coefficient**exponent
+        )
+        return coefficient, [_raised(factor, exponent) for factor in term.factors], None
+    root = _root(term.coefficient, exponent)
+    outside, inside = [], []
+    for factor in term.factors:
+        if factor.tensor is DELTA or factor.tensor.sign:
+            outside.append(_raised(factor, exponent))
+        else:
+            inside.append(factor)
+    if root is None:
+        root, left = 1, term.coefficient
+    else:
+        left = 1
+    if not inside and left == 1:
+        return root, outside, None
+    return root, outside, product(left, inside)
+
+
+def _raised(factor: Factor, exponent: Number) -> Factor:
+    if factor.tensor is DELTA:
+        return factor
+    return Factor(factor.tensor, factor.slots, number(factor.power * exponent))
+
+
+_named("sigmoid", "1/(1 + exp(u)) = σ(-u), whose derivative σ(u) σ(-u) does not overflow. Removes a sum.")
+
+
+def _root(value: Number, exponent: Number) -> Number | None:
+    """``value ** exponent`` where it is exact (or a float to begin with), else None."""
+    if value == 1:
+        return 1
+    if value < 0:
+        return None
+    if isinstance(value, float) or isinstance(exponent, float):
+        return number(float(value) ** float(exponent)) if isinstance(value, float) else None
+    fraction, power_ = Fraction(value), Fraction(exponent)
+    roots = [round(part ** (1 / power_.denominator)) for part in (fraction.numerator, fraction.denominator)]
+    if Fraction(*[root**power_.denominator for root in roots]) != fraction:
+        return None
+    return number(Fraction(*roots) ** power_.numerator)
+
+
+def contract(body: Sum, labels: Iterable[Index]) -> Sum:
+    """``body`` summed over ``labels``; a label that a term does not mention contributes its size."""
+    summed = tuple(labels)
+    if not summed:
+        return body
+    return add(*(contracted(Term(term.coefficient, term.factors, summed)) for term in body.terms))
+
+
+def contracted(term: Term) -> Sum:
+    """The finished form of a term: every rewrite applied that applies, and what is still summed closed."""
+    if not term.summed:
+        return settled(term)
+    disabled = _disabled.get()
+    steps = _steps.get()
+    for name, rule in _TERM_RULES:
+        if name in disabled:
+            continue
+        if steps is None:
+            result = rule(term)
+        else:
+            place = len(steps)
+            result = rule(term)
+            if result is not None:
+                steps.insert(place, Step(name, term, result))
+        if result is not None:
+            return finished(result)
+    return settled(nested(term))
+
+
+def finished(body: Sum) -> Sum:
+    """The same sum with what is still summed in its terms contracted."""
+    return add(*(contracted(term) for term in body.terms))
+
+
+def apply(
+    primitive: Primitive,
+    args: Sequence[Sum],
+    cores: Sequence[Sequence[Index]] = (),
+    result: Sequence[Slot] = (),
+    core_shape: Sequence[Dim] = (),
+) -> Sum:
+    """``primitive`` applied to expressions; ``cores`` are the bound axes of each, ``result`` the slots of its own."""
+    if not cores:
+        disabled = _disabled.get()
+        for name, rule in _FUNCTION_RULES.get(primitive.name, ()):
+            if name not in disabled:
+                simpler = rule(primitive, tuple(args))
+                if simpler is not None:
+                    return simpler
+    arguments = [whole(arg) for arg in args]
+    bound = cores or [()] * len(arguments)
+    return read(raw_apply(primitive, arguments, bound, result, core_shape))
+
+
+def read(factor: Factor) -> Sum:
+    """A factor as an expression; slots that pick part of a computed tensor are passed on to what it reads."""
+    pushed = _pushed(factor) if _on("read what is needed") else None
+    return of_factor(factor) if pushed is None else pushed
+
+
+_named(
+    "read what is needed",
+    """(Σ_k A[ik] B[kj]) read at i = j is Σ_k A[ik] B[ki]: a computed tensor of which only a diagonal or a slice is
+    read computes only that. Ends because the slots move one level down.""",
+)
+
+
+def _pushed(factor: Factor) -> Sum | None:
+    tensor, slots, exponent = factor
+    if not isinstance(tensor, Contraction | Shared | Apply):
+        return None
+    batch = slots[: tensor.batch] if isinstance(tensor, Apply) else slots
+    if all(isinstance(slot, Index) for slot in batch) and len(set(batch)) == len(batch):
+        return None
+    labels = [list(slot_labels(slot)) for slot in batch]
+    if any(len(found) > 1 for found in labels):
+        # overlapping windows would compute the same entries many times
+        return None
+    if isinstance(tensor, Contraction):
+        inner = contracted(tensor.term(slots))
+    elif isinstance(tensor, Shared):
+        inner = substitute(tensor.body, dict(zip(tensor.axes, slots, strict=True)))
+    else:
+        mapping = dict(zip(tensor.axes, batch, strict=False))
+        args = [substitute(arg, mapping) for arg in tensor.args]
+        assert isinstance(tensor.operation, Primitive)
+        inner = apply(
+            tensor.operation,
+            args,
+            tensor.cores if any(tensor.cores) else (),
+            slots[tensor.batch :],
+            tensor.shape[tensor.batch :],
+        )
+    return power(inner, exponent)
+
+
+def substitute(body: Sum, mapping: Mapping[Index, Slot]) -> Sum:
+    """``body`` with free labels replaced by slots, and simplified where that makes something simpler."""
+    if not mapping:
+        return body
+    terms = []
+    for term in body.terms:
+        moved = term.substitute(mapping)
+        terms.append(_reread(moved))
+    return add(*terms)
+
+
+def _reread(term: Term) -> Sum:
+    """A term whose slots have changed: parts that are read in a new way are pushed down."""
+    if not _on("read what is needed"):
+        return settled(term) if not term.summed else Sum((term,))
+    pieces: list[Sum] = []
+    kept: list[Factor] = []
+    for factor in term.factors:
+        pushed = _pushed(factor)
+        if pushed is None:
+            kept.append(factor)
+        else:
+            pieces.append(pushed)
+    if not pieces:
+        return settled(term) if not term.summed else Sum((term,))
+    coefficient = term.coefficient
+    for piece in pieces:
+        if not piece.terms:
+            return Sum()
+        (inner,) = whole(piece).terms
+        coefficient = number(coefficient * inner.coefficient)
+        kept.extend(inner.factors)
+    rebuilt = product(coefficient, kept, term.summed)
+    return settled(rebuilt) if not term.summed else Sum((rebuilt,))
+
+
+# Rewrites of a product under a sum -------------------------------------------------------------------------------
+
+
+def _bounds(form: Slot) -> tuple[Dim | None, Dim | None]:
+    """The least and the greatest value of an affine form over the box of its labels, where signs are provable."""
+    facts = _assumed.get()
+    low: Dim | None
+    high: Dim | None
+    low, parts = slot_parts(form)
+    high = low
+    for index, c in parts:
+        extent = c * (index.dim - 1)
+        if nonnegative(c, facts):
+            high = None if high is None else high + extent
+        elif nonnegative(-c, facts):
+            low = None if low is None else low + extent
+        else:
+            return None, None
+    return low, high
+
+
+def in_range(form: Slot, dim: Dim) -> bool:
+    """Whether 0 ≤ form < dim is provable for all values of its labels."""
+    if isinstance(form, Index):
+        if form.dim is dim:
+            return True
+    low, high = _bounds(form)
+    facts = _assumed.get()
+    return (
+        low is not None and high is not None and nonnegative(low, facts) and nonnegative(dim - 1 - high, facts)
+    )
+
+
+def _solved(form: Slot, index: Index) -> Slot | None:
+    """The slot that ``index`` must be where ``form`` is 0, if its coefficient is ±1."""
+    _, parts = slot_parts(form)
+    c = dict(parts).get(index)
+    if c is None or c.value not in (1, -1):
+        return None
+    rest = combine(((ONE, form), (Dim.of(-1) * c, index)))
+    return combine(((Dim.of(-1) * c, rest),))
+
+
+@term_rewrite("δ decided")
+def _drop_decided(term: Term) -> Sum | None:
+    """δ[ii] = 1, and a δ that cannot be met makes the term 0. Removes a factor or the term."""
+    for factor in term.factors:
+        if factor.tensor is DELTA:
+            decided = _decided(factor.slots[0])
+            if decided is not None:
+                rest = [f for f in term.factors if f is not factor]
+                return Sum((product(term.coefficient, rest, term.summed),)) if decided else Sum()
+    return None
+
+
+@term_rewrite("δ renames")
+def _rename(term: Term) -> Sum | None:
+    """δ[ij] with j summed renames j to i. Removes a factor and an index."""
+    hidden = set(term.summed)
+    choices: list[tuple[int, Index, Slot, Factor]] = []
+    for factor in term.factors:
+        if factor.tensor is not DELTA:
+            continue
+        form = factor.slots[0]
+        for index in slot_labels(form):
+            if index in hidden:
+                value = _solved(form, index)
+                if value is not None and in_range(value, index.dim):
+                    weight = 0 if isinstance(value, Index) else 1
+                    choices.append((weight, index, value, factor))
+                    if weight == 0:
+                        break
+        if choices and choices[-1][0] == 0:
+            break
+    if not choices:
+        return None
+    _, index, value, used = min(choices, key=lambda choice: choice[0])
+    mapping: dict[Index, Slot] = {index: value}
+    factors = [f.substitute(mapping) for f in term.factors if f is not used]
+    summed = tuple(i for i in term.summed if i is not index)
+    return _reread(product(term.coefficient, factors, summed))
+
+
+@term_rewrite("digits")
+def _digits(term: Term) -> Sum | None:
+    """n·u + v = 0 with |v| < n holds only for u = 0 and v = 0: a matched reshape falls into two δ."""
+    for factor in term.factors:
+        if factor.tensor is not DELTA:
+            continue
+        split = _split_digits(factor.slots[0])
+        if split is not None:
+            rest = [f for f in term.factors if f is not factor]
+            return Sum((product(term.coefficient, [*rest, *map(zero_of, split)], term.summed),))
+    return None
+
+
+def _split_digits(form: Slot) -> tuple[Slot, Slot] | None:
+    offset, parts = slot_parts(form)
+    if len(parts) < 2:
+        return None
+    facts = _assumed.get()
+    for _, radix in parts:
+        if radix.value in (1, -1):
+            continue
+        unit = radix if nonnegative(radix, facts) else -radix
+        high: dict[Index, Dim] = {}
+        low: dict[Index, Dim] = {}
+        for index, c in parts:
+            quotient = divide(c, unit)
+            if quotient is not None and _whole_number(quotient):
+                high[index] = quotient
+            else:
+                low[index] = c
+        share = divide(offset, unit)
+        if not high or not low:
+            continue
+        carry, left = (share, ZERO) if share is not None and _whole_number(share) else (ZERO, offset)
+        small = affine(left, low)
+        least, most = _bounds(small)
+        if least is None or most is None:
+            continue
+        if nonnegative(unit - 1 - most, facts) and nonnegative(unit - 1 + least, facts):
+            return affine(carry, high), small
+    return None
+
+
+def _whole_number(dim: Dim) -> bool:
+    return all(c.denominator == 1 for c, _ in dim.monomials)
+
+
+@term_rewrite("unused index")
+def _count_unused(term: Term) -> Sum | None:
+    """Σ_j 1 = n: a summed index that no factor carries is a factor n. Removes an index."""
+    used = term.labels
+    unused = [index for index in term.summed if index not in used]
+    if not unused:
+        return None
+    rest = product(term.coefficient, term.factors, tuple(i for i in term.summed if i in used))
+    return multiply(contracted(rest), *(of_size(index.dim) for index in unused))
+
+
+@term_rewrite("inverse")
+def _cancel_inverse(term: Term) -> Sum | None:
+    """Σ_k inv(S)[ik] S[kj] = δ[ij]. Removes two factors."""
+    held = [f.tensor for f in term.factors] + [
+        inner.tensor
+        for f in term.factors
+        if isinstance(f.tensor, Contraction)
+        for inner in f.tensor.factors
+    ]
+    if not any(isinstance(t, Apply) and t.operation.name == "inv" for t in held):
+        return None
+    for opened in (term, flattened(term)):
+        found = _inverse_pair(opened)
+        if found is not None:
+            return found
+    return None
+
+
+def _inverse_pair(term: Term) -> Sum | None:
+    hidden = set(term.summed)
+    for factor in term.factors:
+        tensor, slots, exponent = factor
+        if not (isinstance(tensor, Apply) and tensor.operation.name == "inv" and exponent == 1):
+            continue
+        (argument,) = tensor.arguments(slots)
+        if len(argument.terms) != 1 or len(argument.terms[0].factors) != 1:
+            continue
+        (inner,) = argument.terms[0].factors
+        if inner.power != 1 or argument.terms[0].coefficient != 1:
+            continue
+        row, column = tensor.cores[0]
+        for summed, other, (near, far) in (
+            (slots[-1], slots[-2], (row, column)),
+            (slots[-2], slots[-1], (column, row)),
+        ):
+            if not isinstance(summed, Index) or summed not in hidden or summed in slot_labels(other):
+                continue
+            users = [f for f in term.factors if f is not factor and summed in f.labels]
+            if len(users) != 1 or users[0].tensor is not inner.tensor or users[0].power != 1:
+                continue
+            for end in dict.fromkeys(users[0].labels):
+                if end is not summed and inner.substitute({near: summed, far: end}) == users[0]:
+                    rest = [f for f in term.factors if f is not factor and f is not users[0]]
+                    tie = zero_of(combine(((ONE, other), (Dim.of(-1), end))))
+                    summed_left = tuple(i for i in term.summed if i is not summed)
+                    return Sum((product(term.coefficient, [*rest, tie], summed_left),))
+    return None
+
+
+def _components(term: Term) -> tuple[list[Factor], list[tuple[list[Factor], list[Index]]]]:
+    """The factors that carry no summed index, and the groups of factors that summed indices connect."""
+    hidden = set(term.summed)
+    free: list[Factor] = []
+    groups: list[tuple[list[Factor], set[Index]]] = []
+    for factor in term.factors:
+        mine = {label for label in factor.labels if label in hidden}
+        if not mine:
+            free.append(factor)
+            continue
+        joined, members = [factor], set(mine)
+        apart = []
+        for group in groups:
+            if group[1] & members:
+                joined = group[0] + joined
+                members |= group[1]
+            else:
+                apart.append(group)
+        groups = [*apart, (joined, members)]
+    return free, [(factors, [i for i in term.summed if i in members]) for factors, members in groups]
+
+
+@term_rewrite("separate sums")
+def _separate(term: Term) -> Sum | None:
+    """Σ_jk a b[j] c[k] = a (Σ_j b[j]) (Σ_k c[k]): what a sum does not touch leaves it. Splits the term."""
+    free, groups = _components(term)
+    if not free and len(groups) == 1 and term.coefficient == 1:
+        return None
+    parts = [contracted(product(1, factors, tuple(summed))) for factors, summed in groups]
+    return multiply(Sum((product(term.coefficient, free),)), *parts)
+
+
+@term_rewrite("sums of sums")
+def _flatten_lone(term: Term) -> Sum | None:
+    """Σ_i (Σ_j a[ij]) = Σ_ij a[ij]. Removes a level."""
+    if len(term.factors) != 1:
+        return None
+    tensor, slots, exponent = term.factors[0]
+    if not isinstance(tensor, Contraction) or exponent != 1:
+        return None
+    inner = tensor.term(slots)
+    return Sum((product(term.coefficient, inner.factors, (*term.summed, *inner.summed)),))
+
+
+@term_rewrite("distribute")
+def _distribute(term: Term) -> Sum | None:
+    """Σ_j a[j] (b[j] + c) = Σ_j a[j] b[j] + c Σ_j a[j], only where terms then vanish or merge."""
+    hidden = set(term.summed)
+    for factor in term.factors:
+        tensor, slots, exponent = factor
+        if not isinstance(tensor, Shared) or exponent != 1:
+            continue
+        touched = {label for label in factor.labels if label in hidden}
+        body = tensor.expression(slots)
+        if len(term.factors) > 1 and not any(touched - inner.labels for inner in body.terms):
+            continue
+        rest = [f for f in term.factors if f is not factor]
+        opened = [
+            product(term.coefficient * inner.coefficient, [*rest, *inner.factors], term.summed) for inner in body.terms
+        ]
+        gained = any(
+            _merges(piece) if touched - inner.labels else len(term.factors) == 1 and not contracted(piece).terms
+            for inner, piece in zip(body.terms, opened, strict=True)
+        )
+        if not gained:
+            continue
+        total = finished(Sum(opened))
+        if len(total.terms) <= len(opened):
+            return total
+    return None
+
+
+def _merges(term: Term) -> bool:
+    """Whether the term, its unconnected sums separated, has a vanishing sum or factors that merge."""
+    free, groups = _components(term)
+    used = term.labels
+    unused = [index for index in term.summed if index not in used]
+    parts = [Sum((product(term.coefficient, free),)), *(of_size(index.dim) for index in unused)]
+    for factors, summed in groups:
+        part = contracted(product(1, factors, tuple(summed)))
+        if not part.terms:
+            return True
+        parts.append(part)
+    if any(len(part.terms) != 1 for part in parts):
+        return False
+    apart = sum(len(part.terms[0].factors) for part in parts)
+    joined = multiply(*parts)
+    return not joined.terms or len(joined.terms[0].factors) < apart
+
+
+# Rewrites of functions -------------------------------------------------------------------------------------------
+
+
+def _only(body: Sum) -> tuple[Number, Apply, Factor] | None:
+    """The coefficient and the applied primitive, where the expression is just that."""
+    if len(body.terms) != 1 or len(body.terms[0].factors) != 1:
+        return None
+    factor = body.terms[0].factors[0]
+    if not isinstance(factor.tensor, Apply) or factor.power != 1:
+        return None
+    return body.terms[0].coefficient, factor.tensor, factor
+
+
+@function_rewrite("log of exp", "log")
+def _log_exp(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """log(exp(x)) = x. Removes two functions."""
+    found = _only(args[0])
+    if found is None or found[0] != 1 or found[1].operation.name != "exp":
+        return None
+    return found[1].arguments(found[2].slots)[0]
+
+
+@function_rewrite("exp of log", "exp")
+def _exp_log(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """exp(log(x)) = x where the logarithm is defined. Removes two functions."""
+    found = _only(args[0])
+    if found is None or found[0] != 1 or found[1].operation.name != "log":
+        return None
+    return found[1].arguments(found[2].slots)[0]
+
+
+@function_rewrite("values at zero", "exp", "expm1", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs")
+def _at_zero(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """exp(0) = cos(0) = cosh(0) = 1; expm1, log1p, sin, tan, sinh, tanh and abs are 0 at 0."""
+    if args[0].terms:
+        return None
+    return constant(1) if primitive.name in ("exp", "cos", "cosh") else Sum()
+
+
+@function_rewrite("mask of a mask", "mask")
+def _mask_mask(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """A mask is already 0 or 1. Removes a function."""
+    body = args[0]
+    if len(body.terms) == 1 and body.terms[0].coefficient == 1:
+        factors = body.terms[0].factors
+        if factors and all(_boolean(f.tensor) and f.power == 1 for f in factors):
+            return body
+    return None
+
+
+@function_rewrite("where of equals", "where")
+def _where_same(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """where(c, x, x) = x. Removes a function."""
+    return args[1] if args[1] == args[2] else None
+
+
+def _exponential(body: Sum) -> Sum | None:
+    """u, where the expression is 1 + exp(u)."""
+    if len(body.terms) != 2:
+        return None
+    one = next((t for t in body.terms if not t.factors), None)
+    other = next((t for t in body.terms if t.factors), None)
+    if one is None or other is None or one.coefficient != 1 or other.coefficient != 1:
+        return None
+    found = _only(Sum((other,)))
+    if found is None or found[1].operation.name != "exp":
+        return None
+    return found[1].arguments(found[2].slots)[0]
+
+
+@function_rewrite("softplus", "log")
+def _softplus(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """log(1 + exp(u)) = softplus(u), which neither overflows nor loses digits."""
+    u = _exponential(args[0])
+    return None if u is None else apply(PRIMITIVES["softplus"], (u,))
+
+
+@function_rewrite("softplus of log1p", "log1p")
+def _softplus_log1p(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """log1p(exp(u)) = softplus(u), which does not overflow."""
+    found = _only(args[0])
+    if found is None or found[0] != 1 or found[1].operation.name != "exp":
+        return None
+    return apply(PRIMITIVES["softplus"], (found[1].arguments(found[2].slots)[0],))
+
+
+# Rebuilding ------------------------------------------------------------------------------------------------------
+
+
+def rebuild(roots: Sequence[Sum], replaced: Mapping[Tensor, Sum] | None = None) -> list[Sum]:
+    """The sums built again from the ground by the constructors above, with some tensors replaced.
+
+    ``replaced`` maps a tensor to an expression over the tensor's axes.
+    """
+    built: dict[Tensor, Sum] = dict(replaced or {})
+    for tensor in topological(t for root in roots for t in root.tensors):
+        if tensor not in built:
+            built[tensor] = _rebuilt(tensor, built)
+    return [rebuilt_sum(root, built) for root in roots]
+
+
+def rebuilt_sum(body: Sum, built: Mapping[Tensor, Sum]) -> Sum:
+    return add(*(_rebuilt_term(term, built) for term in body.terms))
+
+
+def _rebuilt_term(term: Term, built: Mapping[Tensor, Sum]) -> Sum:
+    pieces: list[Sum] = [constant(term.coefficient)]
+    for factor in term.factors:
+        if factor.tensor is DELTA:
+            pieces.append(of_factor(factor))
+        else:
+            inner = built[factor.tensor]
+            mapping = dict(zip(factor.tensor.axes, factor.slots, strict=True))
+            pieces.append(power(_instance(inner, factor, mapping), factor.power))
+    joined = multiply(*pieces)
+    return contract(joined, term.summed)
+
+
+def _instance(inner: Sum, factor: Factor, mapping: Mapping[Index, Slot]) -> Sum:
+    if len(inner.terms) == 1 and inner.terms[0] == Term(1, (factor.tensor(*factor.tensor.axes),)):
+        return read(Factor(factor.tensor, factor.slots, 1))
+    return substitute(inner, mapping)
+
+
+def _rebuilt(tensor: Tensor, built: Mapping[Tensor, Sum]) -> Sum:
+    axes = tensor.axes
+    if isinstance(tensor, Contraction):
+        return rebuilt_sum(Sum((tensor.term(axes),)), built)
+    if isinstance(tensor, Shared):
+        return rebuilt_sum(tensor.body, built)
+    if isinstance(tensor, Apply):
+        assert isinstance(tensor.operation, Primitive)
+        args = [rebuilt_sum(arg, built) for arg in tensor.args]
+        cores = tensor.cores if any(tensor.cores) else ()
+        return apply(tensor.operation, args, cores, axes[tensor.batch :], tensor.shape[tensor.batch :])
+    return of_factor(tensor(*axes))

@@ -1,0 +1,175 @@
+"""What a running trace has noted, and the errors that point at the line of the traced code that caused them."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from types import FrameType
+from typing import Literal, NoReturn
+
+import numpy as np
+
+from ..dims import Dim, Requirement, nonnegative
+from ..errors import ShapeError, TensorjacError, TraceError, caret
+from ..rewrites import assuming
+from ..terms import Constant, Index
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
+# Frames of these folders are ours; those below tensorjac/layers are as good as a user's.
+_OURS = {_PACKAGE, os.path.join(_PACKAGE, "trace")}
+
+
+class Record:
+    """What one run of a traced function has noted."""
+
+    def __init__(self) -> None:
+        self.requirements: tuple[Requirement, ...] = ()
+        self.constants: dict[Constant, None] = {}
+        self.text: str | None = None
+        self.span = (0, 0)
+        self.demanded: tuple[TensorjacError, tuple[str, int]] | None = None
+        self.proofs = ExitStack()
+        self._labels: dict[tuple[int, Dim], Index] = {}
+
+    def label(self, position: int, dim: Dim) -> Index:
+        """The index for an axis, counted from the last: arrays that broadcast share them, and need no renaming."""
+        found = self._labels.get((position, dim))
+        if found is None:
+            found = self._labels[position, dim] = Index.fresh(dim)
+        return found
+
+
+_running: ContextVar[Record | None] = ContextVar("running", default=None)
+
+
+@contextmanager
+def recording() -> Iterator[Record]:
+    """Note what happens in this block in a record of its own."""
+    record = Record()
+    token = _running.set(record)
+    try:
+        with record.proofs:
+            yield record
+    finally:
+        _running.reset(token)
+
+
+def running() -> Record | None:
+    """The record of the trace that is running."""
+    return _running.get()
+
+
+@contextmanager
+def reading(span: tuple[int, int]) -> Iterator[None]:
+    """Errors in this block point at this span of the text that is being interpreted."""
+    record = _running.get()
+    if record is None:
+        yield
+        return
+    before, record.span = record.span, span
+    yield
+    # after an error the span stays: the error is told where it happened
+    record.span = before
+
+
+# Facts about sizes ------------------------------------------------------------------------------------------------
+
+
+def known() -> tuple[Requirement, ...]:
+    """The requirements noted so far."""
+    record = _running.get()
+    return record.requirements if record else ()
+
+
+def at_least(dim: Dim, least: int = 0) -> bool:
+    """Whether ``dim >= least`` follows from the requirements so far."""
+    return nonnegative(dim - least, known())
+
+
+def require(dim: Dim, relation: Literal[">=", "=="], reason: str, advice: str) -> None:
+    """Note that ``dim >= 0`` or ``dim == 0`` must hold; fail if it never can, do nothing if it always does."""
+    holds = at_least(dim) and (relation == ">=" or at_least(-dim))
+    if holds:
+        return
+    never = at_least(-dim, 1) or (relation == "==" and at_least(dim, 1))
+    record = _running.get()
+    if never or record is None:
+        fail(ShapeError, f"the sizes do not fit {reason}: {dim} {relation} 0 does not hold", advice)
+    requirement = Requirement(dim, relation, reason)
+    record.requirements = (*record.requirements, requirement)
+    record.proofs.enter_context(assuming([requirement]))
+
+
+# Errors -----------------------------------------------------------------------------------------------------------
+
+
+def fail(kind: type[TensorjacError], rule: str, advice: str) -> NoReturn:
+    """Raise: the rule that broke, the place in the traced code with carets under it, what to do."""
+    where, pointed = _place()
+    raise kind(f"{rule}{where}{':' if pointed else '.'}\n{pointed}{advice}")
+
+
+def demanded(rule: str, advice: str) -> NoReturn:
+    """Raise a `TraceError` from a conversion that NumPy may answer with a TypeError of its own."""
+    try:
+        fail(TraceError, rule, advice)
+    except TraceError as error:
+        record = _running.get()
+        frame = user_frame()
+        if record is not None and frame is not None:
+            record.demanded = (error, (frame.f_code.co_filename, frame.f_lineno))
+        raise
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame that is neither ours nor NumPy's."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if os.path.dirname(filename) not in _OURS and not filename.startswith(_NUMPY):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def _place() -> tuple[str, str]:
+    """Where we are: " (line 3 of layers.py)", and the line with carets, if it can be had."""
+    record = _running.get()
+    if record is not None and record.text is not None:
+        return "", caret(record.text, *record.span) + "\n"
+    frame = user_frame()
+    if frame is None:
+        return "", ""
+    filename = frame.f_code.co_filename
+    line, start, end = _columns(frame)
+    source = linecache.getline(filename, line, frame.f_globals).rstrip("\n")
+    where = f" (line {line} of {os.path.basename(filename)})"
+    if not source.strip():
+        return where, ""
+    indent = len(source) - len(source.lstrip())
+    start, end = (indent, len(source)) if end is None else (max(start, indent), end)
+    return where, caret(source[indent:], start - indent, end - indent) + "\n"
+
+
+def _columns(frame: FrameType) -> tuple[int, int, int | None]:
+    """Line, first column and the column behind the expression that runs in this frame."""
+    code = frame.f_code
+    positions = list(code.co_positions())
+    line, end_line, start, end = positions[frame.f_lasti // 2]
+    if line is None or start is None or end is None:
+        return frame.f_lineno, 0, None
+    encoded = linecache.getline(code.co_filename, line, frame.f_globals).rstrip("\n").encode()
+    if end_line != line:
+        end = len(encoded)
+    # columns count bytes of UTF-8
+    return line, len(encoded[:start].decode(errors="ignore")), len(encoded[:end].decode(errors="ignore"))
+
+
+def spelled(shape: tuple[object, ...]) -> str:
+    """A shape as a person writes it: (b, 3), (n,), ()."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

@@ -1,0 +1,601 @@
+"""The traced array: NumPy's protocols, operators, methods and attributes, recorded as an expression."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NoReturn
+from weakref import ref
+
+import numpy as np
+
+from ..dims import Dim
+from ..errors import ShapeError, TraceError
+from ..rewrites import substitute
+from ..terms import (
+    ONE,
+    Constant,
+    Index,
+    Input,
+    Number,
+    Slot,
+    Sum,
+    constant,
+    constant_slot,
+    of_factor,
+)
+from .record import Record, demanded, fail, running, spelled, user_frame
+from .registry import call, numpy_namespace, spelled_name, unsupported
+from .sizes import SizeNumber, product_of, size_body, size_number
+
+Kind = Literal["b", "i", "f"]  # masks, whole numbers, and everything else
+
+_DTYPES: dict[Kind, type] = {"b": np.bool_, "i": np.int64, "f": np.float64}
+
+
+class Memory:
+    """What arrays that share memory share: who owns it, and what happened to it."""
+
+    __slots__ = ("changed", "owner", "record", "source", "version")
+
+    def __init__(self, record: Record | None, source: str | None = None) -> None:
+        self.record = record
+        self.source = source  # the input that this memory belongs to
+        self.owner: ref[Tracer] | None = None
+        self.version = 0
+        self.changed = ""
+
+
+class Tracer:
+    """An array whose entries are not known: named axes and an expression over them.
+
+    An axis whose index the expression does not mention is a broadcast one. ``memory`` is that of the array of which
+    this one is a view.
+    """
+
+    __slots__ = ("__weakref__", "_memory", "_seen", "_writable", "axes", "body", "kind")
+
+    axes: tuple[Index, ...]
+    body: Sum
+    kind: Kind
+
+    def __init__(
+        self,
+        axes: Sequence[Index],
+        body: Sum,
+        kind: Kind = "f",
+        memory: Memory | None = None,
+        writable: bool = True,
+    ) -> None:
+        self.axes = tuple(axes)
+        self.body = body
+        self.kind = kind
+        self._writable = writable
+        if memory is None:
+            memory = Memory(running())
+            memory.owner = ref(self)
+        self._memory = memory
+        self._seen = memory.version
+
+    def view(self, axes: Sequence[Index], body: Sum, writable: bool = True) -> Tracer:
+        """Another array with the same memory."""
+        return Tracer(axes, body, self.kind, self._memory, writable and self._writable)
+
+    def current(self) -> Tracer:
+        """This array, if it still holds what its expression says."""
+        if self._memory.record is not running():
+            fail(
+                TraceError,
+                f"{described(self)} belongs to another run of a traced function",
+                "pass it to the function as an argument; keep no arrays from one run for the next.",
+            )
+        if self._seen != self._memory.version:
+            fail(
+                TraceError,
+                f"{described(self)} shares memory with an array that was changed in place"
+                f"{self._memory.changed}, and so has changed, too",
+                "write y = y + x instead of y += x, or take the view as a .copy() before.",
+            )
+        return self
+
+    def __repr__(self) -> str:
+        return f"Tracer(shape={spelled(self.shape)})"
+
+    # Attributes
+
+    @property
+    def dims(self) -> tuple[Dim, ...]:
+        return tuple(axis.dim for axis in self.axes)
+
+    @property
+    def shape(self) -> tuple[int | SizeNumber, ...]:
+        return tuple(size_number(axis.dim) for axis in self.axes)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.axes)
+
+    @property
+    def size(self) -> int | SizeNumber:
+        return size_number(product_of(self.dims))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(_DTYPES[self.kind])
+
+    @property
+    def T(self) -> Tracer:
+        return self.view(self.axes[::-1], self.body)
+
+    @property
+    def mT(self) -> Any:
+        return call("matrix_transpose", self)
+
+    @property
+    def real(self) -> Any:
+        return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if not name.startswith("_") and hasattr(np.ndarray, name):
+            unsupported(f"the attribute .{name} of a traced array", name)
+        raise AttributeError(f"a traced array has no attribute {name!r}")
+
+    # NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        name = ufunc.__name__
+        if name not in numpy_namespace and f"special.{name}" in numpy_namespace:
+            name = f"special.{name}"
+        if method == "__call__":
+            return call(name, *inputs, **kwargs)
+        if method == "reduce" and name in _REDUCTIONS:
+            return call(_REDUCTIONS[name], *inputs, **{"axis": 0, **kwargs} if len(inputs) < 2 else kwargs)
+        if method == "accumulate" and name == "add":
+            return call("cumsum", *inputs, **{"axis": 0, **kwargs} if len(inputs) < 2 else kwargs)
+        if method == "outer" and name in numpy_namespace:
+            left, right = (lift(value) for value in inputs)
+            return call(name, left[(..., *[None] * right.ndim)], right, **kwargs)
+        unsupported(f"{spelled_name(name)}.{method}", name)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Iterable[type], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        module = function.__module__.removeprefix("numpy").removeprefix(".")
+        name = function.__name__
+        return call(f"{module}.{name}" if module in _MODULES else name, *args, **kwargs)
+
+    # What would need the entries themselves
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        demanded(
+            f"the entries of {described(self)} are not known while tracing, and NumPy asks for them",
+            "leave out np.asarray and np.array: traced arrays go into NumPy functions as they are; np.stack joins "
+            "several into one.",
+        )
+
+    def __bool__(self) -> bool:
+        demanded(
+            f"control flow cannot depend on {described(self)}: its entries are not known while tracing",
+            "write np.where(condition, x, y), np.maximum or np.minimum instead of if, while, and, or, not, min, max; "
+            "& | ~ combine masks.",
+        )
+
+    def __float__(self) -> float:
+        self._scalar("float()", "leave float() out: a traced scalar can be calculated with as it is.")
+
+    def __int__(self) -> int:
+        self._scalar("int()", "leave int() out, or calculate with sizes such as X.shape[0], which stay whole.")
+
+    def __index__(self) -> int:
+        self._scalar(
+            "a whole number", "index with numbers, sizes, slices, or arrays of numbers from outside the function."
+        )
+
+    def __complex__(self) -> complex:
+        self._scalar("complex()", "leave complex() out: functions are traced over the real numbers.")
+
+    def item(self, *args: Any) -> NoReturn:
+        self._scalar(".item()", "leave .item() out: a traced scalar can be calculated with as it is.")
+
+    def tolist(self) -> NoReturn:
+        self._scalar(".tolist()", "calculate with the array as a whole.")
+
+    def _scalar(self, asked: str, advice: str) -> NoReturn:
+        demanded(f"{asked} asks for the value of {described(self)}, which is not known while tracing", advice)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        fail(
+            TraceError,
+            f"entries of {described(self)} are assigned, and while tracing arrays do not change",
+            "build the array from its parts with np.where(mask, new, old), np.concatenate, np.stack or np.pad.",
+        )
+
+    def __delitem__(self, key: Any) -> NoReturn:
+        raise ValueError("cannot delete array elements")
+
+    def __contains__(self, value: object) -> bool:
+        demanded(
+            f"whether a value is in {described(self)} is not known while tracing",
+            "compare with ==, which gives a mask.",
+        )
+
+    def __len__(self) -> int:
+        if not self.axes:
+            raise TypeError("len() of unsized object")
+        size = size_number(self.axes[0].dim)
+        if isinstance(size, int):
+            return size
+        demanded(
+            f"len() has to give a number, and the size {size} of {described(self)} is symbolic",
+            "use X.shape[0] instead of len(X), or trace with a fixed size.",
+        )
+
+    def __iter__(self) -> Any:
+        if not self.axes:
+            raise TypeError("iteration over a 0-d array")
+        size = size_number(self.axes[0].dim)
+        if isinstance(size, int):
+            return (self[k] for k in range(size))
+        demanded(
+            f"a loop over {described(self)} would take {size} steps, a number that is not known while tracing",
+            "calculate with the array as a whole (sums, products, X.T instead of zip(*X)), or trace with a fixed size.",
+        )
+
+    # Operators
+
+    def __getitem__(self, key: Any) -> Any:
+        return call("getitem", self, key)
+
+    def __pos__(self) -> Any:
+        return call("positive", self)
+
+    def __neg__(self) -> Any:
+        return call("negative", self)
+
+    def __abs__(self) -> Any:
+        return call("absolute", self)
+
+    def __invert__(self) -> Any:
+        return call("invert", self)
+
+    def __round__(self, digits: int = 0) -> Any:
+        return call("round", self)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        return call("astype", self, dtype)
+
+    def transpose(self, *axes: Any) -> Any:
+        return call("transpose", self, _bare(axes))
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
+        return call("reshape", self, _bare(shape), order=order)
+
+    def copy(self, order: str = "C") -> Any:
+        return call("copy", self)
+
+    def flatten(self, order: str = "C") -> Any:
+        return call("copy", call("ravel", self, order=order))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+_MODULES = ("linalg", "lib.stride_tricks")
+_REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
+
+# Methods that are functions of the same name.
+_METHODS = (
+    *("sum", "mean", "max", "min", "prod", "var", "std", "cumsum", "clip", "conj", "conjugate", "dot", "trace"),
+    *("diagonal", "swapaxes", "squeeze", "ravel", "repeat", "take"),
+)
+_BINARY = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "divmod": "divmod",
+    "pow": "power",
+    "matmul": "matmul",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "left_shift",
+    "rshift": "right_shift",
+}
+_COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
+
+
+def _bare(values: tuple[Any, ...]) -> Any:
+    """What a method with ``*values`` means: ``f((a, b))`` is ``f(a, b)``, and ``f()`` passes nothing."""
+    return values[0] if len(values) == 1 else values or None
+
+
+def _method(name: str) -> Callable[..., Any]:
+    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        return call(name, self, *args, **kwargs)
+
+    return method
+
+
+def _swapped(name: str) -> Callable[..., Any]:
+    def method(self: Tracer, other: Any) -> Any:
+        return call(name, other, self)
+
+    return method
+
+
+def _in_place(name: str) -> Callable[..., Any]:
+    def method(self: Tracer, other: Any) -> Any:
+        return changed_in_place(self, call(name, self, other))
+
+    return method
+
+
+for _name in _METHODS:
+    setattr(Tracer, _name, _method(_name))
+for _name, _function in _BINARY.items():
+    setattr(Tracer, f"__{_name}__", _method(_function))
+    setattr(Tracer, f"__r{_name}__", _swapped(_function))
+    if _name != "divmod":
+        setattr(Tracer, f"__i{_name}__", _in_place(_function))
+for _name, _function in _COMPARISONS.items():
+    setattr(Tracer, f"__{_name}__", _method(_function))
+
+# What may stand behind a dot in a text.
+ATTRIBUTES = frozenset(
+    ("shape", "ndim", "size", "T", "mT", "real", "astype", "transpose", "reshape", "copy", "flatten", *_METHODS)
+)
+
+
+# In place ---------------------------------------------------------------------------------------------------------
+
+
+def changed_in_place(target: Tracer, result: Tracer) -> Tracer:
+    """What ``target op= other`` leaves in ``target``, where that changes nothing that is seen elsewhere."""
+    memory = target._memory
+    owner = memory.owner and memory.owner()
+    if not target.axes and owner is target and memory.source is None:
+        return result  # a NumPy scalar: the name is bound anew
+    if not target.axes and memory.source is not None and owner is target:
+        return result  # a scalar argument is a number
+    if memory.source is not None:
+        fail(
+            TraceError,
+            f"an operation in place would write into the argument {memory.source}",
+            "write y = y + x instead of y += x, or begin with a .copy().",
+        )
+    if not target._writable:
+        fail(
+            TraceError,
+            "an operation in place would write into a read-only view",
+            "write y = y + x instead of y += x, or begin with a .copy().",
+        )
+    if owner is not None and owner is not target:
+        fail(
+            TraceError,
+            "an operation in place would write through a view into another array",
+            "write y = y + x instead of y += x, or begin with a .copy().",
+        )
+    if result.dims != target.dims:
+        fail(
+            ShapeError,
+            f"in place, the result has the shape of the left side: that is {spelled(target.shape)}, and the result "
+            f"has shape {spelled(result.shape)}",
+            "write y = y + x instead of y += x.",
+        )
+    if "bif".index(result.kind) > "bif".index(target.kind):
+        fail(
+            TraceError,
+            f"in place, the result has the dtype of the left side, and NumPy does not cast {result.dtype} to "
+            f"{target.dtype}",
+            "write y = y + x instead of y += x.",
+        )
+    memory.version += 1
+    memory.changed = _line()
+    target._seen = memory.version
+    target.body = substitute(result.body, renaming(result.axes, target.axes))
+    return target
+
+
+def _line() -> str:
+    frame = user_frame()
+    if frame is None:
+        return ""
+    return f" on line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}"
+
+
+# Values that are not traced ---------------------------------------------------------------------------------------
+
+
+def described(tracer: Tracer) -> str:
+    """How a message names an array: "X of shape (b, m)"."""
+    name = "an array" if tracer.axes else "a scalar"
+    terms = tracer.body.terms
+    if len(terms) == 1 and len(terms[0].factors) == 1:
+        (factor,) = terms[0].factors
+        if isinstance(factor.tensor, Input) and factor.slots == tracer.axes and factor.power == 1:
+            name = factor.tensor.name
+    return f"{name} of shape {spelled(tracer.shape)}" if tracer.axes else name
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a plain real number, also as an array without axes."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 0 and value.dtype.kind in "biuf"
+    return isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating)
+
+
+def of_number(value: Any) -> Tracer:
+    if isinstance(value, np.ndarray):
+        value = value[()]
+    if isinstance(value, bool | np.bool_):
+        return Tracer((), constant(int(value)), "b")
+    if isinstance(value, int | np.integer):
+        return Tracer((), constant(int(value)), "i")
+    return Tracer((), constant(float(value)))
+
+
+def of_input(name: str, dims: Sequence[Dim]) -> Tracer:
+    """The argument of this name."""
+    record = running()
+    axes = axis_labels(dims)
+    memory = Memory(record, source=name)
+    tracer = Tracer(axes, of_factor(Input(name, tuple(dims))(*axes)), memory=memory)
+    memory.owner = ref(tracer)
+    return tracer
+
+
+def axis_labels(dims: Sequence[Dim]) -> tuple[Index, ...]:
+    record = running()
+    if record is None:
+        return tuple(map(Index.fresh, dims))
+    return tuple(record.label(len(dims) - position, dim) for position, dim in enumerate(dims))
+
+
+def of_array(array: np.ndarray[Any, Any]) -> Tracer:
+    """A copy of an array of numbers as a constant."""
+    if array.dtype.kind not in "biuf":
+        fail(
+            TraceError,
+            f"arrays of numbers can be captured, and this one has dtype {array.dtype}",
+            "use real numbers; np.stack joins traced arrays into one.",
+        )
+    # Whole numbers and masks take part in real arithmetic: 1 + True is 2, and 2**-1 is 1/2.
+    kept = array.astype(np.result_type(array.dtype, np.float32), order="C")
+    kept.flags.writeable = False
+    sign = 2 if np.all(kept > 0) else 1 if np.all(kept >= 0) else 0
+    dims = tuple(map(Dim.of, array.shape))
+    tensor = Constant(kept, repr((kept.dtype.str, kept.shape)).encode() + kept.tobytes(), dims, sign)
+    record = running()
+    if record is not None:
+        record.constants[tensor] = None
+    kind: Kind = "b" if array.dtype.kind == "b" else "f" if array.dtype.kind == "f" else "i"
+    axes = axis_labels(dims)
+    return Tracer(axes, of_factor(tensor(*axes)), kind)
+
+
+def lift(value: Any) -> Tracer:
+    """Any operand as a traced array: numbers, sizes and arrays of numbers are constants."""
+    if isinstance(value, Tracer):
+        return value.current()
+    if is_number(value):
+        return of_number(value)
+    if isinstance(value, SizeNumber):
+        return Tracer((), size_body(value.dim), "i")
+    if isinstance(value, np.ndarray):
+        return of_array(value)
+    if isinstance(value, list | tuple):
+        if _holds_traced(value):
+            fail(
+                TraceError,
+                f"a {type(value).__name__} that holds traced arrays stands where an array is expected",
+                "join the arrays by np.stack, or by np.concatenate along an axis that they have.",
+            )
+        return lift(np.asarray(value))
+    fail(
+        TraceError,
+        f"a value of type {type(value).__name__} cannot be part of a traced calculation",
+        "use real numbers, arrays of real numbers, sizes and traced arrays.",
+    )
+
+
+def _holds_traced(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_holds_traced, value))
+    return isinstance(value, Tracer | SizeNumber)
+
+
+def literal(tracer: Tracer) -> Number | None:
+    """The number that an array without axes is, where it is one."""
+    if tracer.axes or len(tracer.body.terms) > 1:
+        return None
+    if not tracer.body.terms:
+        return 0
+    (term,) = tracer.body.terms
+    return None if term.factors or term.summed else term.coefficient
+
+
+# Axes -------------------------------------------------------------------------------------------------------------
+
+
+def renaming(own: Sequence[Index], target: Sequence[Index]) -> dict[Index, Slot]:
+    """The substitution that reads an array at other axes; an axis of size 1 is read at its only entry."""
+    return {
+        mine: constant_slot(0) if mine.dim is ONE and theirs.dim is not ONE else theirs
+        for mine, theirs in zip(own, target, strict=True)
+        if mine is not theirs
+    }
+
+
+def renamed(tracer: Tracer, target: Sequence[Index]) -> Sum:
+    """The expression of an array over other axes."""
+    mapping = renaming(tracer.axes, target)
+    return substitute(tracer.body, mapping) if mapping else tracer.body
+
+
+def aligned(*arrays: Tracer) -> tuple[tuple[Index, ...], list[Sum]]:
+    """The axes to which the arrays broadcast, and their expressions over these."""
+    rank = max(array.ndim for array in arrays)
+    axes: list[Index] = []
+    for position in range(-rank, 0):
+        present = [array for array in arrays if array.ndim >= -position]
+        axes.append(_joined(present, [array.axes[position] for array in present], position, axes))
+    return tuple(axes), [
+        renamed(array, axes[rank - array.ndim :]) for array in arrays
+    ]
+
+
+def _joined(arrays: Sequence[Tracer], labels: Sequence[Index], position: int, taken: Sequence[Index]) -> Index:
+    """The axis to which these broadcast: one of them where possible, so that there is nothing to rename."""
+    wide = [label for label in labels if label.dim is not ONE] or labels
+    for array, label in zip(arrays, labels, strict=True):
+        if label.dim is not ONE and label.dim is not wide[0].dim:
+            first = arrays[list(labels).index(wide[0])]
+            fail(
+                ShapeError,
+                f"these shapes do not broadcast: axis {position} has size {wide[0].dim} in {described(first)} and "
+                f"size {label.dim} in {described(array)}",
+                "make the two sizes one name, or give one of the axes size 1: x[:, None], keepdims=True.",
+            )
+    free = [label for label in wide if label not in taken]
+    return free[0] if free else Index.fresh(wide[0].dim)
+
+
+def axis_number(axis: Any, rank: int) -> int:
+    """An axis counted from the front."""
+    try:
+        number = operator.index(axis)
+    except TypeError:
+        number = None
+    if number is None or isinstance(axis, bool):
+        fail(
+            TraceError,
+            f"an axis is a whole number, and this one is of type {type(axis).__name__}",
+            "pass a number such as axis=1 or axis=-1.",
+        )
+    if not -rank <= number < rank:
+        fail(
+            ShapeError,
+            f"axis {number} is out of range for an array with {rank} {'axis' if rank == 1 else 'axes'}",
+            f"pass an axis from {-rank} to {rank - 1}." if rank else "leave the axis out: there is none.",
+        )
+    return number % rank
+
+
+def axis_numbers(axis: Any, rank: int) -> tuple[int, ...]:
+    """Axes counted from the front; None is all of them."""
+    if axis is None:
+        return tuple(range(rank))
+    numbers = tuple(axis_number(each, rank) for each in (axis if isinstance(axis, tuple | list) else (axis,)))
+    if len(set(numbers)) < len(numbers):
+        fail(ShapeError, f"an axis is named twice in {axis}", "name each axis once.")
+    return numbers
