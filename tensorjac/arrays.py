@@ -24,7 +24,7 @@ FREE = frozenset({"name", "scalar", "transpose", "expand", "select"})
 class Value:
     """An operation: its kind, its operands, and what else it needs to be written down."""
 
-    __slots__ = ("args", "detail", "hint", "kind", "mask", "rank")
+    __slots__ = ("args", "detail", "hint", "kind", "mask", "rank", "weak")
 
     kind: str
     args: tuple[Value, ...]
@@ -32,6 +32,7 @@ class Value:
     rank: int
     mask: bool  # boolean in NumPy: must meet a float before it is scaled or added
     hint: str  # what a person would call it
+    weak: bool  # a Python number, which takes on the dtype of what it meets
 
     def __init__(
         self, kind: str, args: tuple[Value, ...], detail: Any, rank: int, mask: bool = False, hint: str = ""
@@ -42,6 +43,7 @@ class Value:
         self.rank = rank
         self.mask = mask
         self.hint = hint
+        self.weak = kind == "scalar" or (bool(args) and all(arg.weak for arg in args))
 
     def __repr__(self) -> str:
         return f"{self.kind}{self.detail or ''}{self.args!r}"
@@ -149,8 +151,8 @@ class Values:
             places = places[1:]
         if all(places):
             return value
-        if value.kind == "scale":
-            return self._scaled(self.expand(value.args[0], places), value.detail)
+        if value.kind == "scale" and value.detail.value < 0:
+            return self.negated(self.expand(self.negated(value), places))
         return self.make("expand", (value,), places, len(places), value.mask)
 
     def select(self, value: Value, items: Sequence[str]) -> Value:
@@ -175,6 +177,9 @@ class Values:
             return self._scaled(self.multiply(a.args[0], b), a.detail)
         if b.kind == "scale":
             return self._scaled(self.multiply(a, b.args[0]), b.detail)
+        if "expand" in (a.kind, b.kind) and a.kind != b.kind and (b if a.kind == "expand" else a).rank == 0:
+            a, b = (a, b) if b.kind == "expand" else (b, a)
+            return self.expand(self.multiply(b.args[0], a), b.detail)
         return self.make("multiply", (a, b), None, max(a.rank, b.rank), a.mask and b.mask, "prod")
 
     def _scaled(self, value: Value, by: Scalar) -> Value:
@@ -204,7 +209,8 @@ class Values:
             return self._scaled(self.divide(a.args[0], b), a.detail)
         if a.mask:
             a = self.floating(a)
-        return self.make("divide", (a, b), None, max(a.rank, b.rank), hint=a.hint)
+        hint = "softmax" if a.hint == "exp" else "ratio"
+        return self.make("divide", (a, b), None, max(a.rank, b.rank), hint=hint)
 
     def add(self, a: Value, b: Value) -> Value:
         """a + b, or a − (−b) where b is written with a minus sign."""

@@ -19,17 +19,19 @@ HINTS = {
     "exp": "E",
     "log": "logs",
     "prod": "P",
-    "total": "total",
+    "total": "z",
     "diff": "D",
     "M": "M",
     "tanh": "T",
     "sigmoid": "S",
-    "maximum": "R",
+    "maximum": "H",
     "inv": "inverse",
     "eye": "eye",
     "root": "root",
-    "dot": "dots",
+    "dot": "s",
     "max": "top",
+    "softmax": "S",
+    "ratio": "R",
 }
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
@@ -225,6 +227,8 @@ class _Writer:
 
     def _call(self, value: Value) -> tuple[str, int]:
         template, _ = value.detail
+        if value.weak:
+            template = "math.sqrt({0})" if template == "np.sqrt({0})" else f"float({template})"
         level = _level(template)
         text = template
         for k, arg in enumerate(value.args):
@@ -275,9 +279,10 @@ def source(
     name: str,
     inputs: Mapping[str, tuple[Dim, ...]],
     outputs: Sequence[str],
-    constants: Sequence[str] = (),
+    constants: Mapping[str, Any] | None = None,
 ) -> Source:
     """The function's source: sizes read from arguments, named intermediates, and the results returned in order."""
+    constants = constants or {}
     names = {size for shape in inputs.values() for dim in shape for size in dim.names}
     taken = {*inputs, *constants, *names, *outputs, "np", "math", "dtype", "erf", "xlogy", name}
     writer = _Writer(inputs, taken)
@@ -314,7 +319,7 @@ def _owned(writer: _Writer, value: Value) -> str:
     return text
 
 
-def _head(lines: Sequence[str], inputs: Mapping[str, tuple[Dim, ...]], constants: Sequence[str]) -> list[str]:
+def _head(lines: Sequence[str], inputs: Mapping[str, tuple[Dim, ...]], constants: Mapping[str, Any]) -> list[str]:
     """The dtype and the sizes that the lines mention."""
     words = {word for line in lines for word in _WORD.findall(line)}
     head = []
@@ -333,7 +338,8 @@ def _head(lines: Sequence[str], inputs: Mapping[str, tuple[Dim, ...]], constants
                         sizes.pop(n)
     head += [f"{size} = {text}" for size, text in sizes.items()]
     if "dtype" in words:
-        arrays = [*inputs, *constants]
+        # whole numbers and masks among the constants say nothing about precision
+        arrays = [*inputs, *(name for name, array in constants.items() if array.dtype.kind == "f")]
         head.append(f"dtype = np.result_type({', '.join(arrays) if arrays else 'float'})")
     return head
 

@@ -17,6 +17,7 @@ import opt_einsum
 from .arrays import Scalar, Value, Values, Write, dim_text
 from .dims import Dim, nonnegative
 from .primitives import Primitive
+from .rewrites import in_range
 from .terms import (
     DELTA,
     ONE,
@@ -73,6 +74,15 @@ def plan(
     planner = _Planner(constants, sizes or {})
     values = planner.run([(tuple(axes), body) for axes, body in outputs])
     return Program(planner.values, values, [tuple(axis.dim for axis in axes) for axes, _ in outputs])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """An operand of a product: what it is, over which indices, and whether it stands below the fraction bar."""
+
+    value: Value
+    labels: tuple[Index, ...]
+    divides: bool = False
 
 
 class _Planner:
@@ -200,7 +210,7 @@ class _Planner:
         if isinstance(tensor, Size):
             return self.values.scalar(Scalar(1, ((tensor.dim, 1),))), ()
         if isinstance(tensor, Position):
-            return self.values.call("np.arange({d0}, dtype=dtype)", (), 1, names=(str(tensor.shape[0]),)), axes
+            return self.values.call(f"np.arange({tensor.shape[0]}, dtype=dtype)", (), 1, hint="position"), axes
         if isinstance(tensor, Apply):
             return self._apply(tensor)
         (body,) = self.bodies[tensor]
@@ -331,81 +341,80 @@ class _Planner:
         summed: Sequence[Index] = (),
     ) -> Labelled:
         """The product of operands raised to powers, summed over ``summed``: ordered by cost and built pair by pair."""
-        above: list[Labelled] = []
-        below: list[Labelled] = []
+        parts: list[_Part] = []
         scalar = self.values.scalar(Scalar())
+        hidden = set(summed)
         for (value, labels), exponent in zip(operands, powers, strict=True):
             if value.kind == "scalar":
                 scalar = self.values.multiply(scalar, self.values.power(value, exponent))
-            elif isinstance(exponent, int) and exponent < 0 or (not isinstance(exponent, int) and exponent < 0):
-                below.append((self.values.power(value, number(-exponent)), labels))
+            elif exponent == 2 and hidden.intersection(labels):
+                # a sum of squares is the product of the array with itself
+                parts += [_Part(value, labels)] * 2
             else:
-                above.append((self.values.power(value, exponent), labels))
-        if not above and not below:
+                parts.append(_Part(self.values.power(value, number(abs(exponent))), labels, exponent < 0))
+        if not parts:
             return scalar, ()
-        hidden = set(summed)
-        divided, after = self._applied_below(above, below, hidden)
-        result = self._ordered(divided, hidden, want) if divided else (self.values.scalar(Scalar()), ())
-        for value, labels in after:
-            result = self._quotient(result, (value, labels), want)
-        return self.values.multiply(result[0], scalar), result[1]
+        return self._ordered(parts, hidden, want, scalar)
 
-    def _applied_below(
-        self, above: list[Labelled], below: list[Labelled], hidden: set[Index]
-    ) -> tuple[list[Labelled], list[Labelled]]:
-        """The factors above the fraction bar, each divided by what is divided most cheaply there; and the divisors
-        that are cheapest applied to the finished product."""
-        parts = list(above)
-        after: list[Labelled] = []
-        out = {label for _, labels in parts for label in labels} - hidden
-        for value, labels in below:
-            best: int | None = None
-            for k, (_, held) in enumerate(parts):
-                if set(held) >= set(labels) and (best is None or self.volume(held) < self.volume(parts[best][1])):
-                    best = k
-            late = set(labels) <= out or not hidden.intersection(labels)
-            if late and (best is None or (hidden and self.volume(out) < self.volume(parts[best][1]))):
-                after.append((value, labels))
-            elif best is None:
-                parts.append((self.values.divide(self.values.scalar(Scalar()), value), labels))
-            else:
-                parts[best] = self._quotient(parts[best], (value, labels), parts[best][1])
-        return parts, after
-
-    def _quotient(self, above: Labelled, below: Labelled, want: Sequence[Index] | None) -> Labelled:
-        labels = dict.fromkeys([*above[1], *below[1]])
+    def _quotient(self, above: _Part, below: _Part, want: Sequence[Index] | None) -> _Part:
+        labels = dict.fromkeys([*above.labels, *below.labels])
         order = [label for label in want if label in labels] if want is not None else []
         order += [label for label in labels if label not in order]
-        return self.values.divide(self.aligned(above, order), self.aligned(below, order)), tuple(order)
+        top, bottom = (self.aligned((part.value, part.labels), order) for part in (above, below))
+        return _Part(self.values.divide(top, bottom), tuple(order))
 
-    def _ordered(self, parts: list[Labelled], hidden: set[Index], want: Sequence[Index] | None) -> Labelled:
-        """All parts joined pair by pair in the cheapest order found."""
-        out = {label for _, labels in parts for label in labels} - hidden
-        remaining = [(self._presummed(part, k, parts, hidden)) for k, part in enumerate(parts)]
+    def _upright(self, part: _Part) -> _Part:
+        """The part as a factor: a divisor becomes a reciprocal."""
+        if not part.divides:
+            return part
+        return _Part(self.values.divide(self.values.scalar(Scalar()), part.value), part.labels)
+
+    def _ordered(
+        self, parts: list[_Part], hidden: set[Index], want: Sequence[Index] | None, scalar: Value
+    ) -> Labelled:
+        """All parts joined pair by pair in the cheapest order found, scaled where least has to be multiplied."""
+        out = {label for part in parts for label in part.labels} - hidden
+        remaining = [self._presummed(part, k, parts, hidden) for k, part in enumerate(parts)]
+        one = self.values.scalar(Scalar())
+        if scalar is not one:
+            small = min(range(len(remaining)), key=lambda k: self.volume(remaining[k].labels))
+            scalar = self._scaled_early(remaining, small, out, scalar)
         for a, b in self._path(remaining, out):
             first, second = remaining[a], remaining[b]
             rest = [part for k, part in enumerate(remaining) if k not in (a, b)]
-            needed = out | {label for _, labels in rest for label in labels}
+            needed = out | {label for part in rest for label in part.labels}
             remaining = [*rest, self._pair(first, second, needed, want if not rest else None)]
+            if scalar is not one:
+                scalar = self._scaled_early(remaining, len(remaining) - 1, out, scalar)
         (only,) = remaining
-        return self._presummed(only, 0, remaining, hidden)
+        only = self._presummed(self._upright(only), 0, remaining, hidden)
+        return self.values.multiply(only.value, scalar), only.labels
 
-    def _presummed(self, part: Labelled, place: int, parts: Sequence[Labelled], hidden: set[Index]) -> Labelled:
+    def _scaled_early(self, parts: list[_Part], place: int, out: set[Index], scalar: Value) -> Value:
+        """Scale the part at ``place`` if it is smaller than the result; the scalar that is still to be applied."""
+        part = parts[place]
+        if part.divides or self.volume(part.labels) >= self.volume(out):
+            return scalar
+        parts[place] = _Part(self.values.multiply(part.value, scalar), part.labels)
+        return self.values.scalar(Scalar())
+
+    def _presummed(self, part: _Part, place: int, parts: Sequence[_Part], hidden: set[Index]) -> _Part:
         """The part summed over the indices that nothing else carries."""
-        value, labels = part
-        elsewhere = {label for k, (_, other) in enumerate(parts) if k != place for label in other}
-        lone = [k for k, label in enumerate(labels) if label in hidden and label not in elsewhere]
+        elsewhere = {label for k, other in enumerate(parts) if k != place for label in other.labels}
+        lone = [k for k, label in enumerate(part.labels) if label in hidden and label not in elsewhere]
         if not lone:
             return part
-        return self.values.total(value, lone), tuple(label for k, label in enumerate(labels) if k not in lone)
+        part = self._upright(part)
+        kept = tuple(label for k, label in enumerate(part.labels) if k not in lone)
+        return _Part(self.values.total(part.value, lone), kept)
 
-    def _path(self, parts: Sequence[Labelled], out: set[Index]) -> list[tuple[int, int]]:
+    def _path(self, parts: Sequence[_Part], out: set[Index]) -> list[tuple[int, int]]:
         """Pairs of positions, the result of each going to the end of the list."""
         if len(parts) <= 1:
             return []
         if len(parts) == 2:
             return [(0, 1)]
-        sets = [frozenset(labels) for _, labels in parts]
+        sets = [frozenset(part.labels) for part in parts]
         if len(parts) <= EXHAUSTIVE:
             return self._exhaustive(sets, frozenset(out))
         names = {label: opt_einsum.get_symbol(k) for k, label in enumerate(dict.fromkeys(x for s in sets for x in s))}
@@ -454,24 +463,40 @@ class _Planner:
             order = [m for k, m in enumerate(order) if k not in (a, b)] + [mask]
         return path
 
-    def _pair(self, a: Labelled, b: Labelled, needed: set[Index], want: Sequence[Index] | None) -> Labelled:
-        """Two operands joined: an elementwise product, a matrix product, or an einsum."""
-        (va, la), (vb, lb) = a, b
-        both = [label for label in la if label in lb]
+    def _pair(self, a: _Part, b: _Part, needed: set[Index], want: Sequence[Index] | None) -> _Part:
+        """Two parts joined: an elementwise product or quotient, a matrix product, or an einsum."""
+        both = [label for label in a.labels if label in b.labels]
         contracted = [label for label in both if label not in needed]
         if not contracted:
-            return self._elementwise_product(a, b, want)
+            if a.divides is b.divides:
+                value, labels = self._elementwise_product((a.value, a.labels), (b.value, b.labels), want)
+                return _Part(value, labels, a.divides)
+            return self._quotient(b, a, want) if a.divides else self._quotient(a, b, want)
+        a, b = self._upright(a), self._upright(b)
+        value, labels = self._product((a.value, a.labels), (b.value, b.labels), needed, want, both, contracted)
+        return _Part(value, labels)
+
+    def _product(
+        self,
+        a: Labelled,
+        b: Labelled,
+        needed: set[Index],
+        want: Sequence[Index] | None,
+        both: list[Index],
+        contracted: list[Index],
+    ) -> Labelled:
+        (va, la), (vb, lb) = a, b
         batch = [label for label in both if label in needed]
         left = [label for label in la if label not in lb]
         right = [label for label in lb if label not in la]
         if want is not None and left and right:
             place = {label: k for k, label in enumerate(want)}
             if place.get(left[0], 0) > place.get(right[0], 0):
-                return self._pair(b, a, needed, None)
+                return self._contracted(vb, lb, va, la, batch, right, left, contracted)
         elif want is None and left and right and la[-1] not in contracted and lb[-1] in contracted:
             # b's rows against a's columns: written the other way round neither needs a transpose
             if la[0] in contracted or not batch:
-                return self._pair(b, a, needed, [*batch, *right, *left])
+                return self._contracted(vb, lb, va, la, batch, right, left, contracted)
         return self._contracted(va, la, vb, lb, batch, left, right, contracted)
 
     def _contracted(
@@ -624,25 +649,22 @@ class _Planner:
 
     def _write(self, term: Term, want: tuple[Index, ...], adds: bool) -> tuple[Write, Value]:
         """Where a term with δ goes in an array over ``want``, and what is written there."""
-        forms = {label: label for label in want}
-        slots: dict[Index, Slot] = dict(forms)
+        slots: dict[Index, Slot] = {label: label for label in want}
         factors = list(term.factors)
         summed = list(term.summed)
-        for factor in term.factors:
-            if factor.tensor is not DELTA:
-                continue
-            (form,) = (f.slots[0] for f in factors if f is factor) if factor in factors else (None,)
-            if form is None:
-                continue
-            target = _determined(form, slots, want)
+        kept: set[Factor] = set()
+        while True:
+            factor = next((f for f in factors if f.tensor is DELTA and f not in kept), None)
+            if factor is None:
+                break
+            target = _determined(factor.slots[0], slots, want)
             if target is None:
+                kept.add(factor)
                 continue
             label, value = target
-            factors.remove(factor)
             mapping: dict[Index, Slot] = {label: value}
-            factors = [f.substitute(mapping) for f in factors]
-            slots = {axis: combine(((ONE, s),)) if s is not label else value for axis, s in slots.items()}
-            slots = {axis: _replace(s, label, value) for axis, s in slots.items()}
+            factors = [f.substitute(mapping) for f in factors if f is not factor]
+            slots = {axis: _replace(slot, label, value) for axis, slot in slots.items()}
             summed = [i for i in summed if i not in set(slot_labels(value))]
         labels = tuple(dict.fromkeys(x for axis in want for x in slot_labels(slots[axis])))
         inner = self.term(product(term.coefficient, factors, tuple(summed)), labels)
@@ -710,9 +732,10 @@ def _opened(
             terms.append(term)
         return Sum(terms)
 
-    return [opened(root) for root in roots], {
-        tensor: [opened(body) for body in group] for tensor, group in bodies.items()
-    }
+    roots = [opened(root) for root in roots]
+    bodies = {tensor: [opened(body) for body in group] for tensor, group in bodies.items()}
+    needed = set(topological_bodies(roots, bodies))
+    return roots, {tensor: group for tensor, group in bodies.items() if tensor in needed}
 
 
 def _unit(factor: Factor) -> Factor | None:
@@ -799,7 +822,9 @@ def _determined(form: Slot, slots: Mapping[Index, Slot], want: Sequence[Index]) 
         if c is None or c.value not in (1, -1):
             continue
         rest = combine(((ONE, form), (Dim.of(-1) * c, axis)))
-        return axis, combine(((Dim.of(-1) * c, rest),))
+        value = combine(((Dim.of(-1) * c, rest),))
+        if in_range(value, axis.dim):
+            return axis, value
     return None
 
 

@@ -284,8 +284,8 @@ _ROWS = (
         np.linalg.pinv,
         # Golub and Pereyra 1973, for constant rank
         (
-            "∂Y[ij]/∂X[kl] = -Y[ik] Y[lj] + Y[ia] Y[la] (δ[kj] - X[kc] Y[cj])"
-            " + (δ[il] - Y[ia] X[al]) Y[ck] Y[cj]",
+            "∂Y[ij]/∂X[kl] = -Y[ik] Y[lj] + Y[ia] Y[la] (δ[kj] - Σ_c X[kc] Y[cj])"
+            " + (δ[il] - Σ_a Y[ia] X[al]) Y[ck] Y[cj]",
         ),
         "(m,n)->(n,m)",
         keeps_symmetry=True,

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite
 from typing import NamedTuple
+
+import numpy as np
 
 from .dims import Dim, Requirement, divide, nonnegative
 from .errors import UnsupportedError
@@ -307,6 +310,9 @@ def whole(body: Sum) -> Sum:
             kept = [f for f in term.factors if f not in ties]
             rest.append(product(_quotient(term.coefficient, coefficient), [*kept, *inverse]))
         body = Sum(rest)
+    if len(body.terms) > 1 and _leading_negative(body):
+        coefficient = number(-coefficient)
+        body = Sum(Term(number(-term.coefficient), term.factors) for term in body.terms)
     if len(body.terms) == 1:
         (only,) = body.terms
         return settled(product(coefficient * only.coefficient, [*common, *only.factors]))
@@ -350,8 +356,6 @@ def _content(body: Sum) -> tuple[Number, list[Factor]]:
             scale = _gcd(scale, abs(f))
     elif len({abs(c) for c in coefficients}) == 1:
         scale = abs(coefficients[0])
-    if _leading_negative(body):
-        scale = -scale
     return number(scale), common
 
 
@@ -500,6 +504,9 @@ def apply(
 ) -> Sum:
     """``primitive`` applied to expressions; ``cores`` are the bound axes of each, ``result`` the slots of its own."""
     if not cores:
+        folded = _folded(primitive, args) if _on("constants") else None
+        if folded is not None:
+            return folded
         disabled = _disabled.get()
         for name, rule in _FUNCTION_RULES.get(primitive.name, ()):
             if name not in disabled:
@@ -509,6 +516,21 @@ def apply(
     arguments = [whole(arg) for arg in args]
     bound = cores or [()] * len(arguments)
     return read(raw_apply(primitive, arguments, bound, result, core_shape))
+
+
+_named("constants", "A function of numbers is a number. Removes a function.")
+
+
+def _folded(primitive: Primitive, args: Sequence[Sum]) -> Sum | None:
+    """The value where all arguments are numbers and it is finite."""
+    numbers: list[float] = []
+    for arg in args:
+        if len(arg.terms) > 1 or (arg.terms and arg.terms[0].factors):
+            return None
+        numbers.append(float(arg.terms[0].coefficient) if arg.terms else 0.0)
+    with np.errstate(all="ignore"):
+        value = float(primitive.value(*map(np.float64, numbers)))
+    return constant(value) if isfinite(value) else None
 
 
 def read(factor: Factor) -> Sum:
@@ -896,6 +918,15 @@ def _exp_log(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
     """exp(log(x)) = x where the logarithm is defined. Removes two functions."""
     found = _only(args[0])
     if found is None or found[0] != 1 or found[1].operation.name != "log":
+        return None
+    return found[1].arguments(found[2].slots)[0]
+
+
+@function_rewrite("log1p of expm1", "log1p")
+def _log1p_expm1(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """log1p(expm1(x)) = x. Removes two functions."""
+    found = _only(args[0])
+    if found is None or found[0] != 1 or found[1].operation.name != "expm1":
         return None
     return found[1].arguments(found[2].slots)[0]
 

@@ -741,7 +741,7 @@ def python_scalars(X):
 
 @case(X="b n", domain="positive")
 def stable_pair(X):
-    return np.log1p(np.expm1(X)) * np.log(X) - special.xlogy(X, X)
+    return np.log1p(np.expm1(X)) * np.log(X) + special.xlogy(X, X)
 
 
 # Indexing, joining, reshaping ---------------------------------------------------------------------

@@ -137,7 +137,10 @@ _UNARY = {
     **{name: name for name in ("exp", "expm1", "log", "log1p", "log2", "log10", "cbrt")},
     **{name: name for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
     **{name: name for name in ("arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh")},
-    **{name.replace("arc", "a"): name for name in ("arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh")},
+    **{
+        name.replace("arc", "a"): name
+        for name in ("arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh")
+    },
     "special.expit": "sigmoid",
     "special.erf": "erf",
     "special.expm1": "expm1",
@@ -193,12 +196,16 @@ def in_degrees(x: Any) -> Tracer:
 
 @implements("logaddexp2")
 def log_add_exp2(x1: Any, x2: Any) -> Tracer:
-    return scaled(elementwise("logaddexp", *(scaled(lift(x), math.log(2)) for x in (x1, x2))), 1 / math.log(2))
+    return scaled(
+        elementwise("logaddexp", *(scaled(lift(x), math.log(2)) for x in (x1, x2))), 1 / math.log(2)
+    )
 
 
 @implements("heaviside")
 def step(x1: Any, x2: Any) -> Tracer:
-    return plus(greater(x1, 0), times(x2, equal(x1, 0))) if lift(x2).kind != "b" else either(greater(x1, 0), x2)
+    return (
+        plus(greater(x1, 0), times(x2, equal(x1, 0))) if lift(x2).kind != "b" else either(greater(x1, 0), x2)
+    )
 
 
 @implements("special.erfc")
@@ -357,10 +364,14 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Tracer:
 
 @implements("select")
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tracer:
-    if not (isinstance(condlist, list | tuple) and isinstance(choicelist, list | tuple)) or len(condlist) != len(
-        choicelist
-    ):
-        fail(TraceError, "np.select takes as many conditions as choices, in lists", "pass two lists of one length.")
+    if not (isinstance(condlist, list | tuple) and isinstance(choicelist, list | tuple)) or len(
+        condlist
+    ) != len(choicelist):
+        fail(
+            TraceError,
+            "np.select takes as many conditions as choices, in lists",
+            "pass two lists of one length.",
+        )
     result = lift(default)
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         result = where(condition, choice, result)

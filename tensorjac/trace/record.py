@@ -27,10 +27,10 @@ _OURS = {_PACKAGE, os.path.join(_PACKAGE, "trace")}
 class Record:
     """What one run of a traced function has noted."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str | None = None) -> None:
         self.requirements: tuple[Requirement, ...] = ()
-        self.constants: dict[Constant, None] = {}
-        self.text: str | None = None
+        self.constants: dict[Constant, str | None] = {}  # captured arrays, and their names if they have some
+        self.text = text
         self.span = (0, 0)
         self.demanded: tuple[TensorjacError, tuple[str, int]] | None = None
         self.proofs = ExitStack()
@@ -48,9 +48,9 @@ _running: ContextVar[Record | None] = ContextVar("running", default=None)
 
 
 @contextmanager
-def recording() -> Iterator[Record]:
-    """Note what happens in this block in a record of its own."""
-    record = Record()
+def recording(text: str | None = None) -> Iterator[Record]:
+    """Note what happens in this block in a record of its own; errors point into ``text``, if there is one."""
+    record = Record(text)
     token = _running.set(record)
     try:
         with record.proofs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -14,7 +13,7 @@ from ..errors import TraceError, UnsupportedError
 from ..primitives import PRIMITIVES
 from ..rewrites import add, apply, contract, multiply, power, substitute
 from ..terms import ONE, Index, Sum, combine, constant, of_factor, zero_of
-from .elementwise import MINUS_ONE, elementwise, minus, plus, raised, root, scaled, times, wider
+from .elementwise import elementwise, minus, over, plus, raised, root, scaled, times, wider
 from .record import fail
 from .registry import implements
 from .sizes import dim_of, is_whole, product_of, size_body
@@ -71,12 +70,8 @@ def average(
         weight = weight[(slice(None), *[None] * (array.ndim - 1 - position))]
     weight = times(weight, Tracer(array.axes, constant(1), "i"))
     scale = total(weight, axis, keepdims=keepdims)
-    result = elementwise_quotient(total(times(array, weight), axis, keepdims=keepdims), scale)
+    result = over(total(times(array, weight), axis, keepdims=keepdims), scale)
     return (result, scale) if returned else result
-
-
-def elementwise_quotient(left: Tracer, right: Tracer) -> Tracer:
-    return times(left, raised(right, -1))
 
 
 @implements("var")
@@ -142,7 +137,9 @@ def spread(a: Any, axis: Any = None, *, keepdims: Any = NONE) -> Tracer:
 @implements("count_nonzero")
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = NONE) -> Tracer:
     array = lift(a)
-    return total(array if array.kind == "b" else elementwise("mask", array, kind="b"), axis, keepdims=keepdims)
+    return total(
+        array if array.kind == "b" else elementwise("mask", array, kind="b"), axis, keepdims=keepdims
+    )
 
 
 @implements("cumsum")
@@ -194,7 +191,11 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     if is_number(ord) and ord != 0:
         exponent = Fraction(1, ord) if isinstance(ord, int) else 1 / ord
         return raised_to(total(raised(sizes, ord), axis, keepdims=keepdims), exponent)
-    fail(UnsupportedError, f"there is no rule for the vector norm with ord={ord}", "pass a number other than 0.")
+    fail(
+        UnsupportedError,
+        f"there is no rule for the vector norm with ord={ord}",
+        "pass a number other than 0.",
+    )
 
 
 def raised_to(array: Tracer, exponent: Fraction | float) -> Tracer:
@@ -237,7 +238,7 @@ def log_sum_exp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False)
 @implements("special.softmax")
 def softmax(x: Any, axis: Any = None) -> Tracer:
     exponentials = elementwise("exp", minus(x, maximum(x, axis, keepdims=True)))
-    return elementwise_quotient(exponentials, total(exponentials, axis, keepdims=True))
+    return over(exponentials, total(exponentials, axis, keepdims=True))
 
 
 @implements("special.log_softmax")

@@ -104,4 +104,8 @@ def unsupported(shown: str, name: str, advice: str = "") -> NoReturn:
     """Raise: there is no rule for this, and what comes nearest."""
     nearest = get_close_matches(name, _RULES, n=3, cutoff=0.0)
     listed = ", ".join(map(spelled_name, nearest))
-    fail(UnsupportedError, f"there is no rule for {shown}", advice or f"the nearest supported ones are {listed}.")
+    fail(
+        UnsupportedError,
+        f"there is no rule for {shown}",
+        advice or f"the nearest supported ones are {listed}.",
+    )

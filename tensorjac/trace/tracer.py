@@ -159,7 +159,11 @@ class Tracer:
         unsupported(f"{spelled_name(name)}.{method}", name)
 
     def __array_function__(
-        self, function: Callable[..., Any], types: Iterable[type], args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        function: Callable[..., Any],
+        types: Iterable[type],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
     ) -> Any:
         module = function.__module__.removeprefix("numpy").removeprefix(".")
         name = function.__name__
@@ -185,11 +189,14 @@ class Tracer:
         self._scalar("float()", "leave float() out: a traced scalar can be calculated with as it is.")
 
     def __int__(self) -> int:
-        self._scalar("int()", "leave int() out, or calculate with sizes such as X.shape[0], which stay whole.")
+        self._scalar(
+            "int()", "leave int() out, or calculate with sizes such as X.shape[0], which stay whole."
+        )
 
     def __index__(self) -> int:
         self._scalar(
-            "a whole number", "index with numbers, sizes, slices, or arrays of numbers from outside the function."
+            "a whole number",
+            "index with numbers, sizes, slices, or arrays of numbers from outside the function.",
         )
 
     def __complex__(self) -> complex:
@@ -285,7 +292,21 @@ _REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "m
 
 # Methods that are functions of the same name.
 _METHODS = (
-    *("sum", "mean", "max", "min", "prod", "var", "std", "cumsum", "clip", "conj", "conjugate", "dot", "trace"),
+    *(
+        "sum",
+        "mean",
+        "max",
+        "min",
+        "prod",
+        "var",
+        "std",
+        "cumsum",
+        "clip",
+        "conj",
+        "conjugate",
+        "dot",
+        "trace",
+    ),
     *("diagonal", "swapaxes", "squeeze", "ravel", "repeat", "take"),
 )
 _BINARY = {
@@ -352,7 +373,20 @@ for _name, _function in _COMPARISONS.items():
 
 # What may stand behind a dot in a text.
 ATTRIBUTES = frozenset(
-    ("shape", "ndim", "size", "T", "mT", "real", "astype", "transpose", "reshape", "copy", "flatten", *_METHODS)
+    (
+        "shape",
+        "ndim",
+        "size",
+        "T",
+        "mT",
+        "real",
+        "astype",
+        "transpose",
+        "reshape",
+        "copy",
+        "flatten",
+        *_METHODS,
+    )
 )
 
 
@@ -363,10 +397,8 @@ def changed_in_place(target: Tracer, result: Tracer) -> Tracer:
     """What ``target op= other`` leaves in ``target``, where that changes nothing that is seen elsewhere."""
     memory = target._memory
     owner = memory.owner and memory.owner()
-    if not target.axes and owner is target and memory.source is None:
-        return result  # a NumPy scalar: the name is bound anew
-    if not target.axes and memory.source is not None and owner is target:
-        return result  # a scalar argument is a number
+    if not target.axes and owner is target:
+        return result  # scalars are no arrays: the name is bound anew
     if memory.source is not None:
         fail(
             TraceError,
@@ -461,8 +493,8 @@ def axis_labels(dims: Sequence[Dim]) -> tuple[Index, ...]:
     return tuple(record.label(len(dims) - position, dim) for position, dim in enumerate(dims))
 
 
-def of_array(array: np.ndarray[Any, Any]) -> Tracer:
-    """A copy of an array of numbers as a constant."""
+def constant_of(array: np.ndarray[Any, Any]) -> Constant:
+    """A copy of an array of numbers, as a tensor."""
     if array.dtype.kind not in "biuf":
         fail(
             TraceError,
@@ -470,16 +502,20 @@ def of_array(array: np.ndarray[Any, Any]) -> Tracer:
             "use real numbers; np.stack joins traced arrays into one.",
         )
     # Whole numbers and masks take part in real arithmetic: 1 + True is 2, and 2**-1 is 1/2.
-    kept = array.astype(np.result_type(array.dtype, np.float32), order="C")
+    kept = array.copy(order="C")
     kept.flags.writeable = False
     sign = 2 if np.all(kept > 0) else 1 if np.all(kept >= 0) else 0
     dims = tuple(map(Dim.of, array.shape))
-    tensor = Constant(kept, repr((kept.dtype.str, kept.shape)).encode() + kept.tobytes(), dims, sign)
+    return Constant(kept, repr((kept.dtype.str, kept.shape)).encode() + kept.tobytes(), dims, sign)
+
+
+def of_array(array: np.ndarray[Any, Any]) -> Tracer:
+    tensor = constant_of(array)
     record = running()
     if record is not None:
-        record.constants[tensor] = None
+        record.constants.setdefault(tensor)
     kind: Kind = "b" if array.dtype.kind == "b" else "f" if array.dtype.kind == "f" else "i"
-    axes = axis_labels(dims)
+    axes = axis_labels(tensor.shape)
     return Tracer(axes, of_factor(tensor(*axes)), kind)
 
 
@@ -549,12 +585,12 @@ def aligned(*arrays: Tracer) -> tuple[tuple[Index, ...], list[Sum]]:
     for position in range(-rank, 0):
         present = [array for array in arrays if array.ndim >= -position]
         axes.append(_joined(present, [array.axes[position] for array in present], position, axes))
-    return tuple(axes), [
-        renamed(array, axes[rank - array.ndim :]) for array in arrays
-    ]
+    return tuple(axes), [renamed(array, axes[rank - array.ndim :]) for array in arrays]
 
 
-def _joined(arrays: Sequence[Tracer], labels: Sequence[Index], position: int, taken: Sequence[Index]) -> Index:
+def _joined(
+    arrays: Sequence[Tracer], labels: Sequence[Index], position: int, taken: Sequence[Index]
+) -> Index:
     """The axis to which these broadcast: one of them where possible, so that there is nothing to rename."""
     wide = [label for label in labels if label.dim is not ONE] or labels
     for array, label in zip(arrays, labels, strict=True):

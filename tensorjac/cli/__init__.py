@@ -1,0 +1,72 @@
+"""The command ``tensorjac``: what a person types in a shell, and what comes back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+
+from ..errors import TensorjacError
+from .arguments import Command, command_of, read
+from .derive import DERIVE
+from .terminal import Paint, paint_for, writable
+
+COMMANDS: tuple[Command, ...] = (DERIVE,)
+
+USAGE = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line, without the name of the program; the exit status.
+
+    >>> main(["derive", "X @ A", "X=b,m", "A=m,n", "--wrt", "A", "--jacobian"])
+    ∂Y[ij]/∂A[kl] = X[ik] δ[jl]   shape (b, n, m, n)
+    0
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        text = _answer(given, paint_for(sys.stdout))
+        print(writable(text, sys.stdout.encoding), flush=True)
+        return 0
+    except BrokenPipeError:
+        # what is still in the buffer would be written at exit, and fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except TensorjacError as error:
+        message = str(error)
+    except Exception as error:
+        message = f"this is a fault of tensorjac itself: {type(error).__name__}: {' '.join(str(error).split())}"
+    paint = paint_for(sys.stderr)
+    print(paint("fault", "tensorjac:"), message, file=sys.stderr)
+    return USAGE
+
+
+def _answer(given: Sequence[str], paint: Paint) -> str:
+    if given and given[0] in ("--help", "-h"):
+        return _help()
+    if given and given[0] == "--version":
+        return f"tensorjac {_version()}"
+    command = command_of(COMMANDS, given)
+    if "--help" in given or "-h" in given:
+        return command.help()
+    return command.run(read(command, given[1:]), paint)
+
+
+def _help() -> str:
+    width = max(len(command.name) for command in COMMANDS)
+    commands = [f"  {command.name:<{width}}  {command.meaning}" for command in COMMANDS]
+    examples = [f"  {command.examples[0]}" for command in COMMANDS]
+    lines = ["usage: tensorjac COMMAND …", "", "commands:", *commands, "", "examples:", *examples, ""]
+    return "\n".join([*lines, "tensorjac COMMAND --help says more; tensorjac --version prints the version."])
+
+
+def _version() -> str:
+    try:
+        return metadata.version("tensorjac")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,30 @@
+"""The one door to optional libraries: each is imported when it is first needed, and named when it is absent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import UnsupportedError
+
+# Functions that NumPy lacks, as generated source names them.
+SPECIAL = ("erf", "xlogy")
+
+
+def special() -> Any:
+    """``scipy.special``; UnsupportedError where SciPy is not installed."""
+    try:
+        import scipy.special
+    except ImportError:
+        raise UnsupportedError(
+            "this function needs SciPy's special functions, and SciPy is not installed: "
+            "pip install 'tensorjac[scipy]'."
+        ) from None
+    return scipy.special
+
+
+def special_names(source: str) -> Mapping[str, Any]:
+    """The special functions that a generated source calls, by name."""
+    used = [name for name in SPECIAL if re.search(rf"\b{name}\(", source)]
+    return {name: getattr(special(), name) for name in used}

@@ -1,0 +1,385 @@
+"""Whose letters these are: each is found in the sum, the function or the left side that introduces it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from ..dims import Dim
+from ..errors import ShapeError
+from ..terms import Position, Slot, Sum, of_factor
+from .slots import (
+    Letter,
+    Scope,
+    SlotReader,
+    below,
+    count,
+    looked_up,
+    slot_names,
+    slots_of,
+    top_terms,
+)
+from .syntax import Apply, Call, Delta, Equation, Indexed, Name, Node, SizeOf, SumOver, Target, Whole
+
+
+class Function(Protocol):
+    """What a primitive tells about itself."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def arity(self) -> int: ...
+
+    @property
+    def elementwise(self) -> bool: ...
+
+    @property
+    def reduces(self) -> bool: ...
+
+    @property
+    def core_out(self) -> str: ...
+
+    def core(self, arg: int) -> str: ...
+
+
+class Named(Protocol):
+    """What a name stands for: something with axes that can be read at slots."""
+
+    @property
+    def shape(self) -> tuple[Dim, ...]: ...
+
+    def read(self, slots: Sequence[Slot]) -> Sum: ...
+
+
+Numpy = Callable[[Call], Named]
+P = TypeVar("P", bound=Function)
+Axis = Dim | Letter | None
+
+
+class Use(NamedTuple):
+    """A slot at an axis; its size is known, or that of a letter, or unknown (None)."""
+
+    slot: Node
+    scope: Scope
+    axis: Axis
+    owner: Node
+
+
+class Tie(NamedTuple):
+    """Two letters of one size: the axes of a square matrix (strict), or the slots of a δ."""
+
+    left: Letter
+    right: Letter
+    owner: Node
+    strict: bool
+
+
+@dataclass
+class Term:
+    """A term of the whole right side, and the letters that are summed over it without a Σ."""
+
+    sign: int
+    node: Node
+    scope: Scope
+    implicit: tuple[Letter, ...]
+
+
+@dataclass(frozen=True)
+class Positions:
+    """``arange(n)``"""
+
+    dim: Dim
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        return (self.dim,)
+
+    def read(self, slots: Sequence[Slot]) -> Sum:
+        return of_factor(Position(self.dim)(*slots))
+
+
+@dataclass(frozen=True)
+class Mapped(Generic[P]):
+    """A function of a whole tensor, ``inv(S)`` or ``exp(X)``: the axes before its own are batch axes."""
+
+    function: P
+    argument: Named
+
+    @property
+    def batch(self) -> int:
+        """How many axes the function does not touch."""
+        rank = len(self.argument.shape)
+        return 0 if self.function.reduces else rank - len(self.function.core(0))
+
+    @property
+    def core_shape(self) -> tuple[Dim, ...]:
+        return core_shape(self.function, self.argument.shape[self.batch :])
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        return (*self.argument.shape[: self.batch], *self.core_shape)
+
+
+def core_shape(function: Function, core: Sequence[Dim]) -> tuple[Dim, ...]:
+    """The sizes of the result's own axes, from those of the argument."""
+    if function.reduces:
+        return ()
+    sizes = dict(zip(function.core(0), core, strict=True))
+    return tuple(sizes[letter] for letter in function.core_out)
+
+
+# Functions that are written with others, and the number of their arguments.
+SPELLED = {"sqrt": 1, "square": 1, "reciprocal": 1, "less": 2, "less_equal": 2, "not_equal": 2}
+
+
+class LetterReader(SlotReader, Generic[P]):
+    """Notes all letters of one equation, and the axes at which they stand.
+
+    ``numpy`` reads the inside of ``inv(X.T @ X)[ij]``.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        sizes: Collection[str],
+        names: Mapping[str, Named],
+        functions: Mapping[str, P],
+        numpy: Numpy | None = None,
+    ) -> None:
+        super().__init__(
+            text, {*sizes, *(size for one in names.values() for dim in one.shape for size in dim.names)}
+        )
+        self.names = names
+        self.functions = functions
+        self.numpy = numpy
+        self.letters: list[Letter] = []
+        self.uses: list[Use] = []
+        self.ties: list[Tie] = []
+        self.bound: dict[int, dict[str, Letter]] = {}  # by the id of the node that introduces
+        self.wholes: dict[int, Named | Mapped[P]] = {}  # by the id of the node
+
+    def sides(self, equation: Equation) -> tuple[dict[str, Letter], list[Term]]:
+        """The letters of the left side, and the terms of the right one."""
+        scope: dict[str, Letter] = {}
+        for target in (equation.target, *equation.wrt):
+            for axis in target.axes:
+                for bound in axis.letters:
+                    scope[bound.letter] = self.letter(bound.letter, bound.size, bound)
+            if equation.wrt and (target is not equation.target or target.name in self.names):
+                self.scan_target(target, scope)
+        return scope, self.terms(equation.right, scope)
+
+    def scan_target(self, target: Target, scope: Scope) -> None:
+        """The letters of an input that is differentiated by have its sizes."""
+        named = self.names.get(target.name)
+        if named is None:
+            found = f"A derivative is taken by an input: {target.name} is none"
+            self.fail(target, found, f"use one of {self.known_names()}")
+        if any(len(axis.letters) != 1 for axis in target.axes):
+            found = "A tensor in a derivative has one letter per axis: here several are in brackets"
+            self.fail(target, found, "take the inner brackets out")
+        slots = [Name(axis.letters[0].letter, span=axis.span) for axis in target.axes]
+        self.use(target, slots, named.shape, scope)
+
+    def known_names(self) -> str:
+        return ", ".join(sorted(self.names)) or "no names: there are none"
+
+    def terms(self, node: Node, scope: Scope) -> list[Term]:
+        """The terms of a right side, each with the letters that it sums over."""
+        found = []
+        for sign, part in top_terms(node):
+            free = dict.fromkeys(self.free_letters(part))
+            implicit = {name: self.letter(name) for name in free if name not in scope}
+            term = Term(sign, part, {**scope, **implicit}, tuple(implicit.values()))
+            self.scan(part, term.scope)
+            found.append(term)
+        return found
+
+    def letter(self, name: str, size: Node | None = None, owner: Node | None = None) -> Letter:
+        dim = None if size is None else self.size(size)
+        letter = Letter(
+            name, dim, self.shown(owner) if owner else "", annotated=dim is not None, binder=owner
+        )
+        self.letters.append(letter)
+        return letter
+
+    def free_letters(self, node: Node) -> Iterator[str]:
+        """The letters of slots that no sum and no function in ``node`` introduces."""
+        affine_names: list[str] = []
+        waiting: list[tuple[Node, frozenset[str]]] = [(node, frozenset())]
+        while waiting:
+            node, hidden = waiting.pop()
+            for slot in reversed(slots_of(node)):
+                if isinstance(slot, Name):
+                    continue
+                for name in slot_names(slot):
+                    if name not in hidden:
+                        affine_names.append(name)
+                waiting.extend((inner, hidden) for inner in looked_up(slot))
+            for slot in slots_of(node):
+                if isinstance(slot, Name) and slot.name not in hidden:
+                    yield slot.name
+            if isinstance(node, SizeOf) and node.letter not in hidden:
+                affine_names.append(node.letter)
+            waiting.extend(reversed(list(below(node, hidden))))
+        yield from (name for name in affine_names if len(name) == 1 and name not in self.sizes)
+
+    def scan(self, node: Node, scope: Scope) -> None:
+        """Note every slot, and the axis at which it stands."""
+        inner = scope
+        if isinstance(node, SumOver | Apply) and node.bound:
+            own = {bound.letter: self.letter(bound.letter, bound.size, bound) for bound in node.bound}
+            self.bound[id(node)] = own
+            inner = {**scope, **own}
+        if isinstance(node, Indexed):
+            self.use(node, node.slots, self.axes(node), scope)
+        elif isinstance(node, Delta):
+            self.scan_delta(node, scope)
+        elif isinstance(node, Whole):
+            named = self.whole(node)
+            self.use(node, node.slots, named.shape, scope)
+        elif isinstance(node, Apply):
+            self.scan_function(node, scope)
+        for child, _ in below(node, frozenset()):
+            self.scan(child, inner)
+
+    def use(self, node: Node, slots: Sequence[Node], axes: Sequence[Axis], scope: Scope) -> None:
+        """Note slots at axes of these sizes."""
+        if len(slots) != len(axes):
+            name = getattr(node, "name", "") or self.shown(node).rpartition("[")[0]
+            found = f"One slot per axis: {name} has {count(len(axes), 'axis', 'axes')}, and here "
+            found += f"{'stands' if len(slots) == 1 else 'stand'} {count(len(slots), 'slot', 'slots')}"
+            example = f"{name}[{', '.join('ijklmnopqrstuvwxyz'[: len(axes)])}]".replace(", ", "")
+            self.fail(node, found, f"write {count(len(axes), 'slot', 'slots')}, as in {example}", ShapeError)
+        for slot, axis in zip(slots, axes, strict=True):
+            self.uses.append(Use(slot, scope, axis, node))
+            for inner in looked_up(slot):
+                self.scan(inner, scope)
+
+    def axes(self, node: Indexed) -> Sequence[Dim | None]:
+        named = self.names.get(node.name)
+        if named is not None:
+            return named.shape
+        if node.name == "tril":
+            return (None, None)
+        found = f"Brackets follow the name of a tensor: {node.name} is none"
+        self.fail(node, found, f"use one of {self.known_names()}, or define {node.name} behind where")
+
+    def scan_delta(self, node: Delta, scope: Scope) -> None:
+        for slot in (node.left, node.right):
+            self.uses.append(Use(slot, scope, None, node))
+            for inner in looked_up(slot):
+                self.fail(inner, "δ compares letters: here stands a tensor", 'write "equal(…, …)"')
+        left, right = (slot.name if isinstance(slot, Name) else "" for slot in (node.left, node.right))
+        if left in scope and right in scope:
+            self.ties.append(Tie(scope[left], scope[right], node, False))
+
+    def scan_function(self, node: Apply, scope: Scope) -> None:
+        function = self.function(node)
+        if function is None or function.elementwise:
+            if node.bound or node.slots is not None:
+                wrong = "no axes of its own" if node.bound else "an expression and no brackets behind it"
+                advice = f'write "{node.name}(…)", with the letters inside'
+                self.fail(node, f"An elementwise function has {wrong}", advice)
+            return
+        if not node.bound:
+            self.wholes[id(node)] = named = self.whole_call(node)
+            self.use(node, node.slots or (), named.shape, scope)
+            return
+        own = tuple(self.bound[id(node)].values())
+        core = function.core(0)
+        if not function.reduces and len(own) != len(core):
+            found = f"{node.name} works on {count(len(core), 'axis', 'axes')}: behind _ "
+            found += f"{'stands' if len(own) == 1 else 'stand'} {count(len(own), 'letter', 'letters')}"
+            self.fail(node, found, f'write "{node.name}_{"klmn"[: len(core)]}(…)"')
+        if function.reduces:
+            self.use(node, node.slots or (), (), scope)
+            return
+        first: dict[str, Letter] = {}
+        for role, letter in zip(core, own, strict=True):
+            if first.setdefault(role, letter) is not letter:
+                self.ties.append(Tie(first[role], letter, node, True))
+        self.use(node, node.slots or (), [first[role] for role in function.core_out], scope)
+
+    def function(self, node: Apply) -> P | None:
+        """The function that is applied; None for those that are written with others."""
+        if self.is_size(node):
+            return None
+        function = self.functions.get(node.name)
+        if function is None and node.name not in SPELLED:
+            known = ", ".join(sorted({*self.functions, *SPELLED}))
+            found = f"A bracket follows the name of a function: {node.name} is none"
+            self.fail(node, found, f"put a space before the bracket to multiply, or use one of {known}")
+        arity = function.arity if function is not None else SPELLED[node.name]
+        if len(node.arguments) != arity:
+            found = f"{node.name} takes {count(arity, 'argument', 'arguments')}: here "
+            found += f"{'is' if len(node.arguments) == 1 else 'are'} {len(node.arguments)}"
+            self.fail(node, found, f"write {count(arity, 'argument', 'arguments')}, separated by commas")
+        return function
+
+    def is_size(self, node: Apply) -> bool:
+        """Whether this is ``max(n - 3, 0)``, a size."""
+        return node.name == "max" and not node.bound and self.dim(node) is not None
+
+    def whole_call(self, node: Apply) -> Mapped[P]:
+        """``det(S)``, without brackets behind it."""
+        (argument,) = node.arguments
+        function = self.functions[node.name]
+        if self.is_tensor(argument):
+            named = self.mapped(function, argument, node)
+            if not named.shape:
+                return named
+            letters = "ijkl"[: len(named.shape)]
+            found = f"{self.shown(node)} has {count(len(named.shape), 'axis', 'axes')}: here are no brackets"
+            self.fail(node, found, f'write "{self.shown(node)}[{letters}]"')
+        letters = "k" if function.reduces else "klmn"[: len(function.core(0))]
+        found = f"A function of whole axes names them: {node.name} does not"
+        self.fail(node, found, f'write the letters behind _, as in "{node.name}_{letters}(X[{letters}])"')
+
+    def whole(self, node: Whole) -> Named | Mapped[P]:
+        """What stands before the brackets of ``inv(S)[ij]``."""
+        if id(node) in self.wholes:
+            return self.wholes[id(node)]
+        call = node.call
+        name = call.function.name if isinstance(call.function, Name) else ""
+        named: Named | Mapped[P] | None = None
+        if len(call.arguments) == 1 and not call.keywords:
+            (argument,) = call.arguments
+            function = self.functions.get(name)
+            if name == "arange":
+                dim = self.dim(argument)
+                named = None if dim is None else Positions(dim)
+            elif function is not None and function.arity == 1 and self.is_tensor(argument):
+                named = self.mapped(function, argument, node)
+        if named is None:
+            if self.numpy is None:
+                found = "A function of whole tensors takes the name of a tensor here"
+                self.fail(call, found, "give the inner expression a name behind where")
+            named = self.numpy(call)
+        self.wholes[id(node)] = named
+        return named
+
+    def is_tensor(self, node: Node) -> bool:
+        return isinstance(node, Name) and node.name in self.names
+
+    def mapped(self, function: P, argument: Node, node: Node) -> Mapped[P]:
+        """``function`` of a tensor by name, whose own axes must fit."""
+        assert isinstance(argument, Name)
+        mapped = Mapped(function, self.names[argument.name])
+        shape = mapped.argument.shape
+        if function.elementwise or function.reduces:
+            return mapped
+        core = function.core(0)
+        name = self.shown(node)
+        if len(shape) < len(core):
+            found = f"{function.name} works on {len(core)} axes: the argument in {name} has {len(shape)}"
+            self.fail(node, found, "give it an argument with more axes", ShapeError)
+        first: dict[str, Dim] = {}
+        for role, dim in zip(core, shape[len(shape) - len(core) :], strict=True):
+            if first.setdefault(role, dim) is not dim:
+                found = f"{function.name} takes a square matrix: the argument in {name} has sizes "
+                found += f"{first[role]} and {dim}"
+                self.fail(node, found, "give it a matrix with two equal sizes", ShapeError)
+        return mapped

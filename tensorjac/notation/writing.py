@@ -1,0 +1,150 @@
+"""Index notation: nodes to text, so that reading the text gives nodes of the same meaning.
+
+>>> from .indextext import parse_index
+>>> text = "∂Y[ij]/∂A[kl] = 1/2 X[ik]^2 δ[jl] / (1 + exp(-x[2*i+1]))"
+>>> write_equation(parse_index(text).equations[0]) == text
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .syntax import (
+    Apply,
+    Axis,
+    Bound,
+    Call,
+    Chain,
+    Delta,
+    Equation,
+    Indexed,
+    Name,
+    Node,
+    Number,
+    Power,
+    SizeOf,
+    SumOver,
+    Target,
+    Unary,
+    Whole,
+)
+
+# How tightly a node binds.
+SUM, PRODUCT, POWER, ATOM = range(4)
+
+# Products are written by juxtaposition in expressions, with * in δ, and without spaces in slots and sizes.
+FACTORS, SPACED, DENSE = range(3)
+
+
+def write_equation(equation: Equation) -> str:
+    """``Y[ij] = X[ik] A[kj]``"""
+    left = _target(equation.target)
+    if equation.wrt:
+        below = "".join(f"∂{_target(one)}" for one in equation.wrt)
+        left = f"∂{'²' if len(equation.wrt) == 2 else ''}{left}/{below}"
+    return f"{left} = {write(equation.right)}"
+
+
+def _target(target: Target) -> str:
+    annotated = any(bound.size for axis in target.axes for bound in axis.letters)
+    return f"{target.name}[{(', ' if annotated else '').join(map(_axis, target.axes))}]"
+
+
+def _axis(axis: Axis) -> str:
+    return _bounds(axis.letters) if len(axis.letters) == 1 else f"({_bounds(axis.letters)})"
+
+
+def _bounds(bound: Sequence[Bound]) -> str:
+    texts = [one.letter + (f":{write(one.size, SUM, DENSE)}" if one.size else "") for one in bound]
+    return (", " if any(one.size for one in bound) else "").join(texts)
+
+
+def _binder(bound: Sequence[Bound]) -> str:
+    letters = _bounds(bound)
+    return f"_{{{letters}}}" if any(one.size for one in bound) else f"_{letters}"
+
+
+def write(node: Node, binding: int = SUM, style: int = FACTORS) -> str:
+    """The text of an expression, in brackets where it binds less tightly than ``binding``."""
+    own, text = _written(node, style)
+    return f"({text})" if own < binding else text
+
+
+def _written(node: Node, style: int) -> tuple[int, str]:
+    match node:
+        case Number(value):
+            return ATOM, repr(value)
+        case Name(name):
+            return ATOM, name
+        case Indexed(name, slots):
+            return ATOM, name + write_slots(slots)
+        case Delta(Name(left), Name(right)):
+            return ATOM, f"δ[{left}{right}]"
+        case Delta(left, right):
+            return ATOM, f"δ[{write(left, SUM, SPACED)} = {write(right, SUM, SPACED)}]"
+        case SizeOf(letter):
+            return ATOM, f"|{letter}|"
+        case Unary(_, operand):
+            return SUM, f"-{write(operand, PRODUCT, style)}"
+        case Chain(_, operators) if operators[0] in "+-":
+            return SUM, _sum(node, style)
+        case Chain():
+            return PRODUCT, _product(node, style)
+        case Power(base, exponent):
+            return POWER, f"{write(base, ATOM, style)}^{write(exponent, ATOM)}"
+        case SumOver(bound, body):
+            return PRODUCT, f"Σ{_binder(bound)} {write(body, PRODUCT)}"
+        case Apply(name, bound, arguments, slots):
+            binder = _binder(bound) if bound else ""
+            inner = ", ".join(write(argument, SUM, style) for argument in arguments)
+            return ATOM, f"{name}{binder}({inner}){write_slots(slots) if slots else ''}"
+        case Whole(call, slots):
+            return ATOM, _call(call) + write_slots(slots)
+    raise TypeError(f"{type(node).__name__} is no node of index notation")
+
+
+def _call(call: Call) -> str:
+    return f"{write(call.function)}({', '.join(write(one, SUM, DENSE) for one in call.arguments)})"
+
+
+def write_slots(slots: Sequence[Node]) -> str:
+    """``[ij]`` or ``[2*i+1, k]``"""
+    bare = all(isinstance(slot, Name) and len(slot.name) == 1 for slot in slots)
+    return f"[{('' if bare else ', ').join(write(slot, SUM, DENSE) for slot in slots)}]"
+
+
+def _sum(node: Chain, style: int) -> str:
+    first, *rest = node.operands
+    gap = "" if style == DENSE else " "
+    # only the first term may have a sign of its own
+    parts = [write(first, SUM if isinstance(first, Unary) else PRODUCT, style)]
+    for operator, operand in zip(node.operators, rest, strict=True):
+        parts.append(f"{gap}{operator}{gap}{write(operand, PRODUCT, style)}")
+    return "".join(parts)
+
+
+def _product(node: Chain, style: int) -> str:
+    first, *rest = node.operands
+    signed = isinstance(first, Unary)
+    parts = [write(first, SUM if signed else POWER if isinstance(first, SumOver) else PRODUCT, style)]
+    before: Node = first
+    for place, (operator, operand) in enumerate(zip(node.operators, rest, strict=True), start=1):
+        last = place == len(rest) and operator == "*"
+        text = write(operand, PRODUCT if last and isinstance(operand, SumOver) else POWER, style)
+        parts.append(_joint(operator, before, operand, style, text) + text)
+        before = operand
+    return "".join(parts)
+
+
+def _joint(operator: str, before: Node, operand: Node, style: int, text: str) -> str:
+    """What stands between two factors."""
+    if operator == "//" or style == DENSE:
+        return operator
+    if operator == "/":
+        return "/" if isinstance(before, Number) and isinstance(operand, Number) else " / "
+    if style == SPACED:
+        return "*"
+    # "n (x + y)" could be a function of that name
+    called = isinstance(before, Name) and text.startswith("(")
+    return " * " if called or isinstance(operand, Number) else " "

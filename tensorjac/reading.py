@@ -1,0 +1,88 @@
+"""From what a person writes to a ``Function``: a traced NumPy function, NumPy text, or index notation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from . import rewrites
+from . import trace as tracing
+from .dims import Dim, parse_shape
+from .errors import ShapeError
+from .function import Function, Jacobian, Nesting, Parts
+from .notation import is_index_notation, parse_index, parse_numpy
+from .notation.lowering import lower_text
+from .primitives import PRIMITIVES
+from .terms import Constant, Input, Tensor, topological
+
+
+def trace(fun: Callable[..., Any], /, **shapes: Any) -> Function:
+    """The ``Function`` that a plain NumPy function computes, its inputs shaped as given.
+
+    >>> import numpy as np, tensorjac as tj
+    >>> F = tj.trace(lambda X, A: np.tanh(X @ A), X="b m", A="m n")
+    >>> print(F)
+    Y[ij] = tanh(Σ_k X[ik] A[kj])
+    """
+    traced = tracing.trace(fun, _dims(shapes))
+    return _function(traced)
+
+
+def parse(text: str, /, **shapes: Any) -> Function:
+    """The ``Function`` that a text describes, in NumPy's words or in index notation; the text is never evaluated.
+
+    An array in place of a shape is a constant of that name.
+
+    >>> import tensorjac as tj
+    >>> tj.parse("Y = X @ A", X="b m", A="m n") == tj.parse("Y[ij] = X[ik] A[kj]", X="b m", A="m n")
+    True
+    """
+    arrays = {name: value for name, value in shapes.items() if isinstance(value, np.ndarray)}
+    dims = _dims({name: shape for name, shape in shapes.items() if name not in arrays})
+    if not is_index_notation(text):
+        return _function(tracing.trace_text(parse_numpy(text), text, dims, arrays))
+    constants = {name: tracing.constant(array) for name, array in arrays.items()}
+    tensors: dict[str, Tensor] = {name: Input(name, shape) for name, shape in dims.items()}
+    tensors.update(constants)
+    lowered = lower_text(
+        parse_index(text, tuple(PRIMITIVES)), text, tensors, PRIMITIVES, rewrites, tracing.numpy_reader(text, tensors)
+    )
+    requirements = lowered[0].requirements
+    names = {tensor: name for name, tensor in constants.items()}
+    if len(lowered) == 1 and lowered[0].wrt:
+        (equation,) = lowered
+        first = equation.axes if len(equation.wrt) == 1 else equation.wrt[0][1]
+        axes = (*equation.axes, *(axis for _, own in equation.wrt for axis in own))
+        by = tuple(name for name, _ in equation.wrt)
+        label = "_d".join((f"d{equation.name}", *by))
+        parts = Parts(dims, {label: (axes, equation.body)}, "single", arrays, names, requirements)
+        return Jacobian(parts, equation.name, by, len(first))
+    outputs = {equation.name: (equation.axes, equation.body) for equation in lowered}
+    nesting: Nesting = "single" if len(outputs) == 1 else "tuple"
+    return Function(Parts(dims, outputs, nesting, arrays, names, requirements))
+
+
+def _dims(shapes: Mapping[str, Any]) -> dict[str, tuple[Dim, ...]]:
+    dims = {name: parse_shape(shape, name) for name, shape in shapes.items()}
+    sizes = {size: name for name, shape in dims.items() for dim in shape for size in dim.names}
+    for name, shape in dims.items():
+        if not shape and name in sizes:
+            raise ShapeError(
+                f"a scalar input may not share its name with a size: {name} is a scalar, and a size in the shape of "
+                f"{sizes[name]}; rename one of the two."
+            )
+    return dims
+
+
+def _function(traced: tracing.Traced) -> Function:
+    names: dict[Tensor, str] = {
+        tensor: name
+        for tensor in topological(t for _, body in traced.outputs.values() for t in body.tensors)
+        for name, array in traced.constants.items()
+        if isinstance(tensor, Constant) and tensor.array is array
+    }
+    return Function(
+        Parts(traced.inputs, traced.outputs, traced.nesting, traced.constants, names, traced.requirements)
+    )

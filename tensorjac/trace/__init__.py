@@ -1,0 +1,33 @@
+"""NumPy functions to expressions: tracing of Python functions, and the meaning of NumPy text."""
+
+from . import axes, creation, elementwise, indexing, joins, linalg, products, reductions
+from .creation import arange, eye, full, ones, zeros
+from .registry import numpy_namespace
+from .text import evaluate_numpy, numpy_reader, trace_text
+from .tracer import Tracer
+from .tracer import constant_of as constant
+from .tracing import Traced, trace
+
+__all__ = [
+    "Traced",
+    "Tracer",
+    "arange",
+    "axes",
+    "constant",
+    "creation",
+    "elementwise",
+    "evaluate_numpy",
+    "eye",
+    "full",
+    "indexing",
+    "joins",
+    "linalg",
+    "numpy_namespace",
+    "numpy_reader",
+    "ones",
+    "products",
+    "reductions",
+    "trace",
+    "trace_text",
+    "zeros",
+]

@@ -1,0 +1,149 @@
+"""Tracing: each row is a NumPy expression, calculated by NumPy and by evaluating what its trace is."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from scipy import special
+
+from evaluate import evaluate
+from oracles import draw
+from tensorjac import trace as tj
+from tensorjac.dims import bind_sizes, parse_shape
+from tensorjac.errors import NotationError
+from tensorjac.notation import parse_numpy
+from tensorjac.trace import trace, trace_text
+
+SIZES = {"b": 2, "n": 5, "k": 3, "m": 4}
+SHAPES = {
+    **{"X": "b n", "Z": "b n", "A": "n k", "B": "k m", "S": "n n", "T": "b n k", "U": "b n n", "V": "b k n"},
+    **{"x": "n", "y": "n", "u": "b", "v": "k", "a": "", "c": "", "w": "b n", "R": "1 n", "Q": "b 1", "D": "n b n"},
+    **{"F": "3 4", "f": "6", "g": "4", "H": "2 6", "E": "7 2", "O": "3 3", "K": "b 12", "L": "2*n k", "I": "n n"},
+}
+DOMAINS = {"w": "positive", "a": "positive", "I": "invertible", "g": "positive", "U": "any"}
+FIXED = np.array([[1.0, -2.0, 0.5, 3.0], [0.25, 4.0, -1.0, 2.0], [1.5, 0.0, 2.5, -0.5]])
+NAMESPACE = {"np": np, "tj": tj, "special": special, "FIXED": FIXED, "ROWS": np.array([2, 0, 2, 1])}
+NAMESPACE |= {"NEGATIVE": np.array([-1, 0, 1]), "PICK": np.array([True, False, True]), "GRID": np.array([[0, 2], [1, 1]])}
+
+EXPRESSIONS = """
+X + Z; X + x; x + X; X - 2; 2 - X; X * R; Q * X; Q + R; R + x; a * X; X / w; 1 / w; X / 3; X / 0.3; -X; +X; abs(X)
+X**2; X**3; w**0.5; w**-1; w**-0.5; w**2.5; w**0.3; 2**X; 2.5**X; w**X; a**2; w**a; X**0; X**1; w ** (1 / 3)
+X @ A; A.T @ x; x @ A; x @ y; x @ S @ y; X @ S @ X.T; T.mT @ X[:, :, None]; U @ U; U @ A; X @ U; U @ x; S @ T; x @ T
+T @ V; T.swapaxes(1, 2) @ T; V[:, None] @ T[None]; (X @ A) @ B; np.matmul(X, A); np.matmul(X, A, dtype=float)
+np.dot(X, A); np.dot(T, B); np.dot(x, y); np.dot(2, X); np.dot(T, V.mT[0].T); X.dot(A); np.dot(X, x); np.dot(x, A)
+np.inner(X, Z); np.inner(x, y); np.inner(2.0, X); np.inner(T, B.T); np.outer(x, y); np.outer(X, y); np.vdot(X, Z)
+np.vdot(x[:, None], y); np.vdot(X, Z.reshape(Z.shape[1], Z.shape[0])); np.vecdot(X, Z); np.vecdot(X, x); np.linalg.vecdot(X, Z, axis=0)
+np.matvec(S, x); np.matvec(U, X); np.vecmat(x, S); np.vecmat(X, U); np.linalg.outer(x, y); np.linalg.matmul(X, A)
+np.tensordot(X, A, 1); np.tensordot(X, Z); np.tensordot(X, A, 0); np.tensordot(T, X, ([0, 1], [0, 1])); np.tensordot(T, v, (2, 0))
+np.tensordot(T, T, ((2, 0), (2, 0))); np.linalg.tensordot(X, A, axes=1); np.add.outer(x, y); np.multiply.outer(X, x)
+np.kron(X, A); np.kron(x, y); np.kron(X, x); np.kron(x, X); np.kron(a, X); np.kron(R, Q); np.kron(tj.eye(2), X)
+np.einsum("ij,jk->ik", X, A); np.einsum("ij,jk", X, A); np.einsum("ji", X); np.einsum("ij->", X); np.einsum("ij->ji", X)
+np.einsum("ii->i", S); np.einsum("ii", S); np.einsum("ii->", S); np.einsum("ij,ij->i", X, Z); np.einsum("i,j->ij", x, y)
+np.einsum("...ij,...jk->...ik", T, V); np.einsum("...ij,jk", T, B); np.einsum("...i->...", T); np.einsum("b...,b->...", T, u)
+np.einsum("...ij,...jk", U, T); np.einsum("ij,jk,kl->il", X, A, B); np.einsum("i,i,i->", x, y, x); np.einsum("bij,bij->b", U, U)
+np.einsum("ij,ij->ij", X, R); np.einsum("ij,i->i", X, Q[:, 0]); np.einsum("bb,b->b", S[:2, :2], Z[:, 0]) if False else X; np.einsum("ij, jk -> ik", X, A)
+np.einsum(X, [0, 1], A, [1, 2], [0, 2]); np.einsum(X, [0, 1], A, [1, 2]); np.einsum(T, [..., 2], [2, ...]); np.einsum("ij,ij->j", X, Q)
+np.einsum("ij,jk->ik", X, A, optimize=True); np.einsum("->", a); np.einsum(",->", a, c); np.einsum(",ij->ij", a, X); np.einsum("ijj->i", U)
+np.trace(S); S.trace(); np.trace(S, 1); np.trace(S, -2); np.trace(U, axis1=1, axis2=2); np.trace(D, 0, 0, 2); np.linalg.trace(U)
+np.diagonal(S); S.diagonal(1); np.diagonal(S, -1); np.diagonal(U, 0, 1, 2); np.diagonal(F, 1); np.diagonal(F, -1); np.linalg.diagonal(U, offset=2)
+np.diag(x); np.diag(x, 1); np.diag(x, -2); np.diag(S); np.diag(S, 1); np.diag(S @ S); np.diag(np.diag(S)); np.diag(x) @ S; np.diagonal(F.T)
+X.T; T.T; T.mT; np.transpose(X); np.transpose(T, (2, 0, 1)); T.transpose(1, 2, 0); T.transpose((1, 0, 2)); T.transpose(-1, 0, 1)
+np.swapaxes(T, 0, 2); T.swapaxes(-1, 0); np.moveaxis(T, 0, -1); np.moveaxis(T, [0, 1], [-1, 0]); np.rollaxis(T, 2); np.rollaxis(T, 0, 3)
+np.permute_dims(T, (1, 0, 2)); np.matrix_transpose(T); np.linalg.matrix_transpose(T); S + S.T; S * S.T - S @ S.T; (S.T + S).T * S
+x[:, None] * x[None, :]; x[:, None] * y - x; x[:, None, None] * S; np.expand_dims(x, 0); np.expand_dims(X, (0, 2)); np.expand_dims(X, -1)
+np.squeeze(R); R.squeeze(0); R.squeeze(); np.squeeze(Q, -1); np.squeeze(R[:, None], (0, 1)); np.squeeze(X[:1, :1])
+np.broadcast_to(x, X.shape); np.broadcast_to(Q, (3, *X.shape)); np.broadcast_to(a, X.shape); np.broadcast_to(R, (4, X.shape[1])); np.broadcast_arrays(X, x)[1]
+np.atleast_1d(a); np.atleast_2d(x); np.atleast_3d(x); np.atleast_3d(X); np.atleast_3d(a); np.atleast_2d(x, X)[0]; np.atleast_1d(X)
+X.reshape(-1); X.ravel(); X.flatten(); np.ravel(X); np.reshape(X, -1); X.reshape(X.shape[0] * X.shape[1]); T.reshape(T.shape[0], -1)
+T.reshape(-1, T.shape[2]); T.reshape(T.shape[0] * T.shape[1], T.shape[2]); T.reshape((-1,)); X.reshape(X.shape); X.reshape(X.shape[0], 1, -1)
+X.reshape(-1)[0]; X.ravel()[:-1]; T.reshape(T.shape[0], -1).reshape(T.shape); X.ravel().reshape(X.shape); f.reshape(2, 3); f.reshape(3, 2); f.reshape(-1, 2)
+F.reshape(4, 3); F.reshape(2, 6); F.reshape(12); F.reshape(2, 2, 3); F.reshape(1, 12, 1); H.reshape(3, 4); H.reshape(2, 2, 3); H.reshape(4, 3); H.reshape(-1, 4, 1)
+K.reshape(K.shape[0], 3, 4); K.reshape(K.shape[0], 3, 4).sum(1); K.reshape(-1, 6); K.reshape(K.shape[0] * 2, 6); K.reshape(2, K.shape[0], 6); K.reshape(-1, 4)
+L.reshape(2, -1, L.shape[1]); L.reshape(-1, 2, L.shape[1]); L.reshape(L.shape[0] // 2, 2 * L.shape[1]); L.reshape(-1, 2 * L.shape[1])
+X.reshape(-1, order="F"); X.ravel(order="F"); X.flatten("F"); F.reshape(2, 6, order="F"); np.reshape(T, (-1, T.shape[2]), order="F"); a.reshape(1, 1); a.reshape(-1)
+R.reshape(-1); Q.reshape(-1); R.reshape(R.shape[1], 1) * X.T; X.reshape(1, *X.shape); np.reshape(X, (X.shape[1], X.shape[0])); T.reshape(T.shape[1], -1)
+(X[:, :, None] * A).reshape(X.shape[0], -1); (x[:, None] * y).ravel(); np.ones_like(X).reshape(-1); (X + x).ravel() * 2; Q.reshape(1, -1) * A[0, 0]
+X.sum(); X.sum(0); X.sum(axis=1); X.sum(axis=(0, 1)); X.sum(-1, keepdims=True); np.sum(T, (0, 2)); np.sum(T, axis=(), keepdims=True); np.sum(X, initial=2)
+np.sum(X, axis=0, keepdims=False); np.sum(a); np.sum(3 * tj.ones((2, 3)), 0); np.sum(X, dtype=float); np.add.reduce(X); np.add.reduce(X, axis=1); np.add.reduce(T, axis=(0, 2))
+X.mean(); X.mean(0); np.mean(T, (0, 1)); X.mean(axis=1, keepdims=True); np.mean(R, 0); np.mean(np.ones_like(X), 0); (X > 0).mean(0)
+X.var(); X.var(0); np.var(X, 1, ddof=1); np.var(T, (1, 2), keepdims=True); X.std(1); np.std(T, axis=0, ddof=1); np.var(X, axis=1, correction=1); np.var(X, 1, ddof=0.5)
+np.var(X, axis=1, mean=X.mean(1, keepdims=True)); X.var(axis=1) * X.std(); np.average(X); np.average(X, 0); np.average(X, axis=1, weights=a * y**2); np.average(X, weights=w)
+np.average(X, axis=0, weights=w); np.average(X, 0, u**2, True)[1]; np.average(X, axis=1, weights=y**2, keepdims=True); np.average(T, axis=1, weights=y**2)
+X.prod(); X.prod(0); np.prod(T, (0, 2)); X.prod(axis=1, keepdims=True); np.multiply.reduce(X); np.prod(X, initial=3); (X * 0 + 2).prod(1); tj.full((2, 3), a).prod(1)
+X.max(); X.max(0); np.max(X, 1, keepdims=True); T.min((0, 2)); np.amax(X); np.amin(X, 1); np.ptp(X, 1); np.maximum.reduce(X); np.minimum.reduce(T, axis=(0, 1)); np.max(np.broadcast_to(x, (3, x.shape[0])), 0)
+X.cumsum(0); X.cumsum(1); np.cumsum(X); np.cumsum(x) * x; np.add.accumulate(X); np.add.accumulate(X, axis=1); np.cumsum(tj.ones(4)); np.count_nonzero(X > 0, axis=1); np.count_nonzero(X)
+np.linalg.norm(X); np.linalg.norm(x); np.linalg.norm(X, axis=0); np.linalg.norm(X, "fro"); np.linalg.norm(X, axis=(0, 1)); np.linalg.norm(x, 1); np.linalg.norm(x, np.inf)
+np.linalg.norm(x, -np.inf); np.linalg.norm(x, 3); np.linalg.norm(x, 2.5); np.linalg.norm(X, 1); np.linalg.norm(X, np.inf); np.linalg.norm(X, -1); np.linalg.norm(X, -np.inf, keepdims=True)
+np.linalg.norm(T); np.linalg.norm(T, axis=(1, 2), keepdims=True); np.linalg.norm(X, 2, axis=1); np.linalg.vector_norm(X, axis=1, keepdims=True); np.linalg.matrix_norm(T); np.linalg.vector_norm(X, ord=1); np.linalg.norm(X, 1, axis=1)
+np.linalg.inv(I); np.linalg.inv(I) @ x; np.linalg.solve(I, x); np.linalg.solve(I, A); np.linalg.solve(I[None] + np.zeros((2, 1, 1)), T); np.linalg.solve(np.stack([I, 2 * I]), T); np.linalg.inv(I).T
+np.linalg.det(I); np.linalg.slogdet(I)[1]; np.linalg.slogdet(I).sign; np.linalg.slogdet(I).logabsdet; np.linalg.det(np.stack([I, I.T])); np.linalg.pinv(A); np.linalg.pinv(T)
+np.linalg.cholesky(I @ I.T); np.linalg.cholesky(I @ I.T, upper=True); np.linalg.matrix_power(S, 0); np.linalg.matrix_power(S, 1); np.linalg.matrix_power(S, 5); np.linalg.matrix_power(I, -3); np.linalg.matrix_power(U, 2)
+np.linalg.matrix_power(np.broadcast_to(S, (2, *S.shape)), 0) + U; np.linalg.multi_dot([X, A, B]); np.linalg.multi_dot([x, S, y]); np.linalg.multi_dot([X, S, S, x]); np.linalg.solve(I, np.linalg.inv(I))
+np.exp(X); np.log(w); np.sqrt(w); np.square(X); np.cbrt(X); np.sin(X) * np.cos(X); np.tan(X); np.tanh(X); np.arctan2(X, Z); np.hypot(X, Z); np.logaddexp(X, x); np.exp2(X); np.reciprocal(w); np.asin(a / 9)
+np.sign(X); np.negative(X); np.positive(X); np.absolute(X); np.fabs(X); np.conj(X); X.conj(); np.real(X); X.real; np.power(w, 3); np.float_power(w, 2); np.heaviside(X, 0.5); np.heaviside(X - X, 0.3); np.true_divide(X, w); np.pow(w, x)
+special.expit(X); special.logit(w / 9); special.erf(X); special.erfc(X); special.xlogy(w, w); special.ndtr(X); special.entr(w); special.rel_entr(w, w + 1); special.kl_div(w, w * 2); special.exp10(X); special.log_expit(X)
+X > 0; X >= Z; (X < 0) * X; (X <= Z) * 1.0; X == Z; X != X; (X > 0) & (Z > 0); (X > 0) | (Z > 0); (X > 0) ^ (Z > 0); ~(X > 0); (X > 0) + (Z > 0); (X > 0) * (Z > 0); np.logical_and(X, Z > 0); np.logical_or(X > 0, X); np.logical_not(X); np.logical_xor(X > 0, Z)
+np.where(X > 0, X, Z); np.where(X > 0, 1, x); np.where(X > 0, X, -np.inf) > -9; np.where(X, 1.0, 2.0); np.where(FIXED > 0, F, 0); np.select([X > 1, X > 0], [X, Z], 7); (X > 0).sum(0) / 2; (X > 0).astype(float) * X; X.astype(np.float64); (X > 0).astype(int).sum(); (X > 0).max(0)
+np.clip(X, -1, 1); X.clip(0); np.clip(X, None, Z); np.clip(X, min=0.5); X.clip(max=0.2); np.maximum(X, 0); np.minimum(X, x); np.fmax(X, Z); np.maximum(X > 0, Z > 0); abs(X > 0); np.abs(X).astype("float64"); 1 - (X > 0)
+X[0]; X[-1]; X[:, 0]; X[1, 2]; X[-1, -2]; X[0, ...]; X[..., -1]; X[None]; X[:, None, :]; X[..., None]; X[()]; X[...]; T[0, :, 1]; T[..., 0]; T[:, -1, None]; X[np.int64(1)]; X[np.array(1)]
+X[:, 1:]; X[:, :-1]; X[:, 1:-1]; X[:, ::2]; X[:, 1::2]; X[:, ::-1]; X[::-1, ::-1]; X[:, ::-2]; X[:, -2::-1]; X[:, :0]; X[:, 3:1]; X[:, 1:3]; X[:, -3:]; X[:, :-3:-1]; X[:, -1:]; X[:, :1]; X[:, -3:-1]; X[:, 4:0:-2]; X[1:, None, ::3]
+f[10:]; f[:10]; f[-10:]; f[-10:3]; f[10::-1]; f[:-10:-1]; f[::4]; f[5:1:-3]; f[-2:1:-1]; f[2:2]; f[::-1][::2]; f[1:][1:][:-1]; f[::2][::-1]; F[1:, ::2][::-1, 0]; f[True:] if False else f; F[2, 3] * F[0, -4]
+X[:, : X.shape[1]]; X[:, X.shape[1] - 2]; X[:, X.shape[1] // 2 :]; X[:, : X.shape[1] // 2]; X[:, X.shape[1] - 1 :: -1]; X[:, : X.shape[1] + 3]; L[: L.shape[0] // 2]; L[L.shape[0] // 2 :] - L[: L.shape[0] // 2]; (X + 1)[:, ::2] * 2; (X @ A)[0, 1:]; (X @ A)[::-1]
+S[0] @ S[:, 0]; X[:, ::2].mean(); X[:, 1:].mean(1); X[:, ::2].sum() / X[:, ::2].size; x[::-1] + x; np.exp(X)[:, 0]; X.max(0)[1:]; S[1:, :-1].T; S[::-1].trace(); S[:, ::-1].diagonal()
+E[[1, 1, 6]]; E[ROWS]; E[ROWS, 0]; E[ROWS][:, ::-1]; F[[0, 2], [1, 3]]; F[[0, 2]][:, [1, 3]]; F[:, ROWS]; S[ROWS, ROWS]; S[ROWS] @ x; X[:, NEGATIVE]; S[NEGATIVE, 1:4]; F[PICK]; F[PICK, 1]; F[np.arange(3), [3, 0, 0]]; T[:, ROWS, 0]; T[0, ROWS]; T[ROWS // 2, :, 0]
+F[GRID]; F[GRID, [[0, 1]]]; F[GRID, [3, 0]]; x[[2]]; f[[0, 2, 4]]; f[[5, 4, 3]]; f[np.array([], dtype=int)]; np.take(X, ROWS, axis=1); np.take(f, [0, 0]); np.take(F, 5); X.take([0], axis=0); E[ROWS] ** 2; X[tj.arange(X.shape[0]), 0]; S[tj.arange(S.shape[0]), tj.arange(S.shape[0])]; X[:, tj.arange(2) + 1]; F[FIXED > 0] if False else F
+np.stack([X, Z]); np.stack([X, Z], 1); np.stack((x, y), axis=-1); np.stack([a, c]); np.stack([X]); np.stack([x, np.ones_like(x), 2 * y]); np.stack(list(F)); np.stack([a, 1.0, c]); np.concatenate([X, Z]); np.concatenate([X, X @ S, Z], 1); np.concatenate([x, y, v]); np.concatenate([X, Q], axis=-1)
+np.concatenate([X, Z], axis=None); np.concatenate([x, [1.0, 2.0]]); np.concatenate([np.ones_like(X), X]); np.concat([X, Z]); np.vstack([x, X]); np.vstack([x, y]); np.hstack([x, y]); np.hstack([X, Q]); np.dstack([X, Z]); np.column_stack([x, y]); np.column_stack([X, X @ A]); np.append(X, Z); np.append(X, Z, 0); np.hstack([a, c]); np.column_stack([u, X])
+np.block([[X, Q], [R, tj.ones((1, 1))]]); np.block([x, y]); np.split(f, 3)[1]; np.split(K, 3, axis=1)[2]; np.split(x, [1, 3])[1]; np.split(L, 2)[1]; np.hsplit(K, 2)[0]; np.vsplit(F, 3)[0]; np.unstack(F)[1]; np.hsplit(f, 2)[1]; np.split(S, [2], axis=1)[1]
+np.flip(X); np.flip(X, 0); np.flip(T, (0, 2)); np.flipud(X); np.fliplr(X); np.rot90(X); np.rot90(X, 2); np.rot90(X, 3); np.rot90(X, -1); np.rot90(X, 4); np.roll(x, 1); np.roll(x, -2); np.roll(X, 1, axis=1); np.roll(X, (1, 2), (0, 1)); np.roll(X, 1); np.roll(f, 8); np.roll(f, -7); np.roll(f, 0); np.roll(X, (1, 1), 1); np.diff(x); np.diff(X, axis=0); np.diff(x, 2)
+np.pad(x, 1); np.pad(X, ((0, 1), (2, 0))); np.pad(X, (1, 2)); np.pad(X, ((1, 2),)); np.pad(x, 2, constant_values=7.0); np.pad(x, (0, x.shape[0])); np.pad(T, ((0, 0), (1, 1), (0, 2)), "constant"); np.repeat(x, 2); np.repeat(X, 3, 1); np.repeat(X, 2, axis=0); np.repeat(X, 2); np.tile(x, 3); np.tile(X, (2, 3)); np.tile(x, (2, 2)); np.tile(X, 2); np.tile(a, 3); X.repeat(2, 1)
+np.tril(S); np.triu(S); np.tril(X); np.triu(X); np.tril(S, 1); np.tril(S, -1); np.triu(S, 1); np.triu(S, -2); np.tril(U); np.tril(F, 2); np.triu(F, -1); np.tril(F, -2); np.triu(F, 3); np.tril(F, -5); np.triu(tj.ones((3, 3))); np.tril(np.ones_like(S)); np.tril(S @ S.T) + np.triu(S)
+np.convolve(x, v); np.convolve(f, [1.0, 2.0, 3.0]); np.convolve(f, g, "valid"); np.convolve(g, f, "same"); np.convolve(f, g, "same"); np.correlate(f, [1.0, 2.0]); np.correlate(f, g, "full"); np.lib.stride_tricks.sliding_window_view(x, 2); np.lib.stride_tricks.sliding_window_view(F, (2, 3)); np.lib.stride_tricks.sliding_window_view(X, 3, axis=1) @ v[:3] if False else x
+np.lib.stride_tricks.sliding_window_view(X, 3, axis=1).sum(-1); np.cross(O, O[::-1]); np.linalg.cross(O, O.T); np.cross(O, O, axis=0); np.ones_like(X) + X; np.zeros_like(X); np.full_like(X, 3); np.ones_like(X, shape=(2,)); np.full_like(X, a); np.copy(X); X.copy() + X; np.deg2rad(X) + np.rad2deg(x); np.logaddexp2(X, Z)
+X.shape[0] * X; X / X.shape[0]; X.size * X; X * np.sqrt(X.shape[-1]); X / np.sqrt(X.shape[1]); X.shape[1] ** 2 * X; X.shape[1] ** 0.5 * x; 2 ** X.shape[0] * X; X ** X.shape[0]; (X.shape[1] - 1) * X; X / (X.shape[1] - 1); X / (X.shape[1] // 2); X * (X.shape[1] % 2); X + X.shape[0] / X.shape[1]; X.ndim * X; np.log(X.shape[1]) * X; 1 / X.shape[0] + X; np.prod(X.shape) * x; np.sum(X.shape[0] * x); X * (1 / np.array(2.0)); -X.shape[0] + X; X.shape[0] - x; np.size(X) * x; np.size(X, 1) * x; np.ndim(X) * x; np.shape(X)[1] * x; np.maximum(X.shape[0], 3) * x; np.float64(2) * X; np.array([1.0, 2, 3, 4]) * F; F * [1, 2, 3, 4]; (1, 2, 3, 4) + F; FIXED * F; F @ FIXED.T; FIXED.T @ F; FIXED + F; FIXED[:, 0] @ F; True * X; X + np.True_; np.multiply(FIXED, F); X * np.float32(0.5)
+tj.eye(X.shape[1]) @ x; tj.eye(3); tj.eye(2, 4); tj.eye(3, k=1); tj.eye(X.shape[0], X.shape[1]); tj.ones(X.shape) * X; tj.zeros((2, X.shape[0])); tj.full((2, 3), 7.0); tj.full(X.shape, a); tj.arange(X.shape[1]) * x; tj.arange(3); tj.arange(2, X.shape[1]); tj.arange(0, X.shape[1], 2); tj.arange(X.shape[1], 0, -1); tj.arange(X.shape[1])[::-1] + X; S * (tj.arange(S.shape[0])[:, None] >= tj.arange(S.shape[0])); tj.ones(2) + tj.zeros(2); tj.arange(6).reshape(2, 3); tj.arange(0.0, 1.0, 0.25)
+""".replace("\n", ";").split(";")
+EXPRESSIONS = [text.strip() for text in EXPRESSIONS if text.strip() and " if False else " not in text]
+
+
+class OutsideATrace:
+    """What `tj` is to NumPy in the rows above: NumPy's own functions."""
+
+    eye, ones, zeros, full, arange = map(staticmethod, (np.eye, np.ones, np.zeros, np.full, np.arange))
+
+
+def names_in(text):
+    """The arguments that a row uses, in order of the table."""
+    words = set(re.findall(r"(?<![.\w\"'])[A-Za-z]\w*", re.sub(r"\"[^\"]*\"", "", text)))
+    return [name for name in SHAPES if name in words]
+
+
+def inputs(names, seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = {name: parse_shape(SHAPES[name], name) for name in names}
+    arrays = {}
+    for part, (name, dims) in enumerate(shapes.items()):
+        shape = tuple(dim.evaluate(SIZES) for dim in dims)
+        arrays[name] = draw(shape, rng, DOMAINS.get(name, "any"), part, len(shapes))
+    return shapes, arrays
+
+
+def assert_same(traced, arrays, expected):
+    sizes = bind_sizes(traced.inputs, {name: np.shape(array) for name, array in arrays.items()}, traced.requirements)
+    (axes, body), *rest = traced.outputs.values()
+    assert not rest
+    actual = evaluate(body, axes, arrays, sizes)
+    assert actual.shape == np.shape(expected)
+    np.testing.assert_allclose(actual, np.asarray(expected, dtype=float), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("text", EXPRESSIONS)
+def test_expression(text):
+    """The trace of the expression, evaluated, is what NumPy calculates; so is what its text means."""
+    names = names_in(text)
+    shapes, arrays = inputs(names)
+    source = f"lambda {', '.join(names)}: {text}"
+    expected = eval(source, {**NAMESPACE, "tj": OutsideATrace})(**arrays)
+    assert_same(trace(eval(source, NAMESPACE), shapes), arrays, expected)
