@@ -171,7 +171,7 @@ def pullback(
         if shares is None:
             continue
         fresh_axes = [Index.fresh(dim) for dim in tensor.shape]
-        cotangent = add(*shares).substitute(dict(zip(tensor.axes, fresh_axes, strict=True)))
+        cotangent = rewrites.compact(add(*shares)).substitute(dict(zip(tensor.axes, fresh_axes, strict=True)))
         if not cotangent.terms:
             continue
         if isinstance(tensor, Contraction):
@@ -225,7 +225,7 @@ def pushforward(outputs: Sequence[Sum], tangents: Mapping[Input, Sum]) -> list[S
     names = frozenset(tensor.name for tensor in tangents)
     for tensor in _dependents((t for body in outputs for t in body.tensors), names):
         if tensor not in known:
-            known[tensor] = _tangent(tensor, known)
+            known[tensor] = rewrites.compact(_tangent(tensor, known))
     return [_differential(body, known) for body in outputs]
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from .primitives import Primitive
-from .rewrites import add, apply, contracted, multiply, power
+from .primitives import PRIMITIVES, Primitive
+from .rewrites import add, apply, contracted, multiply, power, substitute, whole
 from .terms import (
     DELTA,
     Apply,
@@ -56,7 +56,7 @@ def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[S
 
 
 def _placed(axes: Sequence[Index], body: Sum) -> Sum:
-    return body.substitute({axis: Index.at(k, axis.dim) for k, axis in enumerate(axes)})
+    return substitute(body, {axis: Index.at(k, axis.dim) for k, axis in enumerate(axes)})
 
 
 def normal(bodies: Sequence[Sum]) -> list[Sum]:
@@ -77,8 +77,32 @@ def _opened(tensor: Tensor, opened: dict[Tensor, Sum]) -> Sum:
         assert isinstance(tensor.operation, Primitive)
         args = [_opened_sum(arg.terms, opened) for arg in tensor.args]
         cores = tensor.cores if any(tensor.cores) else ()
+        if tensor.operation.name == "exp":
+            return _exponential(args[0])
+        if tensor.operation.name == "sigmoid":
+            return _sigmoid(args[0])
         return apply(tensor.operation, args, cores, axes[tensor.batch :], tensor.shape[tensor.batch :])
     return of_factor(tensor(*axes))
+
+
+def _exponential(argument: Sum) -> Sum:
+    """exp(2a - b) as exp(a)² exp(b)⁻¹."""
+    parts = []
+    for term in argument.terms:
+        c = term.coefficient
+        times = abs(c) if isinstance(c, int) else 1
+        base = apply(PRIMITIVES["exp"], (Sum((Term(number(abs(c) / times) if times != 1 else abs(c), term.factors),)),))
+        parts.append(power(base, times if c > 0 else -times))
+    return multiply(*parts) if parts else constant(1)
+
+
+def _sigmoid(argument: Sum) -> Sum:
+    """σ(-u) as 1 - σ(u), so that only one of the two occurs."""
+    lead = whole(argument)
+    if lead.terms and lead.terms[0].coefficient < 0:
+        mirrored = apply(PRIMITIVES["sigmoid"], (multiply(constant(-1), argument),))
+        return add(constant(1), multiply(constant(-1), mirrored))
+    return apply(PRIMITIVES["sigmoid"], (argument,))
 
 
 def _opened_sum(terms: Iterable[Term], opened: dict[Tensor, Sum]) -> Sum:

@@ -7,7 +7,7 @@ matrix product, an elementwise product, or, where nothing better fits, an ``eins
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -140,42 +140,46 @@ class _Planner:
         self, roots: list[Sum], bodies: dict[Tensor, list[Sum]]
     ) -> tuple[list[Sum], dict[Tensor, list[Sum]]]:
         """Products that several terms contain become tensors of their own, where that costs no more than leaving them."""
-        for _ in range(24):
-            best = self._best_pair([*roots, *(body for group in bodies.values() for body in group)])
+        known: dict[int, tuple[Term, list[tuple[Shared, float, float]]]] = {}
+
+        def pairs(term: Term) -> list[tuple[Shared, float, float]]:
+            found = known.get(id(term))
+            if found is None:
+                found = known[id(term)] = (term, list(self._pairs(term)))
+            return found[1]
+
+        def shared_in(body: Sum, pair: Shared) -> Sum:
+            if not any(tensor is pair for term in body.terms for tensor, _, _ in pairs(term)):
+                return body
+            return Sum(
+                _term_with_pair(term, pair) if any(t is pair for t, _, _ in pairs(term)) else term
+                for term in body.terms
+            )
+
+        while True:
+            found: dict[Shared, list[float]] = {}
+            cost: dict[Shared, float] = {}
+            for body in [*roots, *(body for group in bodies.values() for body in group)]:
+                for term in body.terms:
+                    for pair, size, otherwise in pairs(term):
+                        found.setdefault(pair, []).append(otherwise)
+                        cost[pair] = size
+            best: tuple[float, int, Shared] | None = None
+            for pair, alternatives in found.items():
+                saved = sum(alternatives) - cost[pair]
+                if len(alternatives) > 1 and saved >= 0 and (best is None or (saved, len(alternatives)) > best[:2]):
+                    best = (saved, len(alternatives), pair)
             if best is None:
-                break
-            # a pair is computed from its own factors, so its body is left out of the replacement
-            target = best
-            body = target.body
-            roots = [_with_pair(root, target) for root in roots]
-            bodies = {
-                tensor: group if tensor is target else [_with_pair(b, target) for b in group]
-                for tensor, group in bodies.items()
-            }
-            bodies[target] = [body]
-        return roots, bodies
+                return roots, bodies
+            chosen = best[2]
+            roots = [shared_in(root, chosen) for root in roots]
+            bodies = {tensor: [shared_in(body, chosen) for body in group] for tensor, group in bodies.items()}
+            (inner,) = chosen.body.terms
+            # its own two factors are what the pair is: they are not looked at again
+            known[id(inner)] = (inner, [])
+            bodies[chosen] = [chosen.body]
 
-    def _best_pair(self, bodies: Sequence[Sum]) -> Shared | None:
-        found: dict[Tensor, list[float]] = {}
-        cost: dict[Tensor, float] = {}
-        for body in bodies:
-            for term in body.terms:
-                if len(term.factors) < 2:
-                    continue
-                for tensor, size, otherwise in self._pairs(term):
-                    found.setdefault(tensor, []).append(otherwise)
-                    cost[tensor] = size
-        best: tuple[float, int, Shared] | None = None
-        for tensor, alternatives in found.items():
-            if len(alternatives) < 2:
-                continue
-            saved = sum(alternatives) - cost[tensor]
-            assert isinstance(tensor, Shared)
-            if saved >= 0 and (best is None or (saved, len(alternatives)) > best[:2]):
-                best = (saved, len(alternatives), tensor)
-        return None if best is None else best[2]
-
-    def _pairs(self, term: Term) -> Iterable[tuple[Tensor, float, float]]:
+    def _pairs(self, term: Term) -> Iterator[tuple[Shared, float, float]]:
         """Elementwise pairs in a term: the pair, its cost, and the least cost of applying the smaller one elsewhere."""
         units = [f for f in (_unit(factor) for factor in term.factors) if f is not None]
         hidden = set(term.summed)
@@ -188,6 +192,7 @@ class _Planner:
             if not la >= lb or not lb:
                 continue
             pair = shared(Sum((product(1, (a, b)),))).tensor
+            assert isinstance(pair, Shared)
             if pair in seen:
                 continue
             seen.add(pair)
@@ -748,11 +753,6 @@ def _unit(factor: Factor) -> Factor | None:
         half = factor.power / abs(factor.power) / 2
         return Factor(factor.tensor, factor.slots, number(half))
     return None
-
-
-def _with_pair(body: Sum, pair: Shared) -> Sum:
-    """The sum with the pair's two factors replaced by the pair, once per term where it stands."""
-    return Sum(_term_with_pair(term, pair) for term in body.terms)
 
 
 def _term_with_pair(term: Term, pair: Shared) -> Term:

@@ -37,6 +37,7 @@ from .terms import (
     canonical,
     combine,
     constant,
+    delta,
     flattened,
     nested,
     number,
@@ -47,6 +48,7 @@ from .terms import (
     signature,
     slot_labels,
     slot_parts,
+    sum_key,
     topological,
     zero_of,
 )
@@ -151,21 +153,65 @@ def _on(name: str) -> bool:
 
 def add(*sums: Sum) -> Sum:
     """The sum of sums: sums inside sums are spliced, like terms merged, also those that differ only in nesting."""
-    terms: list[Term] = []
-    for body in sums:
-        for term in body.terms:
-            terms.extend(_spliced(term))
+    terms = [term for body in sums for term in (body.terms if len(body.terms) <= SPLICED else _kept(body, sums))]
+    nested = [k for k, term in enumerate(terms) if _held(term) is not None]
+    if nested and len(terms) > 1:
+        terms = _spliced(terms, nested)
+    elif nested:
+        terms = list(_opened(terms[0]))
     total = Sum(terms)
     return _merged(total) if len(total.terms) > 1 and _on("like terms") else total
 
 
-def _spliced(term: Term) -> Iterable[Term]:
-    if len(term.factors) == 1:
-        tensor, slots, power = term.factors[0]
-        if isinstance(tensor, Shared) and power == 1:
-            inner = tensor.expression(slots)
-            return [Term(number(term.coefficient * t.coefficient), t.factors) for t in inner.terms]
-    return (term,)
+# Sums inside sums with more terms than this stay whole unless something in them merges: a residual network would
+# otherwise be written out once per layer.
+SPLICED = 6
+
+
+def compact(body: Sum) -> Sum:
+    """The same value, a long product closed into one factor: scalings would otherwise pile up from layer to layer."""
+    if len(body.terms) != 1 or len(body.terms[0].factors) <= SPLICED:
+        return body
+    return of_factor(shared(body))
+
+
+def _kept(body: Sum, sums: Sequence[Sum]) -> tuple[Term, ...]:
+    """The terms of a long sum, or the sum as one shared term where it is added to something unlike it."""
+    others = {signature(term) for other in sums if other is not body for term in other.terms}
+    if not others or any(signature(term) in others for term in body.terms):
+        return body.terms
+    return whole(body).terms
+
+
+def _held(term: Term) -> Shared | None:
+    """The sum that a term consists of, but for a number."""
+    if len(term.factors) != 1:
+        return None
+    tensor, _, exponent = term.factors[0]
+    if not isinstance(tensor, Shared) or exponent != 1:
+        return None
+    return None if len(tensor.body.terms) == 1 and len(tensor.body.terms[0].factors) > SPLICED else tensor
+
+
+def _opened(term: Term) -> Iterator[Term]:
+    tensor, slots, _ = term.factors[0]
+    assert isinstance(tensor, Shared)
+    for inner in tensor.expression(slots).terms:
+        yield Term(number(term.coefficient * inner.coefficient), inner.factors)
+
+
+def _spliced(terms: list[Term], nested: list[int]) -> list[Term]:
+    """The terms with the sums among them written out, where these are short or share a term with the rest."""
+    result = [term for k, term in enumerate(terms) if k not in set(nested)]
+    present = {signature(term) for term in result}
+    for k in nested:
+        inner = list(_opened(terms[k]))
+        if len(inner) <= SPLICED or any(signature(term) in present for term in inner):
+            result.extend(inner)
+            present.update(signature(term) for term in inner)
+        else:
+            result.append(terms[k])
+    return result
 
 
 _named(
@@ -235,12 +281,47 @@ def settled(term: Term) -> Sum:
         factors[k : k + 1] = replacement or [Factor(DELTA, slots, 0)]
     if factors is not None:
         term = product(term.coefficient, factors)
+    if len(term.factors) > 1 and _on("sigmoid"):
+        term = _with_sigmoid(term)
     if sum(1 for factor in term.factors if factor.tensor is DELTA) and len(term.factors) > 1:
         term = _tied(term)
     return Sum((term,))
 
 
 _named("masks are idempotent", "A mask times itself is the mask: 0·0 = 0 and 1·1 = 1. Removes a factor.")
+
+
+def _with_sigmoid(term: Term) -> Term:
+    """The term with exp(u) σ(-u) written as σ(u), which does not overflow."""
+    for k, slope in enumerate(term.factors):
+        if not _is(slope.tensor, "sigmoid") or slope.power < 1 or not isinstance(slope.power, int):
+            continue
+        for m, growth in enumerate(term.factors):
+            if not _is(growth.tensor, "exp") or not isinstance(growth.power, int):
+                continue
+            sign = 1 if growth.power > 0 else -1
+            (u,) = _arguments(growth)
+            if _arguments(slope)[0] != multiply(constant(-sign), u):
+                continue
+            count = min(slope.power, abs(growth.power))
+            rest = [f for n, f in enumerate(term.factors) if n not in (k, m)]
+            (merged,) = apply(PRIMITIVES["sigmoid"], (multiply(constant(sign), u),)).terms
+            left = [
+                Factor(slope.tensor, slope.slots, slope.power - count),
+                Factor(growth.tensor, growth.slots, growth.power - sign * count),
+                *(Factor(f.tensor, f.slots, number(f.power * count)) for f in merged.factors),
+            ]
+            return _with_sigmoid(product(term.coefficient, [*rest, *(f for f in left if f.power != 0)]))
+    return term
+
+
+def _is(tensor: Tensor, name: str) -> bool:
+    return isinstance(tensor, Apply) and tensor.operation.name == name
+
+
+def _arguments(factor: Factor) -> tuple[Sum, ...]:
+    assert isinstance(factor.tensor, Apply)
+    return factor.tensor.arguments(factor.slots)
 
 
 def _boolean(tensor: Tensor) -> bool:
@@ -265,26 +346,26 @@ def _never_zero(offset: Dim) -> bool:
 
 
 def _tied(term: Term) -> Term:
-    """Indices that a δ ties are written as the first of them in the other factors, so that equal terms are alike."""
-    mapping: dict[Index, Slot] = {}
+    """Indices that δ tie are written as the first of them, and each δ ties to that: equal terms become alike."""
+    root: dict[Index, Index] = {}
+    pairs: list[Factor] = []
     for factor in term.factors:
-        if factor.tensor is DELTA:
-            pair = _pair(factor.slots[0])
-            if pair is not None:
-                first, second = pair
-                root = mapping.get(first, first)
-                if second not in mapping and root is not second:
-                    mapping = {i: root if s is second else s for i, s in mapping.items()}
-                    mapping[second] = root
+        pair = _pair(factor.slots[0]) if factor.tensor is DELTA else None
+        if pair is None:
+            continue
+        pairs.append(factor)
+        first, second = sorted((root.get(i, i) for i in pair), key=lambda index: index.number)
+        if first is not second:
+            for index in (*pair, *(i for i, r in root.items() if r is second), second):
+                root[index] = first
+    mapping: dict[Index, Slot] = {index: first for index, first in root.items() if index is not first}
     if not mapping:
         return term
-    factors = []
-    for factor in term.factors:
-        if factor.tensor is DELTA and _pair(factor.slots[0]) is not None:
-            factors.append(factor)
-        else:
-            factors.append(factor.substitute(mapping))
-    return product(term.coefficient, factors)
+    held = [f for f in term.factors if f not in pairs]
+    if all(not mapping.keys() & set(f.labels) for f in held) and len(pairs) == 1:
+        return term
+    ties = [delta(first, index) for index, first in mapping.items() if isinstance(first, Index)]
+    return product(term.coefficient, [*(f.substitute(mapping) for f in held), *ties])
 
 
 def _pair(form: Slot) -> tuple[Index, Index] | None:
@@ -515,7 +596,32 @@ def apply(
                     return simpler
     arguments = [whole(arg) for arg in args]
     bound = cores or [()] * len(arguments)
+    if primitive.name in _TRANSPOSABLE and _on("transpose"):
+        arguments, result = _upright(arguments, bound, result)
     return read(raw_apply(primitive, arguments, bound, result, core_shape))
+
+
+_TRANSPOSABLE = frozenset({"inv", "pinv", "det", "logabsdet", "signdet"})
+_named(
+    "transpose",
+    """inv(Xᵀ)[ij] = inv(X)[ji] and det(Xᵀ) = det(X): of a matrix and its transpose one form is kept. Ends because the
+    form that is kept is the smaller one.""",
+)
+
+
+def _upright(
+    arguments: list[Sum], cores: Sequence[Sequence[Index]], result: Sequence[Slot]
+) -> tuple[list[Sum], Sequence[Slot]]:
+    """The argument or its transpose, whichever comes first in a fixed order, and the result's slots to match."""
+    (arg,), ((row, column),) = arguments, cores
+    if row.dim is not column.dim:
+        return arguments, result
+    swapped = arg.substitute({row: column, column: row})
+    first, second = Index.at(0, row.dim), Index.at(1, row.dim)
+    forms = [sum_key(body.substitute({row: first, column: second})) for body in (arg, swapped)]
+    if forms[1] < forms[0]:
+        return [swapped], tuple(result)[::-1]
+    return arguments, result
 
 
 _named("constants", "A function of numbers is a number. Removes a function.")
@@ -937,6 +1043,46 @@ def _at_zero(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
     if args[0].terms:
         return None
     return constant(1) if primitive.name in ("exp", "cos", "cosh") else Sum()
+
+
+_ODD = ("sin", "tan", "arcsin", "arctan", "sinh", "tanh", "arcsinh", "arctanh", "erf", "cbrt", "sign")
+_EVEN = ("cos", "cosh", "abs")
+
+
+@function_rewrite("parity", *_ODD, *_EVEN)
+def _parity(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """sin(-x) = -sin(x) and cos(-x) = cos(x), for odd and even functions. Moves a sign outward."""
+    body = whole(args[0])
+    if len(body.terms) != 1 or body.terms[0].coefficient >= 0:
+        return None
+    mirrored = apply(primitive, (multiply(constant(-1), body),))
+    return mirrored if primitive.name in _EVEN else multiply(constant(-1), mirrored)
+
+
+@function_rewrite("log of a product", "log")
+def _log_product(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """log(exp(x)/z) = x - log(z) for positive z, which neither overflows nor underflows. Removes a function."""
+    if len(args[0].terms) != 1:
+        return None
+    (term,) = args[0].terms
+    if len(term.factors) < 2 or term.coefficient <= 0 or any(f.tensor.sign != 2 for f in term.factors):
+        return None
+    if not any(_is(f.tensor, "exp") for f in term.factors):
+        return None
+    parts = [multiply(constant(f.power), apply(primitive, (of_factor(Factor(f.tensor, f.slots, 1)),))) for f in term.factors]
+    return add(apply(primitive, (constant(term.coefficient),)), *parts)
+
+
+@function_rewrite("log of abs of det", "log")
+def _log_abs_det(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """log(|det(X)|) = logabsdet(X), which neither overflows nor underflows. Removes two functions."""
+    found = _only(args[0])
+    if found is None or found[0] != 1 or found[1].operation.name != "abs":
+        return None
+    inner = _only(found[1].arguments(found[2].slots)[0])
+    if inner is None or inner[0] != 1 or inner[1].operation.name != "det":
+        return None
+    return apply(PRIMITIVES["logabsdet"], inner[1].arguments(inner[2].slots), inner[1].cores)
 
 
 @function_rewrite("mask of a mask", "mask")

@@ -10,7 +10,7 @@ from scipy import special
 
 from evaluate import evaluate
 from oracles import draw
-from tensorjac import trace as tj
+import tensorjac.trace.creation as tj
 from tensorjac.dims import bind_sizes, parse_shape
 from tensorjac.errors import NotationError
 from tensorjac.notation import parse_numpy
@@ -77,10 +77,10 @@ X.cumsum(0); X.cumsum(1); np.cumsum(X); np.cumsum(x) * x; np.add.accumulate(X); 
 np.linalg.norm(X); np.linalg.norm(x); np.linalg.norm(X, axis=0); np.linalg.norm(X, "fro"); np.linalg.norm(X, axis=(0, 1)); np.linalg.norm(x, 1); np.linalg.norm(x, np.inf)
 np.linalg.norm(x, -np.inf); np.linalg.norm(x, 3); np.linalg.norm(x, 2.5); np.linalg.norm(X, 1); np.linalg.norm(X, np.inf); np.linalg.norm(X, -1); np.linalg.norm(X, -np.inf, keepdims=True)
 np.linalg.norm(T); np.linalg.norm(T, axis=(1, 2), keepdims=True); np.linalg.norm(X, 2, axis=1); np.linalg.vector_norm(X, axis=1, keepdims=True); np.linalg.matrix_norm(T); np.linalg.vector_norm(X, ord=1); np.linalg.norm(X, 1, axis=1)
-np.linalg.inv(I); np.linalg.inv(I) @ x; np.linalg.solve(I, x); np.linalg.solve(I, A); np.linalg.solve(I[None] + np.zeros((2, 1, 1)), T); np.linalg.solve(np.stack([I, 2 * I]), T); np.linalg.inv(I).T
+np.linalg.inv(I); np.linalg.inv(I) @ x; np.linalg.solve(I, x); np.linalg.solve(I, A); np.linalg.solve(I[None] + np.zeros((2, 1, 1)), np.stack([A, A])); np.linalg.solve(np.stack([I, 2 * I]), A); np.linalg.inv(I).T
 np.linalg.det(I); np.linalg.slogdet(I)[1]; np.linalg.slogdet(I).sign; np.linalg.slogdet(I).logabsdet; np.linalg.det(np.stack([I, I.T])); np.linalg.pinv(A); np.linalg.pinv(T)
 np.linalg.cholesky(I @ I.T); np.linalg.cholesky(I @ I.T, upper=True); np.linalg.matrix_power(S, 0); np.linalg.matrix_power(S, 1); np.linalg.matrix_power(S, 5); np.linalg.matrix_power(I, -3); np.linalg.matrix_power(U, 2)
-np.linalg.matrix_power(np.broadcast_to(S, (2, *S.shape)), 0) + U; np.linalg.multi_dot([X, A, B]); np.linalg.multi_dot([x, S, y]); np.linalg.multi_dot([X, S, S, x]); np.linalg.solve(I, np.linalg.inv(I))
+np.linalg.matrix_power(np.broadcast_to(S, (2, *S.shape)), 0) + S; np.linalg.matrix_power(U, 0) + U; np.linalg.multi_dot([X, A, B]); np.linalg.multi_dot([x, S, y]); np.linalg.multi_dot([X, S, S, x]); np.linalg.solve(I, np.linalg.inv(I))
 np.exp(X); np.log(w); np.sqrt(w); np.square(X); np.cbrt(X); np.sin(X) * np.cos(X); np.tan(X); np.tanh(X); np.arctan2(X, Z); np.hypot(X, Z); np.logaddexp(X, x); np.exp2(X); np.reciprocal(w); np.asin(a / 9)
 np.sign(X); np.negative(X); np.positive(X); np.absolute(X); np.fabs(X); np.conj(X); X.conj(); np.real(X); X.real; np.power(w, 3); np.float_power(w, 2); np.heaviside(X, 0.5); np.heaviside(X - X, 0.3); np.true_divide(X, w); np.pow(w, x)
 special.expit(X); special.logit(w / 9); special.erf(X); special.erfc(X); special.xlogy(w, w); special.ndtr(X); special.entr(w); special.rel_entr(w, w + 1); special.kl_div(w, w * 2); special.exp10(X); special.log_expit(X)
@@ -147,3 +147,16 @@ def test_expression(text):
     source = f"lambda {', '.join(names)}: {text}"
     expected = eval(source, {**NAMESPACE, "tj": OutsideATrace})(**arrays)
     assert_same(trace(eval(source, NAMESPACE), shapes), arrays, expected)
+
+
+NOT_IN_TEXT = re.compile(r"\*[A-Z]|\*X|%|\^|np\.(u?int|float|array|bool|True|prod\(X)|dtype=|astype|FIXED|ROWS|NEGATIVE|PICK|GRID|\.reduce|"
+    r"\.accumulate|\.outer\(|list\(|shape=|lib\.|np\.(ndim|size|shape)\(|np\.zeros\(\(2")
+
+
+@pytest.mark.parametrize("text", [text for text in EXPRESSIONS if not NOT_IN_TEXT.search(text)])
+def test_text(text):
+    """A row as NumPy text means what it means to Python."""
+    names = names_in(text)
+    shapes, arrays = inputs(names)
+    expected = eval(f"lambda {', '.join(names)}: {text}", {**NAMESPACE, "tj": OutsideATrace})(**arrays)
+    assert_same(trace_text(parse_numpy(text), text, shapes), arrays, expected)

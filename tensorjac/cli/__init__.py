@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import metadata
 
@@ -32,18 +33,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(writable(text, sys.stdout.encoding), flush=True)
         return 0
     except BrokenPipeError:
-        # what is still in the buffer would be written at exit, and fail again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
     except TensorjacError as error:
         message = str(error)
+    except OSError as error:
+        _give_up_stdout()
+        message = str(error)
     except Exception as error:
-        message = f"this is a fault of tensorjac itself: {type(error).__name__}: {' '.join(str(error).split())}"
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        said = " ".join(str(error).split())
+        message = f"this is a fault of tensorjac itself: {place}: {type(error).__name__}: {said}"
     paint = paint_for(sys.stderr)
     print(paint("fault", "tensorjac:"), message, file=sys.stderr)
     return USAGE
+
+
+def _give_up_stdout() -> None:
+    """What is still in the buffer would be written at exit, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _answer(given: Sequence[str], paint: Paint) -> str:

@@ -31,7 +31,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Arguments:
-    """A command line, read: ``words`` are neither shapes nor options; the values of each option that was given."""
+    """A command line, read: words that are neither shapes nor options, shapes by name, values by option."""
 
     words: tuple[str, ...]
     shapes: dict[str, str]
@@ -61,9 +61,9 @@ class Command:
 
 
 def read(command: Command, given: Sequence[str]) -> Arguments:
-    """Sort a command line into words, shapes and options, which may stand in any order; ``--`` ends the options.
+    """Sort a command line into words, shapes and options, which may stand in any order.
 
-    A word that begins with one dash is an expression, ``-X``.
+    A word that begins with one dash is an expression, ``-X``; behind ``--`` nothing is an option.
     """
     known = {option.name: option for option in command.options}
     plain: list[str] = []
@@ -122,8 +122,9 @@ def one_word(arguments: Arguments, command: str) -> str:
     if not words:
         raise UsageError(f"{command} needs an expression or a function: write {example}, for example.")
     if len(words) > 1:
+        quoted = listed([f'"{word}"' for word in words])
         raise UsageError(
-            f"{command} takes one expression or function, and here are {len(words)}: {listed(words)}.\n"
+            f"{command} takes one expression or function, and here are {len(words)}: {quoted}.\n"
             f"Put quotes around an expression, and write a shape without spaces: {example}."
         )
     return words[0]
@@ -136,7 +137,8 @@ def command_of(commands: Sequence[Command], given: Sequence[str]) -> Command:
         if given and given[0] == command.name:
             return command
     if not given:
-        raise UsageError(f"a command is needed: write {commands[0].examples[0]}, or tensorjac --help for more.")
+        example = commands[0].examples[0]
+        raise UsageError(f"a command is needed: write {example}, or tensorjac --help for more.")
     if given[0].startswith("-") and names[0] in given:
         moved = [word for word in given if word != names[0]]
         raise UsageError(f"the command comes first: write tensorjac {shlex.join([names[0], *moved])}.")
@@ -151,5 +153,4 @@ def command_of(commands: Sequence[Command], given: Sequence[str]) -> Command:
 
 def listed(words: Sequence[str]) -> str:
     """a, b and c"""
-    quoted = [f'"{word}"' for word in words]
-    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1] if words else ""

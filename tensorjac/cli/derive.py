@@ -1,4 +1,4 @@
-"""``tensorjac derive``: Jacobians, gradients and Hessians of an expression or a function, and their NumPy source."""
+"""``tensorjac derive``: the derivatives of an expression or a function, as formulas and as NumPy source."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Derivation:
 
     def annotated(self, formula: str, shape: Shape) -> str:
         """A formula, and behind it the shape of what it defines."""
-        note = self.paint("note", f"shape ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})")
-        return f"{formula}{'\n' if '\n' in formula else '   '}{note}"
+        gap = "\n" if "\n" in formula else "   "
+        return formula + gap + self.paint("note", f"shape {spelled(shape)}")
 
     # What the flags select: sections, which are separated by blank lines
 
@@ -66,12 +66,12 @@ class Derivation:
         """What G and dX stand for, and which arrays were captured."""
         gradient = self.gradient(*self.wrt)
         taken = {*gradient.inputs, *gradient.outputs, *self.outputs}
-        loss = next(iter(self.outputs)) if self.scalar else "L" if "L" not in taken else "loss"
+        loss = next(iter(self.outputs)) if self.scalar else "loss" if "L" in taken else "L"
         cotangents = [name for name in gradient.inputs if name not in self.function.inputs]
-        meanings = [f"{g} = ∂{loss}/∂{y}" for g, y in zip(cotangents, self.outputs, strict=self.scalar is False)]
+        meanings = [f"{g} = ∂{loss}/∂{y}" for g, y in zip(cotangents, self.outputs, strict=False)]
         meanings += [f"{d} = ∂{loss}/∂{x}" for d, x in zip(gradient.outputs, self.wrt, strict=True)]
-        captured = [f"{name} of shape {array.shape}" for name, array in self.function.constants.items()]
-        return ", ".join(meanings) + (f"; captured: {listed(captured)}" if captured else "")
+        captured = [f"{name}: {spelled(array.shape)}" for name, array in self.function.constants.items()]
+        return ", ".join([*meanings, *captured])
 
     def _jacobians(self, name: str) -> list[str]:
         found = [self.function.jacobian(name, of=output) for output in self.outputs]
@@ -84,10 +84,10 @@ class Derivation:
         """All second derivatives, the mixed ones once."""
         for output, shape in self.outputs.items():
             if shape:
-                size = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+                pick = ", or choose a scalar one with --of" if () in self.outputs.values() else ""
                 raise UsageError(
-                    f"--hessian needs a scalar output, and {output} has shape ({size}): sum it, as np.sum does"
-                    + (", or pick a scalar with --of." if len(self.outputs) > 1 else ".")
+                    f"--hessian needs a scalar output, and {output} has shape {spelled(shape)}: "
+                    f"sum it to a scalar, with np.sum for example{pick}."
                 )
         lines = []
         for output in self.outputs:
@@ -123,8 +123,8 @@ class Derivation:
 def assignments(function: Function) -> str:
     """The source of a function with one output as statements: ``dA = X.T @ G``."""
     (output,) = function.outputs
-    head, _, body = function.source().rstrip().partition("\n")
-    return re.sub(r"^return ", f"{output} = ", textwrap.dedent(body), flags=re.MULTILINE)
+    body = textwrap.dedent(function.source().rstrip().partition("\n")[2])
+    return re.sub(r"^return ", f"{output} = ", body, flags=re.MULTILINE)
 
 
 def einsums(function: Function) -> list[str]:
@@ -136,36 +136,42 @@ def einsums(function: Function) -> list[str]:
     return lines
 
 
-def only(function: Function, output: str) -> Function:
-    """The function without its other outputs."""
-    if output not in function.outputs:
-        raise UsageError(f"there is no output {output} to derive: {_choice(output, list(function.outputs), '--of')}")
+def spelled(shape: Shape) -> str:
+    """(b, n), (n,), ()"""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def only(function: Function, names: Sequence[str]) -> Function:
+    """The function with these of its outputs."""
     parts = function._parts
-    return Function(replace(parts, outputs={output: parts.outputs[output]}, nesting="single"))
+    outputs = {name: parts.outputs[name] for name in names}
+    return Function(replace(parts, outputs=outputs, nesting="single" if len(outputs) == 1 else "tuple"))
+
+
+def chosen(arguments: Arguments, option: str, names: Sequence[str], what: str) -> tuple[str, ...]:
+    """The names that an option picks out; all, where it is not given."""
+    picked = tuple(dict.fromkeys(arguments.options.get(option, names)))
+    for name in picked:
+        if name not in names:
+            near = [one for one in names if one.lower() == name.lower()] or get_close_matches(name, names, 1)
+            advice = f"did you mean {option} {near[0]}?" if near else f"choose from {listed(names)}."
+            if "," in name:
+                advice = f"write {option} once for each."
+            raise UsageError(f"there is no {what} {name}: {advice}")
+    return picked
 
 
 def derive(arguments: Arguments, paint: Paint) -> str:
     """What ``tensorjac derive`` prints."""
     function = function_of(one_word(arguments, "derive"), arguments.shapes)
-    for output in arguments.options.get("--of", [])[-1:]:
-        function = only(function, output)
-    wrt = tuple(dict.fromkeys(arguments.options.get("--wrt", function.inputs)))
-    for name in wrt:
-        if name not in function.inputs:
-            raise UsageError(
-                f"there is no input {name} to differentiate by: {_choice(name, list(function.inputs), '--wrt')}"
-            )
-    derivation = Derivation(function, wrt, paint)
-    chosen = [view for flag, view in VIEWS.items() if flag in arguments.options] or [Derivation.overview]
-    sections = [section for view in chosen for section in view(derivation)]
-    return "\n\n".join(sections)
-
-
-def _choice(name: str, names: Sequence[str], option: str) -> str:
-    near = get_close_matches(name, names, 1) or [one for one in names if one.lower() == name.lower()]
-    if near:
-        return f"did you mean {option} {near[0]}?"
-    return f"choose from {listed(names)}." if names else "give it an input."
+    if not function.inputs:
+        raise UsageError("there is nothing to differentiate by: name an input and its shape, such as X=b,m.")
+    outputs = chosen(arguments, "--of", list(function.outputs), "output")
+    if len(outputs) < len(function.outputs):
+        function = only(function, outputs)
+    derivation = Derivation(function, chosen(arguments, "--wrt", list(function.inputs), "input"), paint)
+    views = [view for flag, view in VIEWS.items() if flag in arguments.options] or [Derivation.overview]
+    return "\n\n".join(section for view in views for section in view(derivation))
 
 
 VIEWS: dict[str, Callable[[Derivation], list[str]]] = {

@@ -26,7 +26,7 @@ from ..primitives import PRIMITIVES
 from ..reading import parse, trace
 from .arguments import UsageError, listed
 
-_FILE = re.compile(r"(?P<path>.+\.py|[\w./\\~ -]*[/\\][\w. -]+(?=:))(?::(?P<name>[\w.]*))?")
+_FILE = re.compile(r"(?P<path>.+\.py|[\w./\\~ -]*[/\\][\w. -]+(?=:))(?::(?P<name>.*))?")
 _MODULE = re.compile(r"(?P<path>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[\w.]*)")
 _WORD = re.compile(r"[^\W\d]\w*")
 
@@ -53,7 +53,7 @@ def function_of(word: str, shapes: Mapping[str, str]) -> Function:
             return trace(fun, **shapes)
 
 
-# Texts ------------------------------------------------------------------------------------------------------------
+# Texts
 
 
 def _names_in(text: str) -> list[tuple[str, int]]:
@@ -111,7 +111,7 @@ def _demand_shapes(text: str, used: Sequence[tuple[str, int]], shapes: Mapping[s
     )
 
 
-# Functions --------------------------------------------------------------------------------------------------------
+# Functions
 
 
 @contextmanager
@@ -127,8 +127,8 @@ def _importing_from(folder: str) -> Iterator[None]:
 def _from_file(path: str) -> ModuleType:
     if not os.path.isfile(path):
         folder = Path(path).parent
-        files = [*folder.glob("*.py")] if folder.is_dir() else [*Path().glob("*.py"), *Path().glob("*/*.py")]
-        raise UsageError(f"there is no file {path}: {_nearest(path, [os.path.normpath(file) for file in files])}")
+        found = folder.glob("*.py") if folder.is_dir() else [*Path().glob("*.py"), *Path().glob("*/*.py")]
+        raise UsageError(f"there is no file {path}: {_nearest(path, [str(file) for file in found])}")
     name = Path(path).stem
     while name in sys.modules:
         name += "_"
@@ -165,7 +165,7 @@ def _member(module: ModuleType, path: str, name: str) -> Callable[..., Any]:
     ]
     example = f"write {path}:{own[0]}, for example" if own else f"define one in {path}"
     if not name:
-        raise UsageError(f"{path} is a file with {listed(own) or 'no functions'}: {example}.")
+        raise UsageError(f"the functions of {path} are {listed(own)}: {example}.")
     value: Any = module
     for part in name.split("."):
         if not hasattr(value, part):

@@ -210,7 +210,9 @@ def _filled(array: Tracer, sizes: Sequence[Any]) -> tuple[Dim, ...]:
         dims[unknown[0]] = total // others if quotient is None else quotient
     difference = total - product_of(dims)
     if difference.value is None or difference.value != 0:
-        if difference.value is not None or not any("//" in dim.key for dim in (*dims, *array.dims)):
+        # sizes that are rounded down may fit, others would have to be equal by chance
+        rounded = any("//" in dim.key for dim in (*dims, *array.dims))
+        if difference.value is not None or not rounded:
             fail(
                 ShapeError,
                 f"{described(array)} has {total} entries, and the new shape {wanted} has {product_of(dims)}",
@@ -314,7 +316,9 @@ def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Tracer:
     shift = dim_of(offset, "the offset of a diagonal")
     down, right = (-shift, ZERO) if at_least(-shift) else (ZERO, shift)
     rows, columns = array.axes[first], array.axes[second]
-    label = Index.fresh(smaller(rows.dim - down, columns.dim - right, "the diagonal"))
+    label = Index.fresh(
+        smaller(rows.dim - down, columns.dim - right, f"diagonal {offset} of {described(array)}")
+    )
     slots: dict[Index, Slot] = {
         rows: combine([(ONE, label)], down),
         columns: combine([(ONE, label)], right),
@@ -324,10 +328,13 @@ def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Tracer:
 
 
 def smaller(first: Dim, second: Dim, what: str) -> Dim:
-    """The smaller of two sizes, where it is known which one that is."""
+    """The smaller of two sizes, but at least 0, where it is known which one that is."""
     for one, other in ((first, second), (second, first)):
         if at_least(other - one):
-            return one if at_least(one) else ZERO
+            if at_least(-one):
+                return ZERO
+            require(one, ">=", what, "let it begin within the matrix.")
+            return one
     fail(
         ShapeError,
         f"{what} is as long as the smaller of {first} and {second}, and which one that is depends on the sizes",

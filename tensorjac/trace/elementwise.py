@@ -79,8 +79,14 @@ def scaled(array: Tracer, factor: Number) -> Tracer:
     return Tracer(array.axes, multiply(constant(factor), array.body), kind)
 
 
-@implements("positive", "conjugate", "conj", "real", "copy")
+@implements("real")
+def real(x: Any) -> Tracer:
+    return lift(x)
+
+
+@implements("positive", "conjugate", "conj", "copy")
 def same(x: Any) -> Tracer:
+    """A copy, with memory of its own."""
     array = lift(x)
     return Tracer(array.axes, array.body, array.kind)
 
@@ -382,7 +388,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tracer:
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Tracer:
     low = min if a_min is None else a_min
     high = max if a_max is None else a_max
-    result = lift(a)
+    result = same(a)
     if low is not None:
         result = _choice("maximum")(result, low)
     if high is not None:
@@ -393,6 +399,8 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
 @implements("astype")
 def as_type(x: Any, dtype: Any, /, *, copy: bool = True) -> Tracer:
     array = lift(x)
+    if not copy and np.dtype(dtype) == array.dtype:
+        return array
     if is_double(dtype):
         return Tracer(array.axes, array.body, "f")
     wanted = np.dtype(dtype)

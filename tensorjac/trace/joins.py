@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..errors import ShapeError, TraceError, UnsupportedError
 from ..rewrites import add, contract, multiply, substitute
 from ..terms import ONE, ZERO, Index, Slot, Sum, combine, constant_slot, delta, of_factor, zero_of
 from .axes import atleast_1d, atleast_2d, atleast_3d, ravel, swapaxes, transpose
-from .elementwise import minus, plus, wider
+from .elementwise import minus, plus, same, wider
 from .record import at_least, fail, known, require
 from .registry import implements
 from .sizes import dim_of, is_whole, size_number
@@ -127,7 +128,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Tracer:
 @implements("block")
 def block(arrays: Any) -> Tracer:
     if not isinstance(arrays, list):
-        return lift(arrays)
+        return same(arrays)
     depth = _depth(arrays)
     rank = max(depth, _highest(arrays))
     return _block(arrays, depth, rank)
@@ -163,7 +164,7 @@ def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Tracer]:
     dim = array.axes[along].dim
     if not is_whole(indices_or_sections):
         cuts = [0, *indices_or_sections, size_number(dim)]
-        return [along_axis(array, along, slice(a, b)) for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [along_axis(array, along, slice(*ends)) for ends in pairwise(cuts)]
     if not isinstance(indices_or_sections, int | np.integer):
         fail(
             TraceError,
@@ -249,7 +250,7 @@ def _rolled(array: Tracer, along: int, by: Any) -> Tracer:
     if dim.value is not None and shift.value is not None:
         shift = Dim.of(shift.value % dim.value if dim.value else 0)
     if shift is ZERO:
-        return array
+        return same(array)
     # cut so that the parts change places: the last `shift` entries come first, or the first `-shift` last
     cut = size_number(dim - shift if at_least(shift) else -shift)
     return concatenate(

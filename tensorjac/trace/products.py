@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..dims import Dim
-from ..errors import NotationError, ShapeError, TraceError, UnsupportedError
+from ..errors import NotationError, ShapeError, UnsupportedError
 from ..rewrites import contract, multiply, substitute
 from ..terms import ONE, Index, Slot, constant_slot
 from .axes import merged, ravel
@@ -220,11 +218,15 @@ def kron(a: Any, b: Any) -> Tracer:
     pairs = [(kind, k) for k in range(rank) for kind in ("left", "right")]
     letters = [[pair for pair in pairs if pair[0] == kind] for kind in ("left", "right")]
     product = contraction([(left, letters[0]), (right, letters[1])], pairs)
-    groups = [
-        [axis for axis in product.axes[2 * k : 2 * k + 2] if axis.dim is not ONE] or [product.axes[2 * k]]
-        for k in range(rank)
-    ]
-    body, axes = merged(product.body, groups)
+    groups = [product.axes[2 * k : 2 * k + 2] for k in range(rank)]
+    wide = [[axis for axis in group if axis.dim is not ONE] or [group[0]] for group in groups]
+    slots: dict[Index, Slot] = {
+        axis: constant_slot(0)
+        for group, kept in zip(groups, wide, strict=True)
+        for axis in group
+        if axis not in kept
+    }
+    body, axes = merged(substitute(product.body, slots), wide)
     return Tracer(axes, body, product.kind)
 
 
@@ -258,6 +260,9 @@ def einsum(*operands: Any) -> Tracer:
             "write an output such as ij->ji; a diagonal is read, as in ii->i, and not written.",
         )
     everywhere = frozenset(letter for own in letters for letter in own)
+    if len(arrays) == 1 and everywhere == set(named):
+        read = contraction([(arrays[0], letters[0])], named)
+        return arrays[0].view(read.axes, read.body)
     return contraction(list(zip(arrays, letters, strict=True)), named, everywhere)
 
 

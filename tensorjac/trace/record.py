@@ -11,17 +11,10 @@ from contextvars import ContextVar
 from types import FrameType
 from typing import Literal, NoReturn
 
-import numpy as np
-
 from ..dims import Dim, Requirement, nonnegative
 from ..errors import ShapeError, TensorjacError, TraceError, caret
 from ..rewrites import assuming
 from ..terms import Constant, Index
-
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
-# Frames of these folders are ours; those below tensorjac/layers are as good as a user's.
-_OURS = {_PACKAGE, os.path.join(_PACKAGE, "trace")}
 
 
 class Record:
@@ -31,6 +24,7 @@ class Record:
         self.requirements: tuple[Requirement, ...] = ()
         self.constants: dict[Constant, str | None] = {}  # captured arrays, and their names if they have some
         self.text = text
+        self.leaving = ""  # "what f returns", once the function has come to its end
         self.span = (0, 0)
         self.demanded: tuple[TensorjacError, tuple[str, int]] | None = None
         self.proofs = ExitStack()
@@ -127,14 +121,17 @@ def demanded(rule: str, advice: str) -> NoReturn:
 
 
 def user_frame() -> FrameType | None:
-    """The innermost frame that is neither ours nor NumPy's."""
+    """The innermost frame that is neither ours nor one of NumPy or SciPy."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        filename = frame.f_code.co_filename
-        if os.path.dirname(filename) not in _OURS and not filename.startswith(_NUMPY):
-            return frame
+    while frame is not None and _is_inner(frame.f_globals.get("__name__") or ""):
         frame = frame.f_back
-    return None
+    return frame
+
+
+def _is_inner(module: str) -> bool:
+    package, _, rest = module.partition(".")
+    # the layers of the catalogue are functions as users write them
+    return package in ("numpy", "scipy") or (package == "tensorjac" and not rest.startswith("layers"))
 
 
 def _place() -> tuple[str, str]:
@@ -142,6 +139,8 @@ def _place() -> tuple[str, str]:
     record = _running.get()
     if record is not None and record.text is not None:
         return "", caret(record.text, *record.span) + "\n"
+    if record is not None and record.leaving:
+        return f" (in {record.leaving})", ""
     frame = user_frame()
     if frame is None:
         return "", ""

@@ -13,7 +13,7 @@ from ..errors import TraceError, UnsupportedError
 from ..primitives import PRIMITIVES
 from ..rewrites import add, apply, contract, multiply, power, substitute
 from ..terms import ONE, Index, Sum, combine, constant, of_factor, zero_of
-from .elementwise import elementwise, minus, over, plus, raised, root, scaled, times, wider
+from .elementwise import elementwise, minus, over, plus, raised, root, times, wider
 from .record import fail
 from .registry import implements
 from .sizes import dim_of, is_whole, product_of, size_body

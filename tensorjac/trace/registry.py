@@ -36,7 +36,14 @@ def implements(*names: str) -> Callable[[_F], _F]:
 
 
 def spelled_name(name: str) -> str:
+    """How a person writes the name: np.linalg.inv, scipy.special.erf."""
     return f"scipy.{name}" if name.startswith("special.") else f"np.{name}"
+
+
+def ufunc_name(ufunc: np.ufunc) -> str:
+    """The name of a ufunc in the table; what NumPy does not have is taken to be SciPy's."""
+    name = ufunc.__name__
+    return name if name in _RULES or hasattr(np, name) else f"special.{name}"
 
 
 def call(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -71,7 +78,7 @@ def is_double(dtype: object) -> bool:
 
 # What may be passed to any function without changing its result.
 _HARMLESS: Mapping[str, Callable[[Any], bool]] = {
-    "out": lambda value: value is None or value == (None,),
+    "out": lambda value: value is None or isinstance(value, tuple) and all(each is None for each in value),
     "where": lambda value: value is True or value is np._NoValue,
     "initial": lambda value: value is np._NoValue,
     "dtype": is_double,  # None, too, is a way to say float64
@@ -102,7 +109,7 @@ def _refuse(name: str, keyword: str) -> NoReturn:
 
 def unsupported(shown: str, name: str, advice: str = "") -> NoReturn:
     """Raise: there is no rule for this, and what comes nearest."""
-    nearest = get_close_matches(name, _RULES, n=3, cutoff=0.0)
+    nearest = get_close_matches(name, _RULES.keys() - {"getitem"}, n=3, cutoff=0.0)
     listed = ", ".join(map(spelled_name, nearest))
     fail(
         UnsupportedError,

@@ -24,10 +24,11 @@ from ..terms import (
     constant,
     constant_slot,
     of_factor,
+    topological,
 )
 from .record import Record, demanded, fail, running, spelled, user_frame
-from .registry import call, numpy_namespace, spelled_name, unsupported
-from .sizes import SizeNumber, product_of, size_body, size_number
+from .registry import call, numpy_namespace, spelled_name, ufunc_name, unsupported
+from .sizes import WAYS_OUT, SizeNumber, product_of, size_body, size_number
 
 Kind = Literal["b", "i", "f"]  # masks, whole numbers, and everything else
 
@@ -144,9 +145,7 @@ class Tracer:
     # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        name = ufunc.__name__
-        if name not in numpy_namespace and f"special.{name}" in numpy_namespace:
-            name = f"special.{name}"
+        name = ufunc_name(ufunc)
         if method == "__call__":
             return call(name, *inputs, **kwargs)
         if method == "reduce" and name in _REDUCTIONS:
@@ -179,6 +178,7 @@ class Tracer:
         )
 
     def __bool__(self) -> bool:
+        self._known("a truth value")
         demanded(
             f"control flow cannot depend on {described(self)}: its entries are not known while tracing",
             "write np.where(condition, x, y), np.maximum or np.minimum instead of if, while, and, or, not, min, max; "
@@ -208,7 +208,17 @@ class Tracer:
     def tolist(self) -> NoReturn:
         self._scalar(".tolist()", "calculate with the array as a whole.")
 
+    def _known(self, asked: str) -> None:
+        """Fail with what concerns sizes, if this is calculated from them alone."""
+        parts = topological(self.body.tensors)
+        if not self.axes and not any(isinstance(part, Input | Constant) for part in parts):
+            demanded(
+                f"a number calculated from symbolic sizes is not known while tracing, and {asked} is demanded of it",
+                WAYS_OUT,
+            )
+
     def _scalar(self, asked: str, advice: str) -> NoReturn:
+        self._known(asked)
         demanded(f"{asked} asks for the value of {described(self)}, which is not known while tracing", advice)
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -269,8 +279,13 @@ class Tracer:
     def __round__(self, digits: int = 0) -> Any:
         return call("round", self)
 
+    def conj(self) -> Tracer:
+        return self
+
+    conjugate = conj
+
     def astype(self, dtype: Any, copy: bool = True) -> Any:
-        return call("astype", self, dtype)
+        return call("astype", self, dtype, copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
         return call("transpose", self, _bare(axes))
@@ -291,23 +306,8 @@ _MODULES = ("linalg", "lib.stride_tricks")
 _REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 
 # Methods that are functions of the same name.
-_METHODS = (
-    *(
-        "sum",
-        "mean",
-        "max",
-        "min",
-        "prod",
-        "var",
-        "std",
-        "cumsum",
-        "clip",
-        "conj",
-        "conjugate",
-        "dot",
-        "trace",
-    ),
-    *("diagonal", "swapaxes", "squeeze", "ravel", "repeat", "take"),
+_METHODS = tuple(
+    "sum mean max min prod var std cumsum clip dot trace diagonal swapaxes squeeze ravel repeat take".split()
 )
 _BINARY = {
     "add": "add",
@@ -379,7 +379,7 @@ ATTRIBUTES = frozenset(
         "size",
         "T",
         "mT",
-        "real",
+        "real", "conj",
         "astype",
         "transpose",
         "reshape",

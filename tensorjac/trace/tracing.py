@@ -59,6 +59,7 @@ def trace(fun: Callable[..., Any], shapes: Mapping[str, tuple[Dim, ...]]) -> Tra
             _reveal(error, record)
             raise
         values, nesting = named_outputs(result, _where(fun))
+        record.leaving = f"what {_where(fun)} returns"
         return finished(inputs, values, nesting, record)
 
 
@@ -137,7 +138,7 @@ def _name(fun: Callable[..., Any]) -> str:
 
 def _where(fun: Callable[..., Any]) -> str:
     code = getattr(fun, "__code__", None)
-    place = f" (line {code.co_firstlineno} of {os.path.basename(code.co_filename)})" if code else ""
+    place = f", line {code.co_firstlineno} of {os.path.basename(code.co_filename)}" if code else ""
     return f"{_name(fun)}{place}"
 
 
@@ -164,7 +165,7 @@ def named_outputs(result: Any, where: str) -> tuple[dict[str, Any], Nesting]:
         for name in result:
             if not isinstance(name, str) or not name.isidentifier():
                 raise TraceError(
-                    f"a returned dict names the outputs, and {name!r} is no name: {where}.\n"
+                    f"a returned dict names the outputs, and {name!r} is no name (in what {where} returns).\n"
                     "use names such as 'loss' as keys."
                 )
         values = dict(result)
@@ -174,14 +175,14 @@ def named_outputs(result: Any, where: str) -> tuple[dict[str, Any], Nesting]:
         values = {"Y": result}
     if not values:
         raise TraceError(
-            f"a traced function returns at least one array, and {where} returns none.\nreturn an array."
+            f"a traced function returns at least one array (in what {where} returns: none).\nreturn an array."
         )
     for name, value in values.items():
         if not isinstance(value, Tracer | SizeNumber | np.ndarray) and not is_number(value):
             what = "None" if value is None else f"a value of type {type(value).__name__}"
             part = "" if result is value else f" as {name}"
             raise TraceError(
-                f"a traced function returns arrays, and {where} returns {what}{part}.\n"
+                f"a traced function returns arrays, not {what}{part} (in what {where} returns).\n"
                 f"{'is a return missing?' if value is None else 'return an array, or a tuple, list or dict of arrays.'}"
             )
     return values, "dict" if isinstance(result, dict) else "tuple" if isinstance(

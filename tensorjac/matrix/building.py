@@ -1,0 +1,255 @@
+"""Matrix notation built so that there is little to read: scalars stand in front, transposes go where they are few.
+
+>>> from .tree import Name, Product, Transpose
+>>> A, B = Name(2, "A"), Name(2, "B")
+>>> transpose(multiply(transpose(A), B)) == Product((Transpose(B), A))
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ..terms import Number as Value
+from ..terms import number as exact
+from .tree import (
+    Diagonal,
+    Extent,
+    Function,
+    Hadamard,
+    Identity,
+    Node,
+    Norm,
+    Number,
+    Plus,
+    Power,
+    Product,
+    Repeated,
+    Scaled,
+    Transpose,
+    places,
+    transposes,
+    walk,
+)
+
+
+def easiest(choices: Iterable[Node]) -> Node:
+    """The one with the fewest transposes; of those the one that names first what comes first in the signature."""
+    return min(choices, key=lambda node: (transposes(node), places(node)))
+
+
+def order(node: Node) -> tuple[bool, tuple[int, ...], int]:
+    """The order of what may be written in any order: by signature, sums last."""
+    return isinstance(node, Plus), places(node), transposes(node)
+
+
+# Products --------------------------------------------------------------------------------------------------------
+
+
+def transpose(node: Node) -> Node:
+    """The transpose, taken inside where that takes no more of them."""
+    if node.scalar or isinstance(node, Identity | Diagonal):
+        return node
+    if isinstance(node, Transpose):
+        return node.of
+    if isinstance(node, Product):
+        return multiply(*map(transpose, reversed(node.factors)))
+    if isinstance(node, Scaled) and node.body is not None:
+        return scaled(node.coefficient, node.above, node.below, transpose(node.body))
+    if isinstance(node, Repeated) and isinstance(node.base, Diagonal):
+        return node
+    inside = _transposed_inside(node) if node.tall and node.wide else None
+    return inside if inside is not None and transposes(inside) <= transposes(node) else Transpose(node)
+
+
+def _transposed_inside(node: Node) -> Node | None:
+    match node:
+        case Hadamard(above, below):
+            return Hadamard(tuple(map(transpose, above)), tuple(map(transpose, below)))
+        case Plus(terms):
+            return plus(map(transpose, terms))
+        case Power(base, exponent):
+            return power(transpose(base), exponent)
+        case Function(primitive, args) if primitive.elementwise or primitive.core_out == "nn":
+            return Function(primitive, tuple(map(transpose, args)))
+    return None
+
+
+def multiply(*factors: Node) -> Node:
+    """The matrix product: scalars to the front, products opened, identities left out, repeats counted."""
+    coefficient: Value = 1
+    above: list[Node] = []
+    below: list[Node] = []
+    chain: list[Node] = []
+    for factor in factors:
+        if isinstance(factor, Scaled) and factor.body is not None:
+            coefficient = exact(coefficient * factor.coefficient)
+            above += factor.above
+            below += factor.below
+            factor = factor.body
+        chain += factor.factors if isinstance(factor, Product) else [factor]
+    counted: list[tuple[Node, Value]] = []
+    for factor in chain:
+        base, count = _repeats(factor)
+        if counted and counted[-1][0] == base and base.tall and base.wide:
+            counted[-1] = base, exact(counted[-1][1] + count)
+        elif not isinstance(factor, Identity):
+            counted.append((base, count))
+    kept = tuple(_repeated(base, count) for base, count in counted)
+    body = Product(kept) if len(kept) > 1 else kept[0] if kept else chain[0]
+    return scaled(coefficient, above, below, body)
+
+
+def _repeats(node: Node) -> tuple[Node, Value]:
+    """The matrix of which a factor is a natural power, and the exponent."""
+    if isinstance(node, Transpose) and isinstance(node.of, Repeated):
+        base, count = _repeats(node.of)
+        return transpose(base), count
+    if isinstance(node, Repeated) and isinstance(node.exponent, int) and node.exponent > 0:
+        return node.base, node.exponent
+    return node, 1
+
+
+def _repeated(base: Node, count: Value) -> Node:
+    if count == 1:
+        return base
+    return Transpose(Repeated(base.of, count)) if isinstance(base, Transpose) else Repeated(base, count)
+
+
+def scaled(coefficient: Value, above: Iterable[Node], below: Iterable[Node], body: Node | None = None) -> Node:
+    """A number and scalars times a matrix, in as few nodes as that takes."""
+    over, under = [*above], [*below]
+    if body is not None and (body.scalar or isinstance(body, Scaled)):
+        over, body = [*over, body], None
+    if any(isinstance(node, Scaled | Number) for node in over):
+        opened: list[Node] = []
+        for node in over:
+            if isinstance(node, Scaled):
+                coefficient = exact(coefficient * node.coefficient)
+                opened += node.above
+                under += node.below
+                body = node.body if node.body is not None else body
+            elif isinstance(node, Number):
+                coefficient = exact(coefficient * node.value)
+            else:
+                opened.append(node)
+        over = opened
+    over.sort(key=_scalar_order)
+    under.sort(key=_scalar_order)
+    if coefficient == 1 and not under and len(over) + (body is not None) == 1:
+        return over[0] if body is None else body
+    if not over and not under and body is None:
+        return Number(coefficient)
+    return Scaled(coefficient, tuple(over), tuple(under), body)
+
+
+def _scalar_order(node: Node) -> tuple[bool, str, tuple[bool, tuple[int, ...], int]]:
+    sizes = [part.size.key for part in walk(node) if isinstance(part, Extent)]
+    return not sizes, " ".join(sizes), order(node)
+
+
+# Sums ------------------------------------------------------------------------------------------------------------
+
+
+def plus(terms: Iterable[Node]) -> Node:
+    """The sum, positive terms first; factors with which all its terms begin or end are taken out.
+
+    >>> from .tree import Name
+    >>> A, x = Name(2, "A"), Name(1, "x")
+    >>> plus([multiply(A, x), multiply(transpose(A), x)]) == multiply(plus([A, transpose(A)]), x)
+    True
+    """
+    parts: list[Node] = []
+    for term in terms:
+        parts += term.terms if isinstance(term, Plus) else [term]
+    if len(parts) == 1:
+        return parts[0]
+    if all(part.wide and not part.tall for part in parts):
+        return Transpose(plus(map(transpose, parts)))
+    parts.sort(key=lambda part: (_coefficient(part) < 0, order(part), _coefficient(part)))
+    left, middles, right = _without_common(parts)
+    if left or right:
+        return multiply(*left, plus(middles), *right)
+    return Plus(tuple(parts))
+
+
+def _coefficient(node: Node) -> Value:
+    return node.coefficient if isinstance(node, Scaled) else node.value if isinstance(node, Number) else 1
+
+
+def _chain(node: Node) -> tuple[Node, ...]:
+    body = node.body if isinstance(node, Scaled) else node
+    return () if body is None or body.scalar else body.factors if isinstance(body, Product) else (body,)
+
+
+def _without_common(terms: Sequence[Node]) -> tuple[list[Node], list[Node], list[Node]]:
+    """The factors at the left and at the right of all terms, and what they leave of each."""
+    chains = [_chain(term) for term in terms]
+    left: list[Node] = []
+    right: list[Node] = []
+    while all(len(chain) > 1 and chain[0] == chains[0][0] for chain in chains):
+        left.append(chains[0][0])
+        chains = [chain[1:] for chain in chains]
+    while all(len(chain) > 1 and chain[-1] == chains[0][-1] for chain in chains):
+        right.insert(0, chains[0][-1])
+        chains = [chain[:-1] for chain in chains]
+    if not left and not right:
+        return left, [*terms], right
+    middles = []
+    for term, chain in zip(terms, chains, strict=True):
+        middle = multiply(*chain)
+        if isinstance(term, Scaled):
+            middle = scaled(term.coefficient, term.above, term.below, middle)
+        middles.append(middle)
+    return left, middles, right
+
+
+# Entry by entry --------------------------------------------------------------------------------------------------
+
+
+class Item(NamedTuple):
+    """A node raised to a power entry by entry, on its way into a product."""
+
+    node: Node
+    power: Value
+
+
+def hadamard(items: Iterable[Item]) -> Node:
+    """The product, entry by entry, of at least one matrix, all of one shape."""
+    pieces = [piece for item in items for piece in _pieces(*item)]
+    above = sorted((power(node, p) for node, p in pieces if p > 0), key=order)
+    below = sorted((power(node, exact(-p)) for node, p in pieces if p < 0), key=order)
+    if not above:
+        return power(below[0] if len(below) == 1 else Hadamard(tuple(below)), -1)
+    return above[0] if len(above) == 1 and not below else Hadamard(tuple(above), tuple(below))
+
+
+def _pieces(node: Node, exponent: Value) -> list[Item]:
+    """The factors of an elementwise product, each raised to a power of its own."""
+    if isinstance(node, Hadamard) and isinstance(exponent, int):
+        above = [item for part in node.above for item in _pieces(part, exponent)]
+        return above + [item for part in node.below for item in _pieces(part, -exponent)]
+    if isinstance(node, Power) and isinstance(exponent, int):
+        return [Item(node.base, exact(node.exponent * exponent))]
+    return [Item(node, exponent)]
+
+
+def power(node: Node, exponent: Value) -> Node:
+    """A power, entry by entry."""
+    if exponent == 1:
+        return node
+    if isinstance(node, Norm):
+        return Norm(node.of, exact(node.exponent * exponent))
+    if isinstance(node, Power) and isinstance(exponent, int):
+        return power(node.base, exact(node.exponent * exponent))
+    if isinstance(node, Transpose):
+        return Transpose(power(node.of, exponent))
+    return Power(node, exponent)
+
+
+def diagonal(items: Sequence[Item]) -> Node:
+    """The diagonal matrix of a product of columns."""
+    if len(items) == 1 and items[0].power != 1:
+        return Repeated(Diagonal(items[0].node), items[0].power)
+    return Diagonal(hadamard(items))

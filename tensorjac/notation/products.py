@@ -1,0 +1,505 @@
+"""Sums, products and factors as nodes: the order of factors and terms, and the letters of indices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ..dims import Dim
+from ..terms import (
+    DELTA,
+    Apply,
+    Constant,
+    Contraction,
+    Factor,
+    Index,
+    Input,
+    Position,
+    Shared,
+    Size,
+    Slot,
+    Sum,
+    Tensor,
+    Term,
+    product,
+    slot_labels,
+)
+from ..terms import Number as Value
+from . import syntax
+from .naming import Definition, Names, is_matrix_function, is_pair, triangle
+from .slotnodes import axis_node, delta_node, dim_node, signed_sum, times
+from .syntax import Bound, Call, Chain, Indexed, Name, Node, Power, SumOver, Whole
+
+LETTERS = "ijklmnopqrstuvwxyzabcdefghαβγεζηθικλμνξπρστυφχψωABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+# Ranks of factors: those with a place in the signature, then δ, then sums in brackets.
+PLACED, TIES, BRACKETS = range(3)
+
+
+@dataclass(eq=False)
+class Place:
+    """Where a letter is introduced: by a node, or (None) on the left side."""
+
+    number: int
+    letter: str
+    index: Index
+    node: Node | None = None
+
+
+@dataclass
+class Frame:
+    """One equation while it is written: its places in order, and those that show their sizes."""
+
+    shown: Collection[int] = ()
+    avoid: frozenset[str] = frozenset()
+    opening: Tensor | None = None
+    shared: bool = False
+    left: frozenset[str] = frozenset()
+    places: list[Place] = field(default_factory=list)
+    short: set[int] = field(default_factory=set)  # run over a part of an axis only: must show their sizes
+
+    def introduce(self, index: Index, scope: Scope) -> Place:
+        """The next letter that is free, for this index."""
+        used = {place.letter for place in scope.values()} | self.avoid
+        return self.place(index, next(letter for letter in _alphabet() if letter not in used))
+
+    def place(self, index: Index, letter: str) -> Place:
+        place = Place(len(self.places), letter, index)
+        self.places.append(place)
+        return place
+
+    def bound(self, place: Place) -> Bound:
+        return Bound(place.letter, dim_node(place.index.dim) if place.number in self.shown else None)
+
+
+Scope = dict[Index, Place]
+Key = tuple[object, ...]
+
+
+@dataclass
+class Item:
+    """A factor on its way to a place in a product."""
+
+    factor: Factor
+    labels: tuple[Index, ...]
+    rank: Key
+
+
+@dataclass
+class Planned:
+    """A term whose letters are chosen, and whose factors are in order above and below the line."""
+
+    coefficient: Value
+    above: list[Item]
+    below: list[Item]
+    sizes: list[Factor]
+    looked: Mapping[Index, Factor]
+    scope: Scope
+    summed: tuple[Place, ...]
+    key: Key
+
+    @property
+    def positive(self) -> bool:
+        return self.coefficient > 0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A definition that is still to be written: its axes have these letters where it was first used."""
+
+    definition: Definition
+    axes: tuple[Index, ...]
+    body: Sum
+    letters: tuple[str, ...]
+    avoid: frozenset[str]
+    opening: Tensor | None
+
+
+class Products:
+    """Writes the right sides of a text."""
+
+    def __init__(
+        self, names: Names, inputs: Iterable[str], constants: Mapping[Tensor, str], sizes: Collection[str]
+    ):
+        self.names = names
+        self.constants = constants
+        self.position = {name: k for k, name in enumerate((*inputs, *constants.values()))}
+        self.avoid = frozenset(sizes) if names.affine else frozenset[str]()
+        self.wanted: list[Wanted] = []
+
+    # Sums.
+
+    def top(self, terms: Iterable[Term], scope: Scope, frame: Frame) -> Node:
+        """A right side: sums need no Σ; a definition shows one where only one factor is summed."""
+        planned = _sorted(self.plan(term, scope, frame) for term in terms)
+        nodes = [self.term(one, frame, True) for one in planned]
+        node = signed_sum([(one.positive, part) for one, part in zip(planned, nodes, strict=True)])
+        for k, (one, part) in enumerate(zip(planned, nodes, strict=True)):
+            for place in one.summed:
+                if place.node is None:
+                    place.node = part if k or one.positive else _first(node)
+        return node
+
+    def inner(self, body: Sum, scope: Scope, frame: Frame) -> Node:
+        """A sum within a function or brackets."""
+        terms = (self.names.opened(term, frame.opening) for term in body.terms)
+        planned = _sorted(self.plan(term, scope, frame) for term in terms)
+        return signed_sum([(one.positive, self.term(one, frame, False)) for one in planned])
+
+    # Products.
+
+    def plan(self, term: Term, scope: Scope, frame: Frame) -> Planned:
+        """The factors of a term in order; its summed indices get the letters that come next."""
+        looked, factors = _lookups(_tied(term, scope))
+        scope = dict(scope)
+        order = {label: k for k, label in enumerate((*scope, *term.summed))}
+        sizes = [factor for factor in factors if isinstance(factor.tensor, Size)]
+        items = [self.item(f, order, looked) for f in factors if not isinstance(f.tensor, Size)]
+        above = _ordered([item for item in items if item.factor.power > 0], list(scope), order)
+        below = sorted((item for item in items if item.factor.power < 0), key=lambda item: _key(item, order))
+        summed = []
+        hidden = [label for label in term.summed if label not in looked]
+        for label in (*(label for item in (*above, *below) for label in item.labels), *hidden):
+            if label not in scope:
+                scope[label] = frame.introduce(label, scope)
+                summed.append(scope[label])
+        key = self.term_key(term, above, below, {label: k for k, label in enumerate(scope)})
+        return Planned(term.coefficient, above, below, sizes, looked, scope, tuple(summed), key)
+
+    def term(self, plan: Planned, frame: Frame, top: bool) -> Node:
+        """A term without its sign."""
+        up = [self.size(factor) for factor in plan.sizes if factor.power > 0]
+        up += [self.factor(item.factor, plan.scope, frame, plan.looked) for item in plan.above]
+        down = [self.size(factor) for factor in plan.sizes if factor.power < 0]
+        down += [self.factor(item.factor, plan.scope, frame, plan.looked) for item in plan.below]
+        items = (*plan.above, *plan.below)
+        alone = any(sum(place.index in item.labels for item in items) < 2 for place in plan.summed)
+        explicit = bool(plan.summed) and (
+            not top
+            or any(place.number in frame.shown for place in plan.summed)
+            or (frame.shared and alone)
+            or _is_sum(up, down)
+        )
+        if not explicit:
+            return _quotient(_magnitude(plan.coefficient), up, down)
+        over = SumOver(tuple(map(frame.bound, plan.summed)), _quotient(1, up, down))
+        for place in plan.summed:
+            place.node = over
+        return _quotient(_magnitude(plan.coefficient), [over], [])
+
+    def term_key(
+        self, term: Term, above: Sequence[Item], below: Sequence[Item], order: Mapping[Index, int]
+    ) -> Key:
+        """Constants first, then terms with δ, then by the factors as they are written."""
+        if not above and not below:
+            return (0 if term.coefficient > 0 else 2,)
+        ties = sum(item.rank[0] == TIES for item in above)
+        keys = [_key(item, order) for item in above]
+        keys = [(-1, *key[1:]) if key[0] == TIES else key for key in keys]
+        return (1, -ties, keys, len(term.summed), [_key(item, order) for item in below])
+
+    def item(self, factor: Factor, order: Mapping[Index, int], looked: Mapping[Index, Factor]) -> Item:
+        tensor, slots, _ = factor
+        labels: list[Index] = []
+        in_order = tensor in self.names.given or isinstance(tensor, Input | Constant | Position)
+        if in_order and tensor in self.names.given:
+            slots = tuple(slots[k] for k in self.names.given[tensor].order)
+        for slot in slots:
+            for label in slot_labels(slot):
+                labels += looked[label].labels if label in looked else (label,)
+        if not in_order and not (isinstance(tensor, Apply) and is_matrix_function(tensor)):
+            labels.sort(key=order.__getitem__)
+        return Item(factor, tuple(dict.fromkeys(labels)), self.rank(factor))
+
+    def rank(self, factor: Factor) -> Key:
+        """The place of a factor by its kind and by the signature."""
+        tensor = factor.tensor
+        if tensor is DELTA:
+            return (TIES, 0, 0, "", b"")
+        last = len(self.position)
+        if tensor in self.constants:
+            return (PLACED, self.position[self.constants[tensor]], 0, "", tensor.key)
+        first = min((self.position.get(name, last) for name in tensor.inputs), default=last)
+        if isinstance(tensor, Input):
+            return (PLACED, first, 0, tensor.name, tensor.key)
+        if tensor in self.names.named or isinstance(tensor, Apply | Position) or triangle(tensor):
+            return (PLACED, first, 1, "", tensor.key)
+        return (BRACKETS, first, 1, "", tensor.key)
+
+    # Factors.
+
+    def size(self, factor: Factor) -> Node:
+        assert isinstance(factor.tensor, Size)
+        return _raised(dim_node(factor.tensor.dim), _magnitude(factor.power))
+
+    def factor(self, factor: Factor, scope: Scope, frame: Frame, looked: Mapping[Index, Factor]) -> Node:
+        """A factor to the size of its power; the sign of it says on which side of the fraction it stands."""
+        return _raised(self.base(factor, scope, frame, looked), _magnitude(factor.power))
+
+    def base(self, factor: Factor, scope: Scope, frame: Frame, looked: Mapping[Index, Factor]) -> Node:
+        tensor, slots, _ = factor
+        if tensor is DELTA:
+            return delta_node(slots[0], {label: place.letter for label, place in scope.items()})
+        if tensor in self.names.named and tensor is not frame.opening:
+            definition = self.definition(tensor, slots, scope, frame)
+            order = definition.order
+            shape = [tensor.shape[k] for k in order]
+            return Indexed(
+                definition.name, self.slots([slots[k] for k in order], shape, scope, frame, looked)
+            )
+        if isinstance(tensor, Input | Constant):
+            name = tensor.name if isinstance(tensor, Input) else self.constants[tensor]
+            return Indexed(name, self.slots(slots, tensor.shape, scope, frame, looked))
+        if isinstance(tensor, Position):
+            call = Call(Name("arange"), (dim_node(tensor.shape[0]),))
+            return Whole(call, self.slots(slots, tensor.shape, scope, frame, looked))
+        if isinstance(tensor, Shared):
+            return self.inner(tensor.expression(slots), scope, frame)
+        if isinstance(tensor, Contraction):
+            corner = triangle(tensor)
+            if corner and "tril" not in self.names.taken and isinstance(slots[corner[0]], Index):
+                shape = [tensor.shape[k] for k in corner]
+                return Indexed("tril", self.slots([slots[k] for k in corner], shape, scope, frame, looked))
+            return self.inner(Sum((tensor.term(slots),)), scope, frame)
+        assert isinstance(tensor, Apply), tensor
+        return self.applied(tensor, slots, scope, frame, looked)
+
+    def slots(
+        self,
+        slots: Sequence[Slot],
+        shape: Sequence[Dim],
+        scope: Scope,
+        frame: Frame,
+        looked: Mapping[Index, Factor],
+    ) -> tuple[Node, ...]:
+        letters = {label: place.letter for label, place in scope.items()}
+        nodes = []
+        for slot, axis in zip(slots, shape, strict=True):
+            if isinstance(slot, Index) and slot in looked:
+                nodes.append(self.base(looked[slot], scope, frame, {}))
+                continue
+            node, short = axis_node(slot, axis, letters)
+            if short:
+                assert isinstance(slot, Index)
+                frame.short.add(scope[slot].number)
+            nodes.append(node)
+        return tuple(nodes)
+
+    def applied(
+        self, tensor: Apply, slots: Sequence[Slot], scope: Scope, frame: Frame, looked: Mapping[Index, Factor]
+    ) -> Node:
+        """``exp(X[ij])``, ``max_k(X[ik])``, ``inv(S)[ij]`` or ``inv_kl(S[lk])[ij]``."""
+        name = tensor.operation.name
+        if is_matrix_function(tensor):
+            inner = self.whole(tensor, slots, scope, frame)
+            if inner:
+                call = Call(Name(name), (Name(inner),))
+                nodes = self.slots(slots, tensor.shape, scope, frame, looked)
+                return Whole(call, nodes) if nodes else syntax.Apply(name, (), (Name(inner),))
+        args = tensor.arguments(slots)
+        if not any(tensor.cores):
+            if name == "power" and args[1].labels:
+                return Power(self.inner(args[0], scope, frame), self.inner(args[1], scope, frame))
+            return syntax.Apply(name, (), tuple(self.inner(arg, scope, frame) for arg in args))
+        inside = dict(scope)
+        own = []
+        mapping: dict[Index, Slot] = {}
+        for index in tensor.cores[0]:
+            mapping[index] = label = Index.fresh(index.dim)
+            inside[label] = frame.introduce(label, inside)
+            own.append(inside[label])
+        argument = self.inner(args[0].substitute(mapping), inside, frame)
+        result = self.slots(slots[tensor.batch :], tensor.shape[tensor.batch :], scope, frame, looked)
+        node = syntax.Apply(name, tuple(map(frame.bound, own)), (argument,), result or None)
+        for place in own:
+            place.node = node
+        return node
+
+    # Definitions.
+
+    def definition(self, tensor: Tensor, slots: Sequence[Slot], scope: Scope, frame: Frame) -> Definition:
+        """The name of a tensor; its axes are in the order of the letters where it is used first."""
+        found = self.names.given.get(tensor)
+        if found is not None:
+            return found
+        bare = [slot for slot in slots if isinstance(slot, Index)]
+        order = list(range(tensor.rank))
+        letters: tuple[str, ...] = ()
+        if len(set(bare)) == len(slots) and all(slot in scope for slot in bare):
+            order.sort(key=lambda k: scope[bare[k]].number)
+            letters = tuple(scope[bare[k]].letter for k in order)
+        found = self.names.define(tensor, tensor, tensor.rank, order)
+        body = Sum((Term(1, (tensor(*tensor.axes),)),))
+        if isinstance(tensor, Shared):
+            body = tensor.body
+        axes = tuple(tensor.axes[k] for k in order)
+        self.wanted.append(Wanted(found, axes, body, letters, frame.left, tensor))
+        return found
+
+    def whole(self, tensor: Apply, slots: Sequence[Slot], scope: Scope, frame: Frame) -> str:
+        """The name of a whole tensor that a function is applied to; none for an input transposed."""
+        (body,) = tensor.args
+        axes = (*(Index.at(k, dim) for k, dim in enumerate(tensor.shape[: tensor.batch])), *tensor.cores[0])
+        if len(body.terms) == 1 and body.terms[0].coefficient == 1 and len(body.terms[0].factors) == 1:
+            (factor,) = body.terms[0].factors
+            if isinstance(factor.tensor, Input | Constant) and factor.power == 1:
+                if factor.slots != axes:
+                    return ""
+                return (
+                    factor.tensor.name if isinstance(factor.tensor, Input) else self.constants[factor.tensor]
+                )
+        key = (body, axes)
+        found = self.names.given.get(key)
+        if found is None:
+            found = self.names.define(key, None, len(axes), range(len(axes)))
+            self.wanted.append(Wanted(found, axes, body, (), frame.left, None))
+        return found.name
+
+
+def _alphabet() -> Iterator[str]:
+    """Latin and Greek letters, and more than enough behind them."""
+    yield from LETTERS
+    yield from map(chr, range(0x4E00, 0x9FA6))
+
+
+def _sorted(terms: Iterable[Planned]) -> list[Planned]:
+    """Terms in order, a positive one first if there is one."""
+    found = sorted(terms, key=lambda one: one.key)
+    lead = next((k for k, one in enumerate(found) if one.positive), 0)
+    return [found[lead], *found[:lead], *found[lead + 1 :]] if found else []
+
+
+def _first(node: Node) -> Node:
+    """The first operand of a sum: the one that may have a sign."""
+    return node.operands[0] if isinstance(node, Chain) and node.operators[0] in "+-" else node
+
+
+def _key(item: Item, order: Mapping[Index, int]) -> Key:
+    """Orders factors by rank, then by their letters; a higher power first."""
+    *rank, tensor = item.rank
+    return (*rank, [order[label] for label in item.labels], -item.factor.power, tensor)
+
+
+def _ordered(items: Sequence[Item], output: Sequence[Index], order: Mapping[Index, int]) -> list[Item]:
+    """Factors in the order in which they are written.
+
+    The carrier of the first output letter, then a factor that shares a letter with the one before, else the
+    carrier of the next output letter.
+    """
+    rest = sorted(items, key=lambda item: _key(item, order))
+    found = [item for item in rest if not item.labels]
+    rest = [item for item in rest if item.labels]
+    placed: set[Index] = set()
+    before: set[Index] = set()
+    while rest:
+        candidates = [item for item in rest if before.intersection(item.labels)]
+        for label in output:
+            if candidates:
+                break
+            if label not in placed:
+                candidates = [item for item in rest if label in item.labels]
+        chosen = (candidates or rest)[0]
+        rest.remove(chosen)
+        found.append(chosen)
+        before = set(chosen.labels)
+        placed |= before
+    return found
+
+
+def _tied(term: Term, scope: Scope) -> Term:
+    """Letters that a δ ties are written as the first of them in the other factors."""
+    mapping: dict[Index, Slot] = {}
+    for tensor, slots, _ in term.factors:
+        if tensor is DELTA and is_pair(slots[0]):
+            first, second = sorted(slot_labels(slots[0]), key=lambda label: _number(label, scope))
+            root = mapping.get(first, first)
+            if first.dim is second.dim and second in scope and second not in mapping:
+                mapping = {label: root if end is second else end for label, end in mapping.items()}
+                mapping[second] = root
+    if not mapping:
+        return term
+    factors = [
+        f if f.tensor is DELTA and is_pair(f.slots[0]) else f.substitute(mapping) for f in term.factors
+    ]
+    return product(term.coefficient, factors, term.summed)
+
+
+def _number(label: Index, scope: Scope) -> int:
+    return scope[label].number if label in scope else -1
+
+
+def _lookups(term: Term) -> tuple[dict[Index, Factor], list[Factor]]:
+    """Summed indices read from an array, as in E[t[i], k], each with its array; and the other factors."""
+    looked: dict[Index, Factor] = {}
+    kept: list[Factor] = []
+    for factor in term.factors:
+        found = _looked_up(factor, term)
+        if found and found[0] not in looked:
+            looked[found[0]] = found[1]
+        else:
+            kept.append(factor)
+    return looked, kept
+
+
+def _looked_up(factor: Factor, term: Term) -> tuple[Index, Factor] | None:
+    tensor, slots, power = factor
+    if not isinstance(tensor, Apply) or tensor.operation.name != "equal" or power != 1:
+        return None
+    wanted, place = tensor.arguments(slots)
+    if any(len(side.terms) != 1 or len(side.terms[0].factors) != 1 for side in (wanted, place)):
+        return None
+    source, position = wanted.terms[0], place.terms[0]
+    array, where = source.factors[0], position.factors[0]
+    if source.coefficient != 1 or position.coefficient != 1 or array.power != 1 or where.power != 1:
+        return None
+    if not isinstance(array.tensor, Input | Constant) or not isinstance(where.tensor, Position):
+        return None
+    (label,) = where.slots
+    if not isinstance(label, Index) or label not in term.summed or label in array.labels:
+        return None
+    users = [other for other in term.factors if other is not factor and label in other.labels]
+    if len(users) != 1 or users[0].tensor is DELTA or not isinstance(users[0].tensor, Input | Constant):
+        return None
+    (user,) = users
+    at = [axis for slot, axis in zip(user.slots, user.tensor.shape, strict=True) if slot is label]
+    if len(at) != 1 or at[0] is not label.dim or sum(found is label for found in user.labels) != 1:
+        return None
+    return label, array
+
+
+def _is_sum(up: Sequence[Node], down: Sequence[Node]) -> bool:
+    return len(up) == 1 and not down and isinstance(up[0], Chain) and up[0].operators[0] in "+-"
+
+
+def number_node(value: Value) -> Node:
+    """A number that is not negative."""
+    if isinstance(value, Fraction):
+        return Chain((syntax.Number(value.numerator), syntax.Number(value.denominator)), ("/",))
+    return syntax.Number(value)
+
+
+def _magnitude(value: Value) -> Value:
+    return value if value > 0 else -value
+
+
+def _raised(base: Node, power: Value) -> Node:
+    if power == 1:
+        return base
+    if power == Fraction(1, 2):
+        return syntax.Apply("sqrt", (), (base,))
+    return Power(base, number_node(power))
+
+
+def _quotient(coefficient: Value, up: list[Node], down: list[Node]) -> Node:
+    """``1/2 a b / (c d)``"""
+    if not up:
+        if isinstance(coefficient, Fraction) and down:
+            up, down = [syntax.Number(coefficient.numerator)], [syntax.Number(coefficient.denominator), *down]
+        else:
+            up = [number_node(coefficient)]
+    elif coefficient != 1:
+        up = [number_node(coefficient), *up]
+    if not down:
+        return times(up)
+    return Chain((*up, times(down)), (*("*",) * (len(up) - 1), "/"))
