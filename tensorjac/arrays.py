@@ -190,9 +190,23 @@ class Values:
             return value
         if value.mask:
             value = self.floating(value)
-        if by.value < 0 and value.kind == "subtract":
-            return self._scaled(self.make("subtract", value.args[::-1], None, value.rank, hint="diff"), by.negated)
+        if by.value < 0:
+            flipped = self._flipped(value)
+            if flipped is not None:
+                return self._scaled(flipped, by.negated)
         return self.make("scale", (value,), by, value.rank, hint=value.hint)
+
+    def _flipped(self, value: Value) -> Value | None:
+        """The negated value where that costs nothing, because a difference in it can be turned round."""
+        if value.kind == "subtract":
+            return self.make("subtract", value.args[::-1], None, value.rank, hint="diff")
+        if value.kind in ("multiply", "divide", "matmul", "expand", "transpose", "sum"):
+            for k, arg in enumerate(value.args):
+                flipped = self._flipped(arg)
+                if flipped is not None:
+                    args = [flipped if n == k else other for n, other in enumerate(value.args)]
+                    return self.make(value.kind, args, value.detail, value.rank, hint=value.hint)
+        return None
 
     def floating(self, value: Value) -> Value:
         """A mask as numbers of the inputs' dtype."""

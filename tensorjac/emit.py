@@ -10,7 +10,7 @@ from typing import Any
 
 from .arrays import ADDITIVE, ATOM, FREE, MULTIPLICATIVE, POWER, UNARY, Scalar, Value, dim_text, negative
 from .dims import Dim
-from .plan import Program
+from .plan import Program, computed
 
 # Longer right-hand sides than this are split into named intermediates.
 WIDTH = 72
@@ -33,6 +33,7 @@ HINTS = {
     "softmax": "S",
     "ratio": "R",
 }
+COMPARISONS = frozenset({"({0} > {1})", "({0} >= {1})", "({0} == {1})", "({0} != 0)"})
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -57,7 +58,7 @@ class _Writer:
 
     def count(self, outputs: Sequence[Value]) -> list[Value]:
         """How often each value is used, views passing their uses on; and the values in order of computation."""
-        order = _topological(outputs)
+        order = computed(outputs)
         for value in outputs:
             self.uses[id(value)] = self.uses.get(id(value), 0) + 1
         self.returned = {id(value) for value in outputs}
@@ -146,7 +147,8 @@ class _Writer:
         elif below:
             text, level = f"{text} / ({' * '.join(below)})", MULTIPLICATIVE
         if scalar.value < 0:
-            if level < MULTIPLICATIVE:
+            # -A @ B would negate all of A first
+            if level < MULTIPLICATIVE or (inner.kind == "matmul" and not above):
                 text = f"({text})"
             return f"-{text}", UNARY if level > MULTIPLICATIVE else MULTIPLICATIVE
         return text, level
@@ -233,12 +235,10 @@ class _Writer:
         text = template
         for k, arg in enumerate(value.args):
             inner, binds = self.texts[id(arg)]
-            for place, needs in ((f"{{{k}.}}", ATOM), (f"{{{k}}}", 0 if "(" in template and level == ATOM else UNARY)):
-                if template in ("({0} > {1})", "({0} >= {1})", "({0} == {1})", "({0} != 0)"):
-                    needs = ADDITIVE
-                if template.startswith("1 / (1 + np.exp(-"):
-                    needs = UNARY + 1
-                text = text.replace(place.replace("}", ".}") if False else place, f"({inner})" if binds < needs else inner)
+            # between the brackets of a call nothing needs brackets of its own
+            needs = ADDITIVE if template in COMPARISONS else 0 if level != POWER else UNARY
+            text = text.replace(f"{{{k}.}}", f"({inner})" if binds < ATOM else inner)
+            text = text.replace(f"{{{k}}}", f"({inner})" if binds < needs else inner)
         return text, level
 
 
@@ -257,21 +257,6 @@ def _fraction(above: Sequence[str], below: Sequence[str]) -> tuple[str, int]:
         return text, level
     under = below[0] if len(below) == 1 else f"({' * '.join(below)})"
     return f"{text} / {under}", MULTIPLICATIVE
-
-
-def _topological(outputs: Sequence[Value]) -> list[Value]:
-    done: dict[int, Value] = {}
-    stack = [(value, False) for value in reversed(outputs)]
-    while stack:
-        value, ready = stack.pop()
-        if id(value) in done:
-            continue
-        if ready:
-            done[id(value)] = value
-            continue
-        stack.append((value, True))
-        stack.extend((arg, False) for arg in reversed(value.args))
-    return list(done.values())
 
 
 def source(

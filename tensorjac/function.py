@@ -141,7 +141,8 @@ class Function:
     def _source(self, sizes: Mapping[str, int] | None) -> emit.Source:
         parts = self._parts
         with rewrites.assuming(parts.requirements):
-            program = plan(list(parts.outputs.values()), parts.names, sizes)
+            order = [dim for dims in parts.inputs.values() for dim in dims]
+            program = plan(list(parts.outputs.values()), parts.names, sizes, order)
         name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "f"
         if name in parts.inputs:
             name = "f"

@@ -69,10 +69,16 @@ def plan(
     outputs: Sequence[tuple[Sequence[Index], Sum]],
     constants: Mapping[Tensor, str],
     sizes: Mapping[str, int] | None = None,
+    order: Sequence[Dim] = (),
 ) -> Program:
-    """The operations that compute ``outputs``, given as (axes, expression), ordered for these sizes."""
-    planner = _Planner(constants, sizes or {})
+    """The operations that compute ``outputs``, given as (axes, expression), ordered for these sizes.
+
+    ``order`` are the sizes as they first occur in the arguments: a batch axis that stands first there stands first in
+    products, too.
+    """
+    planner = _Planner(constants, sizes or {}, order)
     values = planner.run([(tuple(axes), body) for axes, body in outputs])
+    values = _solved(planner.values, values)
     return Program(planner.values, values, [tuple(axis.dim for axis in axes) for axes, _ in outputs])
 
 
@@ -86,7 +92,8 @@ class _Part:
 
 
 class _Planner:
-    def __init__(self, constants: Mapping[Tensor, str], sizes: Mapping[str, int]) -> None:
+    def __init__(self, constants: Mapping[Tensor, str], sizes: Mapping[str, int], order: Sequence[Dim] = ()) -> None:
+        self.order = {dim: k for k, dim in reversed(list(enumerate(order)))}
         self.values = Values()
         self.constants = constants
         self.sizes = sizes
@@ -254,8 +261,9 @@ class _Planner:
         args = [arg if primitive.name == "mask" else self.values.floating(arg) for arg in args]
         names = ("erf",) if primitive.name == "erf" else ("xlogy",) if primitive.name == "xlogy" else ()
         source = primitive.source
-        if primitive.name == "where" and args[0].kind == "call" and primitive.boolean is False:
-            args[0] = parts[0][0] if args[0] is parts[0][0] else args[0]
+        if primitive.name == "sigmoid":
+            # the sign goes where it may cancel another
+            source, args = "1 / (1 + np.exp({0}))", [self.values.negated(args[0])]
         value = self.values.call(source, args, len(order), primitive.boolean, primitive.name, names)
         return value, tuple(order)
 
@@ -494,15 +502,16 @@ class _Planner:
         batch = [label for label in both if label in needed]
         left = [label for label in la if label not in lb]
         right = [label for label in lb if label not in la]
-        if want is not None and left and right:
-            place = {label: k for k, label in enumerate(want)}
-            if place.get(left[0], 0) > place.get(right[0], 0):
-                return self._contracted(vb, lb, va, la, batch, right, left, contracted)
-        elif want is None and left and right and la[-1] not in contracted and lb[-1] in contracted:
-            # b's rows against a's columns: written the other way round neither needs a transpose
-            if la[0] in contracted or not batch:
-                return self._contracted(vb, lb, va, la, batch, right, left, contracted)
+        if left and right and self._turned(left[0], right[0], want):
+            return self._contracted(vb, lb, va, la, batch, right, left, contracted)
         return self._contracted(va, la, vb, lb, batch, left, right, contracted)
+
+    def _turned(self, left: Index, right: Index, want: Sequence[Index] | None) -> bool:
+        """Whether a product reads better the other way round: as it is wanted, else as sizes follow in the arguments."""
+        if want is not None and left in want and right in want:
+            return list(want).index(left) > list(want).index(right)
+        last = len(self.order)
+        return self.order.get(left.dim, last) > self.order.get(right.dim, last)
 
     def _contracted(
         self,
@@ -644,6 +653,10 @@ class _Planner:
     def _written(self, body: Sum, written: Sequence[Term], want: tuple[Index, ...]) -> Labelled:
         """A new array into which the terms with δ are written where their δ holds."""
         plain = Sum(term for term in body.terms if term not in written)
+        if len(body.terms) == 1:
+            merged = self._merged(body.terms[0], want)
+            if merged is not None:
+                return merged, want
         writes: list[tuple[Write, Value]] = []
         if plain.terms:
             part = self.expression(plain, want)
@@ -652,8 +665,34 @@ class _Planner:
             writes.append(self._write(term, want, bool(writes)))
         return self.values.filled([label.dim for label in want], "zeros", writes), want
 
+    def _merged(self, term: Term, want: tuple[Index, ...]) -> Value | None:
+        """The term as a reshape, where its δ only write merged axes as the digits that they consist of."""
+        slots, rest = self._placed(term, want)
+        labels: list[Index] = []
+        for axis in want:
+            digits = _radix(slots[axis], axis.dim)
+            if digits is None:
+                return None
+            labels.extend(digits)
+        if len(set(labels)) != len(labels) or any(f.tensor is DELTA for f in rest.factors):
+            return None
+        value, carried = self.term(rest, tuple(labels))
+        if set(carried) != set(labels):
+            return None
+        value = self.values.floating(self.aligned((value, carried), labels))
+        shape = ", ".join(str(axis.dim) for axis in want)
+        return self.values.call(f"{{0.}}.reshape({shape})", (value,), len(want), hint=value.hint)
+
     def _write(self, term: Term, want: tuple[Index, ...], adds: bool) -> tuple[Write, Value]:
         """Where a term with δ goes in an array over ``want``, and what is written there."""
+        slots, rest = self._placed(term, want)
+        labels = tuple(dict.fromkeys(x for axis in want for x in slot_labels(slots[axis])))
+        inner = self.term(rest, labels)
+        value = self.values.floating(self.aligned(inner, labels))
+        return Write(_target([slots[axis] for axis in want], [axis.dim for axis in want], labels), adds), value
+
+    def _placed(self, term: Term, want: tuple[Index, ...]) -> tuple[dict[Index, Slot], Term]:
+        """The slots of the output at which a term with δ is written, and the term without those δ."""
         slots: dict[Index, Slot] = {label: label for label in want}
         factors = list(term.factors)
         summed = list(term.summed)
@@ -671,10 +710,7 @@ class _Planner:
             factors = [f.substitute(mapping) for f in factors if f is not factor]
             slots = {axis: _replace(slot, label, value) for axis, slot in slots.items()}
             summed = [i for i in summed if i not in set(slot_labels(value))]
-        labels = tuple(dict.fromkeys(x for axis in want for x in slot_labels(slots[axis])))
-        inner = self.term(product(term.coefficient, factors, tuple(summed)), labels)
-        value = self.values.floating(self.aligned(inner, labels))
-        return Write(_target([slots[axis] for axis in want], [axis.dim for axis in want], labels), adds), value
+        return slots, product(term.coefficient, factors, tuple(summed))
 
 
 # Preparing a program ---------------------------------------------------------------------------------------------
@@ -834,6 +870,90 @@ def _replace(slot: Slot, label: Index, value: Slot) -> Slot:
     return combine(pieces, offset)
 
 
+# Inverses --------------------------------------------------------------------------------------------------------
+
+
+def _solved(values: Values, outputs: Sequence[Value]) -> list[Value]:
+    """The same outputs with inverses that are only multiplied written as solutions of linear systems."""
+    order = computed(outputs)
+    inverses = {id(v): v for v in order if v.kind == "call" and v.detail[0] == "np.linalg.inv({0})"}
+    if not inverses:
+        return list(outputs)
+    users: dict[int, list[Value]] = {}
+    for value in [*order]:
+        for arg in value.args:
+            base = _untransposed(arg)
+            if id(base) in inverses and value.kind != "transpose":
+                users.setdefault(id(base), []).append(value)
+    for value in outputs:
+        users.setdefault(id(_untransposed(value)), []).append(value)
+    # more than two systems with one matrix cost more than its inverse
+    chosen = {
+        key for key in inverses if 1 <= len(users.get(key, [])) <= 2 and all(_solvable(u, key) for u in users[key])
+    }
+    done: dict[int, Value] = {}
+    for value in order:
+        args = [done[id(arg)] for arg in value.args]
+        kept = value if args == list(value.args) else values.make(
+            value.kind, args, value.detail, value.rank, value.mask, value.hint
+        )
+        if value.kind == "matmul":
+            for place in (0, 1):
+                base = _untransposed(value.args[place])
+                if id(base) in chosen:
+                    matrix = done[id(base.args[0])]
+                    kept = _system(values, matrix, base is not value.args[place], args[1 - place], place == 0)
+                    break
+        done[id(value)] = kept
+    return [done[id(value)] for value in outputs]
+
+
+def _untransposed(value: Value) -> Value:
+    rank = value.rank
+    if value.kind == "transpose" and value.detail == (*range(rank - 2), rank - 1, rank - 2):
+        return value.args[0]
+    return value
+
+
+def _solvable(user: Value, inverse: int) -> bool:
+    """Whether a product can be a system: one operand the inverse, the other of the same rank or a single vector."""
+    if user.kind != "matmul":
+        return False
+    sides = [id(_untransposed(arg)) == inverse for arg in user.args]
+    if sum(sides) != 1:
+        return False
+    matrix, other = (user.args[0], user.args[1]) if sides[0] else (user.args[1], user.args[0])
+    return other.rank == matrix.rank or (matrix.rank == 2 and other.rank == 1)
+
+
+def _system(values: Values, matrix: Value, transposed: bool, other: Value, left: bool) -> Value:
+    """inv(matrix) @ other, or other @ inv(matrix) where the inverse stands right, the inverse maybe transposed."""
+    rank = matrix.rank
+    turned = (*range(rank - 2), rank - 1, rank - 2)
+    if transposed == left:
+        matrix = values.transpose(matrix, turned)
+    if not left and other.rank > 1:
+        other = values.transpose(other, turned)
+    result = values.call("np.linalg.solve({0}, {1})", (matrix, other), other.rank, hint="solution")
+    return values.transpose(result, turned) if not left and other.rank > 1 else result
+
+
+def computed(outputs: Sequence[Value]) -> list[Value]:
+    """The values below the outputs, each after its operands."""
+    done: dict[int, Value] = {}
+    stack = [(value, False) for value in reversed(outputs)]
+    while stack:
+        value, ready = stack.pop()
+        if id(value) in done:
+            continue
+        if ready:
+            done[id(value)] = value
+            continue
+        stack.append((value, True))
+        stack.extend((arg, False) for arg in reversed(value.args))
+    return list(done.values())
+
+
 # Slots as text ---------------------------------------------------------------------------------------------------
 
 
@@ -856,6 +976,8 @@ def _item(slot: Slot, dim: Dim) -> str:
 
 def _radix(slot: Slot, dim: Dim) -> tuple[Index, ...] | None:
     """The indices of a mixed-radix number that runs through its whole axis, the most significant first."""
+    if isinstance(slot, Index):
+        return (slot,) if slot.dim is dim else None
     offset, parts = slot_parts(slot)
     if offset is not ZERO:
         return None

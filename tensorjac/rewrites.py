@@ -29,6 +29,7 @@ from .terms import (
     Index,
     Number,
     Shared,
+    Size,
     Slot,
     Sum,
     Tensor,
@@ -153,7 +154,7 @@ def _on(name: str) -> bool:
 
 def add(*sums: Sum) -> Sum:
     """The sum of sums: sums inside sums are spliced, like terms merged, also those that differ only in nesting."""
-    terms = [term for body in sums for term in (body.terms if len(body.terms) <= SPLICED else _kept(body, sums))]
+    terms = [term for body in sums for term in (_kept(body, sums) if len(body.terms) > 1 else body.terms)]
     nested = [k for k, term in enumerate(terms) if _held(term) is not None]
     if nested and len(terms) > 1:
         terms = _spliced(terms, nested)
@@ -176,11 +177,22 @@ def compact(body: Sum) -> Sum:
 
 
 def _kept(body: Sum, sums: Sequence[Sum]) -> tuple[Term, ...]:
-    """The terms of a long sum, or the sum as one shared term where it is added to something unlike it."""
-    others = {signature(term) for other in sums if other is not body for term in other.terms}
-    if not others or any(signature(term) in others for term in body.terms):
+    """The terms of a sum, or the sum as one shared term: where it is long and unlike what it is added to, and where
+    that holds it as a factor already, as in x + x³ for x = a + b."""
+    others = [term for other in sums if other is not body for term in other.terms]
+    if not others:
         return body.terms
-    return whole(body).terms
+    alike = {signature(term) for term in others}
+    if any(signature(term) in alike for term in body.terms):
+        return body.terms
+    if len(body.terms) > SPLICED:
+        return whole(body).terms
+    held = {f.tensor for term in others for f in term.factors if isinstance(f.tensor, Shared)}
+    if any(len(tensor.body.terms) == len(body.terms) for tensor in held):
+        closed = whole(body)
+        if any(f.tensor in held for term in closed.terms for f in term.factors):
+            return closed.terms
+    return body.terms
 
 
 def _held(term: Term) -> Shared | None:
@@ -204,9 +216,11 @@ def _spliced(terms: list[Term], nested: list[int]) -> list[Term]:
     """The terms with the sums among them written out, where these are short or share a term with the rest."""
     result = [term for k, term in enumerate(terms) if k not in set(nested)]
     present = {signature(term) for term in result}
+    factors = {f.tensor for term in result for f in term.factors}
     for k in nested:
         inner = list(_opened(terms[k]))
-        if len(inner) <= SPLICED or any(signature(term) in present for term in inner):
+        short = len(inner) <= SPLICED and _held(terms[k]) not in factors
+        if short or any(signature(term) in present for term in inner):
             result.extend(inner)
             present.update(signature(term) for term in inner)
         else:
@@ -451,9 +465,17 @@ def _leading_negative(body: Sum) -> bool:
         return 2 * negative > len(body.terms)
     lead = min(
         body.terms,
-        key=lambda term: (len(term.factors), [(f.tensor.key, str(f.power)) for f in term.factors]),
+        key=lambda term: (
+            sum(not isinstance(f.tensor, Size) for f in term.factors),
+            sorted((_rank(f.tensor), f.tensor.key, str(f.power)) for f in term.factors),
+        ),
     )
     return lead.coefficient < 0
+
+
+def _rank(tensor: Tensor) -> int:
+    """Products and arguments come before functions of them, as in XA - T and x - max(x)."""
+    return 0 if isinstance(tensor, Contraction) else 2 if isinstance(tensor, Apply | Shared | Size) else 1
 
 
 def _gcd(a: Number, b: Number) -> Fraction:

@@ -70,7 +70,10 @@ class Derivation:
         cotangents = [name for name in gradient.inputs if name not in self.function.inputs]
         meanings = [f"{g} = ∂{loss}/∂{y}" for g, y in zip(cotangents, self.outputs, strict=False)]
         meanings += [f"{d} = ∂{loss}/∂{x}" for d, x in zip(gradient.outputs, self.wrt, strict=True)]
-        captured = [f"{name}: {spelled(array.shape)}" for name, array in self.function.constants.items()]
+        captured = [
+            f"{name} is an array of shape {spelled(array.shape)}"
+            for name, array in self.function.constants.items()
+        ]
         return ", ".join([*meanings, *captured])
 
     def _jacobians(self, name: str) -> list[str]:

@@ -21,7 +21,19 @@ from typing import Any
 from ..errors import TensorjacError, caret
 from ..function import Function
 from ..notation import is_index_notation, parse_index, parse_numpy
-from ..notation.syntax import Apply, Assignment, Attribute, Bound, Call, Equation, Indexed, Name, Node, Whole
+from ..notation.syntax import (
+    Apply,
+    Assignment,
+    Attribute,
+    Bound,
+    Call,
+    Delta,
+    Equation,
+    Indexed,
+    Name,
+    Node,
+    Whole,
+)
 from ..primitives import PRIMITIVES
 from ..reading import parse, trace
 from .arguments import UsageError, listed
@@ -71,11 +83,8 @@ def _names_in(text: str) -> list[tuple[str, int]]:
             case Assignment(targets, value):
                 defined.update(target.name for target in targets)
                 waiting.append(value)
-            case Name() as node:
-                used.append(node)
-            case Indexed(_, slots) as node:
-                used.append(node)
-                waiting += [slot for slot in slots if not isinstance(slot, Name)]
+            case Name() | Indexed() as node:
+                used.append(node)  # what stands in slots are letters
             case Apply(_, _, arguments):
                 waiting += arguments
             case Whole(call):
@@ -83,7 +92,7 @@ def _names_in(text: str) -> list[tuple[str, int]]:
             case Call(function, arguments, keywords):
                 waiting += [*arguments, *keywords]
                 waiting += [function] if isinstance(function, Attribute) else []
-            case Bound():
+            case Bound() | Delta():
                 pass
             case node:
                 waiting += node.children
@@ -116,12 +125,13 @@ def _demand_shapes(text: str, used: Sequence[tuple[str, int]], shapes: Mapping[s
 
 @contextmanager
 def _importing_from(folder: str) -> Iterator[None]:
-    """Python's search path as if a script of this folder were run."""
-    sys.path.insert(0, folder)
+    """Python's search path as if a script of this folder were run; the current folder comes second."""
+    before = list(sys.path)
+    sys.path[:0] = [folder, os.getcwd()]
     try:
         yield
     finally:
-        sys.path.remove(folder)
+        sys.path[:] = before
 
 
 def _from_file(path: str) -> ModuleType:
@@ -151,7 +161,7 @@ def _from_module(path: str) -> ModuleType:
             if lost != path and not path.startswith(f"{lost}."):
                 raise
     parent, _, _ = lost.rpartition(".")
-    folder = sys.modules[parent].__path__ if parent else None
+    folder = getattr(sys.modules[parent], "__path__", ()) if parent else None
     modules = [f"{parent}.{one.name}" if parent else one.name for one in pkgutil.iter_modules(folder)]
     raise UsageError(f"there is no module {lost}: {_nearest(lost, modules)}")
 
@@ -163,16 +173,17 @@ def _member(module: ModuleType, path: str, name: str) -> Callable[..., Any]:
         for key, value in vars(module).items()
         if inspect.isroutine(value) and not key.startswith("_") and value.__module__ == module.__name__
     ]
-    example = f"write {path}:{own[0]}, for example" if own else f"define one in {path}"
+    if not own:
+        raise UsageError(f"there are no functions in {path}: define one.")
     if not name:
-        raise UsageError(f"the functions of {path} are {listed(own)}: {example}.")
+        raise UsageError(f"{path} has the functions {listed(own)}: write {path}:{own[0]}, for example.")
     value: Any = module
     for part in name.split("."):
         if not hasattr(value, part):
             raise UsageError(f"{path} has no function {name}: {_nearest(name, own)}")
         value = getattr(value, part)
     if not callable(value):
-        raise UsageError(f"{name} in {path} is no function, but of type {type(value).__name__}: {example}.")
+        raise UsageError(f"{name} in {path} is no function: there are {listed(own)}.")
     return value  # type: ignore[no-any-return]
 
 
@@ -208,7 +219,8 @@ def _reported() -> Iterator[None]:
     except (TensorjacError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise UsageError(f"{_place(error)}{type(error).__name__}: {' '.join(str(error).split())}") from None
+        said = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
+        raise UsageError(f"{_place(error)}{type(error).__name__}: {said}") from None
 
 
 def _place(error: BaseException) -> str:

@@ -167,7 +167,7 @@ class LetterReader(SlotReader, Generic[P]):
             for axis in target.axes:
                 for bound in axis.letters:
                     scope[bound.letter] = self.letter(bound.letter, bound.size, bound)
-            if equation.wrt and (target is not equation.target or target.name in self.names):
+            if target is not equation.target:
                 self.scan_target(target, scope)
         return scope, self.terms(equation.right, scope)
 

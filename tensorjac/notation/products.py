@@ -84,6 +84,7 @@ class Item:
     factor: Factor
     labels: tuple[Index, ...]
     rank: Key
+    turned: bool = False  # a sum in brackets, written with the other sign
 
 
 @dataclass
@@ -158,6 +159,10 @@ class Products:
         items = [self.item(f, order, looked) for f in factors if not isinstance(f.tensor, Size)]
         above = _ordered([item for item in items if item.factor.power > 0], list(scope), order)
         below = sorted((item for item in items if item.factor.power < 0), key=lambda item: _key(item, order))
+        coefficient = term.coefficient
+        turned = next((item for item in (*above, *below) if coefficient < 0 and self.turns(item)), None)
+        if turned:
+            turned.turned, coefficient = True, -coefficient
         summed = []
         hidden = [label for label in term.summed if label not in looked]
         for label in (*(label for item in (*above, *below) for label in item.labels), *hidden):
@@ -165,14 +170,21 @@ class Products:
                 scope[label] = frame.introduce(label, scope)
                 summed.append(scope[label])
         key = self.term_key(term, above, below, {label: k for k, label in enumerate(scope)})
-        return Planned(term.coefficient, above, below, sizes, looked, scope, tuple(summed), key)
+        return Planned(coefficient, above, below, sizes, looked, scope, tuple(summed), key)
+
+    def turns(self, item: Item) -> bool:
+        """Whether this is a sum whose sign may as well be turned: -(x - y) is y - x, but -(1 - x) stays."""
+        tensor, _, power = item.factor
+        if item.rank[0] != BRACKETS or not isinstance(tensor, Shared) or power not in (1, -1):
+            return False
+        return all(term.factors or term.coefficient < 0 for term in tensor.body.terms)
 
     def term(self, plan: Planned, frame: Frame, top: bool) -> Node:
         """A term without its sign."""
         up = [self.size(factor) for factor in plan.sizes if factor.power > 0]
-        up += [self.factor(item.factor, plan.scope, frame, plan.looked) for item in plan.above]
+        up += [self.factor(item, plan.scope, frame, plan.looked) for item in plan.above]
         down = [self.size(factor) for factor in plan.sizes if factor.power < 0]
-        down += [self.factor(item.factor, plan.scope, frame, plan.looked) for item in plan.below]
+        down += [self.factor(item, plan.scope, frame, plan.looked) for item in plan.below]
         items = (*plan.above, *plan.below)
         alone = any(sum(place.index in item.labels for item in items) < 2 for place in plan.summed)
         explicit = bool(plan.summed) and (
@@ -233,9 +245,14 @@ class Products:
         assert isinstance(factor.tensor, Size)
         return _raised(dim_node(factor.tensor.dim), _magnitude(factor.power))
 
-    def factor(self, factor: Factor, scope: Scope, frame: Frame, looked: Mapping[Index, Factor]) -> Node:
+    def factor(self, item: Item, scope: Scope, frame: Frame, looked: Mapping[Index, Factor]) -> Node:
         """A factor to the size of its power; the sign of it says on which side of the fraction it stands."""
-        return _raised(self.base(factor, scope, frame, looked), _magnitude(factor.power))
+        tensor, slots, power = item.factor
+        if item.turned:
+            assert isinstance(tensor, Shared)
+            terms = tensor.expression(slots).terms
+            return self.inner(Sum(Term(-one.coefficient, *one[1:]) for one in terms), scope, frame)
+        return _raised(self.base(item.factor, scope, frame, looked), _magnitude(power))
 
     def base(self, factor: Factor, scope: Scope, frame: Frame, looked: Mapping[Index, Factor]) -> Node:
         tensor, slots, _ = factor

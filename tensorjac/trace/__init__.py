@@ -2,10 +2,10 @@
 
 from . import axes, creation, elementwise, indexing, joins, linalg, products, reductions
 from .creation import arange, eye, full, ones, zeros
+from .operands import constant_of as constant
 from .registry import numpy_namespace
 from .text import evaluate_numpy, numpy_reader, trace_text
 from .tracer import Tracer
-from .tracer import constant_of as constant
 from .tracing import Traced, trace
 
 __all__ = [

@@ -8,12 +8,13 @@ import numpy as np
 
 from ..errors import TraceError
 from ..rewrites import add, multiply, read
-from ..terms import ONE, ZERO, Index, Position, Sum, combine, constant, delta, of_factor
+from ..terms import ONE, ZERO, Index, Position, Sum, combine, constant, delta, of_factor, of_size
 from .axes import broadcast_to, shape_of
+from .operands import lift
 from .record import fail, require, running
 from .registry import implements, is_double
-from .sizes import dim_of, is_whole, size_body
-from .tracer import Kind, Tracer, lift
+from .sizes import dim_of, is_whole
+from .tracer import Kind, Tracer
 
 PLAIN = "leave dtype= out, or use float."
 
@@ -122,7 +123,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
         length = ZERO
     require(length, ">=", f"tj.arange({start}, {stop}, {step})", "let it end behind its start.")
     label = Index.fresh(length)
-    body = add(size_body(first), multiply(constant(by.value), read(Position(length)(label))))
+    body = add(of_size(first), multiply(constant(by.value), read(Position(length)(label))))
     return Tracer((label,), body, _kind(dtype, "i"))
 
 

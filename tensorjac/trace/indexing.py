@@ -22,13 +22,15 @@ from ..terms import (
     combine,
     constant_slot,
     of_factor,
+    of_size,
     slot_parts,
     substitute_slot,
 )
+from .operands import aligned, axis_number, lift
 from .record import at_least, fail, require
 from .registry import implements
-from .sizes import SizeNumber, dim_of, is_whole, size_body
-from .tracer import Tracer, aligned, axis_number, described, lift, renamed, renaming
+from .sizes import SizeNumber, dim_of, is_whole
+from .tracer import Tracer, described, renaming
 
 
 @implements("getitem")
@@ -259,10 +261,10 @@ def _progression(item: np.ndarray[Any, Any], axes: Sequence[Index], dim: Dim) ->
 
 def _entries(item: np.ndarray[Any, Any], axes: Sequence[Index], dim: Dim) -> Sum:
     """The positions as a captured array, negative ones counted from the end."""
-    body = renamed(lift(item), axes)
+    body = lift(item).over(axes)
     if item.min() >= 0:
         return body
-    return add(body, multiply(renamed(lift((item < 0).astype(int)), axes), size_body(dim)))
+    return add(body, multiply(lift((item < 0).astype(int)).over(axes), of_size(dim)))
 
 
 def _affine(array: Tracer) -> Slot | None:

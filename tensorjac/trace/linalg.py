@@ -14,11 +14,12 @@ from ..rewrites import apply
 from ..terms import Index
 from .axes import matrix_transpose
 from .creation import eye
+from .operands import lift
 from .products import matmul
 from .record import fail
 from .registry import implements
 from .sizes import size_number
-from .tracer import Tracer, described, lift
+from .tracer import Tracer, described
 
 
 class SlogdetResult(NamedTuple):

@@ -11,10 +11,11 @@ from ..rewrites import contract, multiply, substitute
 from ..terms import ONE, Index, Slot, constant_slot
 from .axes import merged, ravel
 from .elementwise import times, wider
+from .operands import axis_number, axis_numbers, lift
 from .record import fail
 from .registry import implements
 from .sizes import is_whole
-from .tracer import Tracer, axis_number, axis_numbers, described, lift
+from .tracer import Tracer, described
 
 Letters = Sequence[Hashable]
 ADVICE = (

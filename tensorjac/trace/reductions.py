@@ -12,12 +12,13 @@ from ..dims import Dim
 from ..errors import TraceError, UnsupportedError
 from ..primitives import PRIMITIVES
 from ..rewrites import add, apply, contract, multiply, power, substitute
-from ..terms import ONE, Index, Sum, combine, constant, of_factor, zero_of
+from ..terms import ONE, Index, Sum, combine, constant, of_factor, of_size, zero_of
 from .elementwise import elementwise, minus, over, plus, raised, root, times, wider
+from .operands import axis_number, axis_numbers, is_number, lift
 from .record import fail
 from .registry import implements
-from .sizes import dim_of, is_whole, product_of, size_body
-from .tracer import Kind, Tracer, axis_number, axis_numbers, is_number, lift
+from .sizes import dim_of, is_whole, product_of
+from .tracer import Kind, Tracer
 
 NONE = np._NoValue
 
@@ -54,7 +55,7 @@ def mean(a: Any, axis: Any = None, *, keepdims: Any = NONE) -> Tracer:
 def reciprocal_size(count: Dim) -> Sum:
     if count.value == 0:
         fail(TraceError, "the mean of no entries has no value", "reduce an axis that has entries.")
-    return power(size_body(count), -1)
+    return power(of_size(count), -1)
 
 
 @implements("average")
@@ -88,7 +89,7 @@ def variance(
     if is_whole(lost):
         scale = reciprocal_size(count - dim_of(lost))
     elif is_number(lost):
-        scale = power(add(size_body(count), constant(-float(lost))), -1)
+        scale = power(add(of_size(count), constant(-float(lost))), -1)
     else:
         fail(TraceError, "ddof is a number", "pass ddof=1 for the unbiased variance.")
     return Tracer(left_over(centred, numbers, keepdims), multiply(squares, scale))

@@ -78,7 +78,7 @@ def is_double(dtype: object) -> bool:
 
 # What may be passed to any function without changing its result.
 _HARMLESS: Mapping[str, Callable[[Any], bool]] = {
-    "out": lambda value: value is None or isinstance(value, tuple) and all(each is None for each in value),
+    "out": lambda value: value is None or (isinstance(value, tuple) and all(each is None for each in value)),
     "where": lambda value: value is True or value is np._NoValue,
     "initial": lambda value: value is np._NoValue,
     "dtype": is_double,  # None, too, is a way to say float64

@@ -11,7 +11,6 @@ import numpy as np
 
 from ..dims import Dim
 from ..errors import TraceError
-from ..terms import Size, Sum, constant, of_factor, of_size
 from .record import at_least, demanded, fail
 from .registry import call, spelled_name
 
@@ -24,15 +23,6 @@ WAYS_OUT = (
 def size_number(dim: Dim) -> int | SizeNumber:
     """The size as a plain number where it is fixed."""
     return dim.value if dim.value is not None else SizeNumber(dim)
-
-
-def size_body(dim: Dim) -> Sum:
-    """The size as a scalar expression."""
-    if dim.value is not None:
-        return constant(dim.value)
-    if all(isinstance(atom, str) for _, powers in dim.monomials for atom, _ in powers):
-        return of_size(dim)
-    return of_factor(Size(dim)())
 
 
 def is_whole(value: object) -> bool:

@@ -18,10 +18,11 @@ from ..notation.syntax import Node
 from ..rewrites import substitute
 from ..terms import Slot, Sum, Tensor, of_factor
 from .linalg import SlogdetResult
+from .operands import axis_labels, constant_of, is_number, lift, of_input
 from .record import fail, reading, recording
 from .registry import numpy_namespace, unsupported
 from .sizes import SizeNumber, size_number
-from .tracer import ATTRIBUTES, Tracer, axis_labels, constant_of, is_number, lift, of_input
+from .tracer import ATTRIBUTES, Tracer
 from .tracing import Traced, finished, named_outputs
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {

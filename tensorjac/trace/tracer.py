@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NoReturn
@@ -18,17 +17,14 @@ from ..terms import (
     Constant,
     Index,
     Input,
-    Number,
     Slot,
     Sum,
-    constant,
     constant_slot,
-    of_factor,
     topological,
 )
 from .record import Record, demanded, fail, running, spelled, user_frame
 from .registry import call, numpy_namespace, spelled_name, ufunc_name, unsupported
-from .sizes import WAYS_OUT, SizeNumber, product_of, size_body, size_number
+from .sizes import WAYS_OUT, SizeNumber, product_of, size_number
 
 Kind = Literal["b", "i", "f"]  # masks, whole numbers, and everything else
 
@@ -99,6 +95,11 @@ class Tracer:
                 "write y = y + x instead of y += x, or take the view as a .copy() before.",
             )
         return self
+
+    def over(self, axes: Sequence[Index]) -> Sum:
+        """The expression over other axes."""
+        mapping = renaming(self.axes, axes)
+        return substitute(self.body, mapping) if mapping else self.body
 
     def __repr__(self) -> str:
         return f"Tracer(shape={spelled(self.shape)})"
@@ -379,7 +380,8 @@ ATTRIBUTES = frozenset(
         "size",
         "T",
         "mT",
-        "real", "conj",
+        "real",
+        "conj",
         "astype",
         "transpose",
         "reshape",
@@ -434,7 +436,7 @@ def changed_in_place(target: Tracer, result: Tracer) -> Tracer:
     memory.version += 1
     memory.changed = _line()
     target._seen = memory.version
-    target.body = substitute(result.body, renaming(result.axes, target.axes))
+    target.body = result.over(target.axes)
     return target
 
 
@@ -443,9 +445,6 @@ def _line() -> str:
     if frame is None:
         return ""
     return f" on line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}"
-
-
-# Values that are not traced ---------------------------------------------------------------------------------------
 
 
 def described(tracer: Tracer) -> str:
@@ -459,110 +458,6 @@ def described(tracer: Tracer) -> str:
     return f"{name} of shape {spelled(tracer.shape)}" if tracer.axes else name
 
 
-def is_number(value: object) -> bool:
-    """Whether a value is a plain real number, also as an array without axes."""
-    if isinstance(value, np.ndarray):
-        return value.ndim == 0 and value.dtype.kind in "biuf"
-    return isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating)
-
-
-def of_number(value: Any) -> Tracer:
-    if isinstance(value, np.ndarray):
-        value = value[()]
-    if isinstance(value, bool | np.bool_):
-        return Tracer((), constant(int(value)), "b")
-    if isinstance(value, int | np.integer):
-        return Tracer((), constant(int(value)), "i")
-    return Tracer((), constant(float(value)))
-
-
-def of_input(name: str, dims: Sequence[Dim]) -> Tracer:
-    """The argument of this name."""
-    record = running()
-    axes = axis_labels(dims)
-    memory = Memory(record, source=name)
-    tracer = Tracer(axes, of_factor(Input(name, tuple(dims))(*axes)), memory=memory)
-    memory.owner = ref(tracer)
-    return tracer
-
-
-def axis_labels(dims: Sequence[Dim]) -> tuple[Index, ...]:
-    record = running()
-    if record is None:
-        return tuple(map(Index.fresh, dims))
-    return tuple(record.label(len(dims) - position, dim) for position, dim in enumerate(dims))
-
-
-def constant_of(array: np.ndarray[Any, Any]) -> Constant:
-    """A copy of an array of numbers, as a tensor."""
-    if array.dtype.kind not in "biuf":
-        fail(
-            TraceError,
-            f"arrays of numbers can be captured, and this one has dtype {array.dtype}",
-            "use real numbers; np.stack joins traced arrays into one.",
-        )
-    # Whole numbers and masks take part in real arithmetic: 1 + True is 2, and 2**-1 is 1/2.
-    kept = array.copy(order="C")
-    kept.flags.writeable = False
-    sign = 2 if np.all(kept > 0) else 1 if np.all(kept >= 0) else 0
-    dims = tuple(map(Dim.of, array.shape))
-    return Constant(kept, repr((kept.dtype.str, kept.shape)).encode() + kept.tobytes(), dims, sign)
-
-
-def of_array(array: np.ndarray[Any, Any]) -> Tracer:
-    tensor = constant_of(array)
-    record = running()
-    if record is not None:
-        record.constants.setdefault(tensor)
-    kind: Kind = "b" if array.dtype.kind == "b" else "f" if array.dtype.kind == "f" else "i"
-    axes = axis_labels(tensor.shape)
-    return Tracer(axes, of_factor(tensor(*axes)), kind)
-
-
-def lift(value: Any) -> Tracer:
-    """Any operand as a traced array: numbers, sizes and arrays of numbers are constants."""
-    if isinstance(value, Tracer):
-        return value.current()
-    if is_number(value):
-        return of_number(value)
-    if isinstance(value, SizeNumber):
-        return Tracer((), size_body(value.dim), "i")
-    if isinstance(value, np.ndarray):
-        return of_array(value)
-    if isinstance(value, list | tuple):
-        if _holds_traced(value):
-            fail(
-                TraceError,
-                f"a {type(value).__name__} that holds traced arrays stands where an array is expected",
-                "join the arrays by np.stack, or by np.concatenate along an axis that they have.",
-            )
-        return lift(np.asarray(value))
-    fail(
-        TraceError,
-        f"a value of type {type(value).__name__} cannot be part of a traced calculation",
-        "use real numbers, arrays of real numbers, sizes and traced arrays.",
-    )
-
-
-def _holds_traced(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return any(map(_holds_traced, value))
-    return isinstance(value, Tracer | SizeNumber)
-
-
-def literal(tracer: Tracer) -> Number | None:
-    """The number that an array without axes is, where it is one."""
-    if tracer.axes or len(tracer.body.terms) > 1:
-        return None
-    if not tracer.body.terms:
-        return 0
-    (term,) = tracer.body.terms
-    return None if term.factors or term.summed else term.coefficient
-
-
-# Axes -------------------------------------------------------------------------------------------------------------
-
-
 def renaming(own: Sequence[Index], target: Sequence[Index]) -> dict[Index, Slot]:
     """The substitution that reads an array at other axes; an axis of size 1 is read at its only entry."""
     return {
@@ -570,68 +465,3 @@ def renaming(own: Sequence[Index], target: Sequence[Index]) -> dict[Index, Slot]
         for mine, theirs in zip(own, target, strict=True)
         if mine is not theirs
     }
-
-
-def renamed(tracer: Tracer, target: Sequence[Index]) -> Sum:
-    """The expression of an array over other axes."""
-    mapping = renaming(tracer.axes, target)
-    return substitute(tracer.body, mapping) if mapping else tracer.body
-
-
-def aligned(*arrays: Tracer) -> tuple[tuple[Index, ...], list[Sum]]:
-    """The axes to which the arrays broadcast, and their expressions over these."""
-    rank = max(array.ndim for array in arrays)
-    axes: list[Index] = []
-    for position in range(-rank, 0):
-        present = [array for array in arrays if array.ndim >= -position]
-        axes.append(_joined(present, [array.axes[position] for array in present], position, axes))
-    return tuple(axes), [renamed(array, axes[rank - array.ndim :]) for array in arrays]
-
-
-def _joined(
-    arrays: Sequence[Tracer], labels: Sequence[Index], position: int, taken: Sequence[Index]
-) -> Index:
-    """The axis to which these broadcast: one of them where possible, so that there is nothing to rename."""
-    wide = [label for label in labels if label.dim is not ONE] or labels
-    for array, label in zip(arrays, labels, strict=True):
-        if label.dim is not ONE and label.dim is not wide[0].dim:
-            first = arrays[list(labels).index(wide[0])]
-            fail(
-                ShapeError,
-                f"these shapes do not broadcast: axis {position} has size {wide[0].dim} in {described(first)} and "
-                f"size {label.dim} in {described(array)}",
-                "make the two sizes one name, or give one of the axes size 1: x[:, None], keepdims=True.",
-            )
-    free = [label for label in wide if label not in taken]
-    return free[0] if free else Index.fresh(wide[0].dim)
-
-
-def axis_number(axis: Any, rank: int) -> int:
-    """An axis counted from the front."""
-    try:
-        number = operator.index(axis)
-    except TypeError:
-        number = None
-    if number is None or isinstance(axis, bool):
-        fail(
-            TraceError,
-            f"an axis is a whole number, and this one is of type {type(axis).__name__}",
-            "pass a number such as axis=1 or axis=-1.",
-        )
-    if not -rank <= number < rank:
-        fail(
-            ShapeError,
-            f"axis {number} is out of range for an array with {rank} {'axis' if rank == 1 else 'axes'}",
-            f"pass an axis from {-rank} to {rank - 1}." if rank else "leave the axis out: there is none.",
-        )
-    return number % rank
-
-
-def axis_numbers(axis: Any, rank: int) -> tuple[int, ...]:
-    """Axes counted from the front; None is all of them."""
-    if axis is None:
-        return tuple(range(rank))
-    numbers = tuple(axis_number(each, rank) for each in (axis if isinstance(axis, tuple | list) else (axis,)))
-    if len(set(numbers)) < len(numbers):
-        fail(ShapeError, f"an axis is named twice in {axis}", "name each axis once.")
-    return numbers

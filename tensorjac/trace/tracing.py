@@ -14,9 +14,10 @@ import numpy as np
 from ..dims import Dim, Requirement
 from ..errors import ShapeError, TensorjacError, TraceError, caret
 from ..terms import Constant, Index, Sum, topological
+from .operands import is_number, lift, of_input
 from .record import Record, recording
 from .sizes import SizeNumber
-from .tracer import Tracer, is_number, lift, of_input
+from .tracer import Tracer
 
 Nesting = Literal["single", "tuple", "dict"]
 Output = tuple[tuple[Index, ...], Sum]
@@ -102,7 +103,7 @@ def _parameters(
         parameters = list(inspect.signature(fun).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    if isinstance(fun, np.ufunc) or not parameters and shapes:
+    if isinstance(fun, np.ufunc) or (not parameters and shapes):
         return list(shapes), []  # its parameters have no names that are known
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     taken = [p.name for p in named]

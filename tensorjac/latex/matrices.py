@@ -1,0 +1,156 @@
+"""Matrix notation in LaTeX: a tree to text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from fractions import Fraction
+
+from ..matrix.tree import (
+    Diagonal,
+    DiagonalOf,
+    Extent,
+    Function,
+    Hadamard,
+    Identity,
+    Name,
+    Node,
+    Norm,
+    Number,
+    Ones,
+    Plus,
+    Power,
+    Product,
+    Repeated,
+    Scaled,
+    Trace,
+    Transpose,
+    Zero,
+)
+from ..terms import Number as Value
+from .symbols import ATOM, HADAMARD, PRODUCT, SCRIPTED, SUM, Text, bracketed, call, exponent, extent, juxtaposed
+from .symbols import fraction as over
+from .symbols import numeral, symbol
+
+
+def equation(name: str, node: Node, names: Collection[str]) -> tuple[str, str]:
+    """Both sides of ``name = node``; ``names`` are all those in use."""
+    return symbol(name), _Writer(names).text(node).text
+
+
+class _Writer:
+    def __init__(self, names: Collection[str]) -> None:
+        self.identity = r"\mathbf{I}" if "I" in names else "I"
+
+    def text(self, node: Node) -> Text:
+        match node:
+            case Name(_, name):
+                return Text(symbol(name))
+            case Zero():
+                return Text("0")
+            case Number(value):
+                return numeral(value)
+            case Extent(size):
+                return extent(size)
+            case Ones():
+                return Text(r"\mathbf{1}")
+            case Identity():
+                return Text(self.identity)
+            case Transpose(of):
+                return self._transpose(of)
+            case Product(factors):
+                return Text(juxtaposed([self._factor(factor) for factor in factors]), PRODUCT)
+            case Repeated(base, value) | Power(base, value) if node.scalar or isinstance(node, Repeated):
+                return self._raised(base, value)
+            case Power(base, value):
+                text = exponent(value)
+                return Text(rf"{self._base(base)}^{{\circ {f'({text})' if value < 0 else text}}}", SCRIPTED)
+            case Hadamard(above, below):
+                return self._hadamard([self._entry(part) for part in above], [self._entry(part) for part in below])
+            case Scaled():
+                return self._scaled(node)
+            case Plus(terms):
+                return Text(self._sum([self.text(term) for term in terms]), SUM)
+            case Function(primitive, args):
+                return call(primitive.name, primitive, [self.text(arg) for arg in args])
+            case Diagonal(of) | DiagonalOf(of):
+                return Text(rf"\operatorname{{diag}}{bracketed(self.text(of).text)}")
+            case Trace(of):
+                return Text(rf"\operatorname{{tr}}{bracketed(self.text(of).text)}")
+            case Norm(of, value):
+                return self._norm(of, value)
+        raise TypeError(f"{type(node).__name__} is no node of matrix notation")
+
+    def _factor(self, node: Node) -> str:
+        return self.text(node).at(SCRIPTED)
+
+    def _entry(self, node: Node) -> str:
+        """An operand of ∘ and ⊘."""
+        return self.text(node).at(SCRIPTED)
+
+    def _base(self, node: Node) -> str:
+        """What carries a superscript."""
+        return self.text(node).at(ATOM)
+
+    def _transpose(self, of: Node) -> Text:
+        if isinstance(of, Function) and of.primitive.name == "inv":
+            return Text(rf"{self._base(of.args[0])}^{{-\top}}", SCRIPTED)
+        return Text(rf"{self._base(of)}^{{\top}}", SCRIPTED)
+
+    def _raised(self, base: Node, value: Value) -> Text:
+        """A scalar or a square matrix to a power."""
+        if base.scalar and value == Fraction(1, 2):
+            return Text(rf"\sqrt{{{self.text(base).text}}}")
+        if isinstance(base, Function) and base.primitive.name == "inv" and isinstance(value, int):
+            return Text(f"{self._base(base.args[0])}^{{-{value}}}", SCRIPTED)
+        return Text(f"{self._base(base)}^{{{exponent(value)}}}", SCRIPTED)
+
+    def _hadamard(self, above: list[str], below: list[str]) -> Text:
+        text = r" \circ ".join(above)
+        if below:
+            divisor = r" \circ ".join(below)
+            text += r" \oslash " + (bracketed(divisor) if len(below) > 1 else divisor)
+        return Text(text, HADAMARD)
+
+    def _norm(self, of: Node, value: Value) -> Text:
+        if isinstance(of, Name) and not of.wide and value == 2:
+            return Text(rf"{self._base(of)}^{{\top}} {self._base(of)}", PRODUCT)
+        text = rf"\lVert {self.text(of).text} \rVert" + ("_F" if of.wide else "")
+        return Text(text) if value == 1 else Text(f"{text}^{{{exponent(value)}}}", SCRIPTED)
+
+    def _sum(self, terms: list[Text]) -> str:
+        text = terms[0].text
+        for term in terms[1:]:
+            negative = term.text.startswith("-")
+            text += f" - {term.text[1:]}" if negative else f" + {term.text}"
+        return text
+
+    def _scaled(self, node: Scaled) -> Text:
+        c = abs(node.coefficient)
+        top, bottom = (c.numerator, c.denominator) if isinstance(c, int | Fraction) else (c, 1)
+        above = [self._scalar(part) for part in node.above]
+        below = [self._scalar(part) for part in node.below]
+        body = [] if node.body is None else [self._factor(node.body)]
+        simple = all(isinstance(part, Extent) for part in node.below)
+        flat = isinstance(node.body, Name | Transpose | Product) and "frac" not in body[0]
+        if not simple and flat:
+            above, body = above + body, []
+        denominator = ([numeral(bottom).text] if bottom != 1 else []) + below
+        if denominator:
+            alone = len(denominator) == 1 and len(node.below) == 1
+            under = self.text(node.below[0]).text if alone else juxtaposed(denominator)
+            if top == 1 and len(above) == 1 and len(node.above) == 1 and not (not simple and flat):
+                numerator = self.text(node.above[0]).text
+            else:
+                numerator = juxtaposed(([numeral(top).at(PRODUCT)] if top != 1 or not above else []) + above)
+            pieces = [over(numerator, under).text, *body]
+        else:
+            pieces = ([numeral(top).at(PRODUCT)] if top != 1 else []) + above + body
+        if len(pieces) == 1 and node.body is not None and not denominator:
+            assert node.coefficient < 0
+            inner = self.text(node.body)
+            return Text(f"-{inner.at(HADAMARD)}", SUM)
+        text = juxtaposed(pieces)
+        return Text(f"-{text}", SUM) if node.coefficient < 0 else Text(text, PRODUCT)
+
+    def _scalar(self, node: Node) -> str:
+        return self.text(node).at(SCRIPTED)

@@ -1,0 +1,191 @@
+"""Names, numbers, sizes and functions in LaTeX, and which brackets they need."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from ..dims import Dim, FloorDiv
+from ..primitives import Primitive
+from ..terms import Number
+
+# How tightly a text binds. A SCRIPTED one stands in any product, but takes no further superscript.
+SUM, HADAMARD, PRODUCT, SCRIPTED, ATOM = range(5)
+
+GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
+    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+).split()
+RELATIONS = {"greater": ">", "greater_equal": r"\geq", "equal": "="}
+TALL = re.compile(r"\\(frac|sqrt|sum|left|oslash\\left)\b")
+
+
+class Text(NamedTuple):
+    """A piece of LaTeX."""
+
+    text: str
+    binding: int = ATOM
+
+    def at(self, binding: int) -> str:
+        """The text, in brackets where it binds less tightly."""
+        return bracketed(self.text) if self.binding < binding else self.text
+
+
+def bracketed(text: str) -> str:
+    return rf"\left({text}\right)" if TALL.search(text) else f"({text})"
+
+
+# Names -----------------------------------------------------------------------------------------------------------
+
+
+def symbol(name: str) -> str:
+    r"""A name as a mathematical symbol.
+
+    >>> print(symbol("X"), symbol("dW1"), symbol("sigma"), symbol("G_"), symbol("weights"))
+    X dW_{1} \sigma \tilde{G} \mathrm{weights}
+    """
+    bare = name.rstrip("_") or name
+    text = _word(bare)
+    for _ in name[len(bare) :]:
+        text = rf"\tilde{{{text}}}"
+    return text
+
+
+def _word(name: str) -> str:
+    head, number = re.fullmatch(r"(.*?)_?(\d*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    if not head:
+        return rf"\mathrm{{{name}}}"
+    differential = re.fullmatch(r"d(.+)", head)
+    if differential and (len(differential[1]) == 1 or differential[1] in GREEK):
+        text = f"d{_letters(differential[1])}" if len(differential[1]) == 1 else f"d{_letters(differential[1])}"
+    else:
+        text = _letters(head)
+    return f"{text}_{{{number}}}" if number else text
+
+
+def _letters(word: str) -> str:
+    if len(word) == 1:
+        return _letter(word)
+    if word in GREEK:
+        return f"\\{word}"
+    inside = "".join(r"\_" if letter == "_" else letter for letter in word)
+    return rf"\mathrm{{{inside}}}" if word.isascii() else "".join(r"\_" if x == "_" else _letter(x) for x in word)
+
+
+def _letter(letter: str) -> str:
+    """A letter; Greek ones by their names, so that every font has them."""
+    if letter.isascii():
+        return letter
+    words = unicodedata.name(letter, "").split()
+    if words[:1] == ["GREEK"] and "LETTER" in words:
+        word = words[words.index("LETTER") + 1].lower().replace("lamda", "lambda")
+        word = word.capitalize() if "CAPITAL" in words else word
+        if word in GREEK:
+            return f"\\{word}"
+    return letter
+
+
+def wordy(text: str) -> bool:
+    """Whether a symbol is of several letters, so that it needs a space beside others."""
+    return bool(re.match(r"(d\\?[^\W\d_]|\\mathrm)", text)) and text != "d"
+
+
+def juxtaposed(factors: Sequence[str]) -> str:
+    """Factors side by side, with a thin space where they could be read as one word."""
+    text = ""
+    for k, factor in enumerate(factors):
+        thin = k and (wordy(factors[k - 1]) or wordy(factor) or factors[k - 1].endswith("|") or factor.startswith("|"))
+        digit = k and factor[:1].isdigit() and factors[k - 1][-1:].isdigit()
+        text += (r" \cdot " if digit else r"\, " if thin else " " if k else "") + factor
+    return text
+
+
+# Numbers and sizes -----------------------------------------------------------------------------------------------
+
+
+def numeral(value: Number) -> Text:
+    r"""A number; the sign of a negative one binds like a sum.
+
+    >>> numeral(Fraction(1, 2)), numeral(1e-05), numeral(-3)
+    (Text(text='\\frac{1}{2}', binding=2), Text(text='10^{-5}', binding=3), Text(text='-3', binding=0))
+    """
+    if value < 0:
+        return Text(f"-{numeral(-value).text}", SUM)
+    if isinstance(value, Fraction):
+        return Text(rf"\frac{{{value.numerator}}}{{{value.denominator}}}", PRODUCT)
+    digits, _, exponent = repr(value).partition("e")
+    if not exponent:
+        return Text({"inf": r"\infty", "nan": r"\mathrm{nan}"}.get(digits, digits))
+    ten = f"10^{{{int(exponent)}}}"
+    return Text(ten, SCRIPTED) if digits in ("1", "1.0") else Text(rf"{digits} \cdot {ten}", PRODUCT)
+
+
+def exponent(value: Number) -> str:
+    """A number as a superscript."""
+    return f"{value.numerator}/{value.denominator}" if isinstance(value, Fraction) else numeral(value).text
+
+
+def fraction(above: str, below: str) -> Text:
+    return Text(rf"\frac{{{above}}}{{{below}}}", PRODUCT)
+
+
+def extent(size: Dim) -> Text:
+    r"""A size as a number.
+
+    >>> n = Dim.of("n")
+    >>> extent(n * n - 1), extent((n + 1) // 2).text
+    (Text(text='n^{2} - 1', binding=0), '\\lfloor (n + 1) / 2 \\rfloor')
+    """
+    pieces: list[str] = []
+    for coefficient, atoms in size.monomials:
+        factors = [] if abs(coefficient) == 1 and atoms else [numeral(abs(coefficient)).text]
+        for atom, power in atoms:
+            if isinstance(atom, str):
+                base = symbol(atom)
+            elif isinstance(atom, FloorDiv):
+                inner = (extent(part).at(SCRIPTED) for part in (atom.dividend, atom.divisor))
+                base = rf"\lfloor {' / '.join(inner)} \rfloor"
+            else:
+                base = rf"\max({extent(atom.inner).text}, 0)"
+            factors.append(base if power == 1 else f"{base}^{{{power}}}")
+        sign = (" - " if coefficient < 0 else " + ") if pieces else "-" if coefficient < 0 else ""
+        pieces.append(sign + juxtaposed(factors))
+    text = "".join(pieces) or "0"
+    if len(pieces) > 1 or text.startswith("-"):
+        return Text(text, SUM)
+    lone = size.name is not None or (size.value is not None)
+    return Text(text, ATOM if lone else PRODUCT)
+
+
+# Functions -------------------------------------------------------------------------------------------------------
+
+
+def call(name: str, primitive: Primitive | None, args: Sequence[Text], below: str = "") -> Text:
+    """A function of one entry, or of a whole matrix; ``below`` stands under its name."""
+    texts = [arg.text for arg in args]
+    if name == "inv":
+        return Text(f"{args[0].at(ATOM)}^{{-1}}", SCRIPTED)
+    if name == "pinv":
+        return Text(f"{args[0].at(ATOM)}^{{+}}", SCRIPTED)
+    if name == "abs":
+        return Text(rf"\lvert {texts[0]} \rvert")
+    if name == "logabsdet":
+        return Text(rf"\log\lvert\det({texts[0]})\rvert")
+    if name == "signdet":
+        return Text(rf"\operatorname{{sign}}(\det{bracketed(texts[0])})")
+    if name == "sqrt":
+        return Text(rf"\sqrt{{{texts[0]}}}")
+    if name == "cbrt":
+        return Text(rf"\sqrt[3]{{{texts[0]}}}")
+    if name == "mask":
+        return Text(rf"[{args[0].at(HADAMARD)} \neq 0]")
+    if name in RELATIONS:
+        left, right = (arg.at(HADAMARD) for arg in args)
+        return Text(f"[{left} {RELATIONS[name]} {right}]")
+    head = primitive.latex if primitive is not None and primitive.latex else ""
+    if not head:
+        head = rf"\operatorname{{{name.replace('_', '')}}}"
+    return Text(head + (f"_{{{below}}}" if below else "") + bracketed(", ".join(texts)))
