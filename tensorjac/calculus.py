@@ -248,7 +248,7 @@ def _tangent(tensor: Tensor, known: Mapping[Tensor, Sum]) -> Sum:
     return add(*changes).substitute(dict(zip(fresh, axes, strict=True)))
 
 
-def identity(rows: Sequence[Index], columns: Sequence[Index]) -> Sum:
+def identity(rows: Sequence[Slot], columns: Sequence[Slot]) -> Sum:
     """The product of δ that ties each row index to its column index."""
     ties = [delta(row, column) for row, column in zip(rows, columns, strict=True)]
     return Sum((product(1, ties),)) if ties else constant(1)

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from . import calculus, emit, interop, latex, normal, rewrites
+from . import calculus, emit, explain, interop, latex, normal, rewrites
 from .dims import Dim, Requirement, bind_sizes
+from .einsum import Einsum, einsums
 from .errors import ShapeError, TraceError, UnsupportedError
 from .notation import printing
 from .plan import plan
-from .terms import Constant, Index, Input, Sum, Tensor, constant, of_factor
+from .terms import DELTA, Factor, Index, Input, Sum, Tensor, constant, of_factor, product
 
 Shape = tuple[str | int, ...]
 Nesting = Literal["single", "tuple", "dict"]
@@ -34,6 +35,16 @@ class Parts:
     constants: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
     names: Mapping[Tensor, str] = field(default_factory=dict)
     requirements: tuple[Requirement, ...] = ()
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a derivative was derived from: the function, the inputs, and whether it is contracted with cotangents."""
+
+    function: Function
+    wrt: tuple[str, ...]
+    contracted: bool
 
 
 class Function:
@@ -168,6 +179,51 @@ class Function:
         """
         return latex.latex(self._parts.outputs, self._parts.inputs, self._parts.names)
 
+    def einsum(self) -> dict[str, tuple[Einsum, ...]]:
+        """Per output, one einsum per term: the equation and its operands, δ and numbers among them.
+
+        >>> import tensorjac as tj
+        >>> tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").einsum()
+        {'dY_dA': (Einsum(equation='ik,jl->ijkl', operands=('X', 'δ')),)}
+        """
+        return {
+            name: einsums(axes, body, self._operand_name) for name, (axes, body) in self._parts.outputs.items()
+        }
+
+    def _operand_name(self, factor: Factor) -> str:
+        if factor.tensor is DELTA:
+            return "δ"
+        if isinstance(factor.tensor, Input) and factor.power == 1:
+            return factor.tensor.name
+        if factor.tensor in self._parts.names and factor.power == 1:
+            return self._parts.names[factor.tensor]
+        axes = factor.tensor.axes
+        own = Sum((product(1, [Factor(factor.tensor, axes, factor.power)]),))
+        text = printing.text({"Y": (axes, own)}, self._parts.inputs, self._parts.names)
+        return text.partition(" = ")[2]
+
+    def explain(self) -> str:
+        """The derivation, step by step, each step with the name of the identity used.
+
+        >>> import tensorjac as tj
+        >>> print(tj.trace(lambda X, A: X @ A, X="b m", A="m n").vjp("A").explain())
+          Y[ij] = X[ik] A[kj]   definition
+        <BLANKLINE>
+        ∂Y/∂A
+          ∂Y[ij]/∂A[kl] = X[im] ∂A[mj]/∂A[kl]   product rule
+                        = X[im] δ[km] δ[jl]     ∂A/∂A is a product of δ
+                        = X[ik] δ[jl]           δ renames
+        <BLANKLINE>
+        dA = ∂L/∂A, for a loss L with G[ij] = ∂L/∂Y[ij]: contract over i and j
+          dA[ij] = X[ki] G[kl] δ[jl]   chain rule
+                 = X[ki] G[kj]         δ renames
+        """
+        origin = self._parts.origin
+        if origin is None:
+            origin = Origin(self, tuple(self._parts.inputs), True)
+        parts = origin.function._parts
+        return explain.explain(parts.inputs, parts.outputs, origin.wrt, parts.names, origin.contracted)
+
     # Differentiating it
 
     def vjp(self, *wrt: str) -> Function:
@@ -213,7 +269,7 @@ class Function:
         for target in targets:
             name = _free_name(f"d{target.name}", {**inputs, **outputs})
             outputs[name] = _owned_axes(target.axes, found[target])
-        return self._derived(inputs, outputs)
+        return self._derived(inputs, outputs, Origin(self, tuple(wrt), True))
 
     def jvp(self, *wrt: str) -> Function:
         """The tangents of the outputs, for tangents ``dX`` of inputs, as a function.
@@ -273,6 +329,7 @@ class Function:
             self._parts.constants,
             self._parts.names,
             self._parts.requirements,
+            Origin(self, (wrt,), False),
         )
         return Jacobian(parts, name, (wrt,), len(out))
 
@@ -344,10 +401,15 @@ class Function:
                 "other: give two different arrays different names."
             )
 
-    def _derived(self, inputs: Mapping[str, tuple[Dim, ...]], outputs: Mapping[str, Expression]) -> Function:
+    def _derived(
+        self,
+        inputs: Mapping[str, tuple[Dim, ...]],
+        outputs: Mapping[str, Expression],
+        origin: Origin | None = None,
+    ) -> Function:
         parts = self._parts
         nesting: Nesting = "single" if len(outputs) == 1 else "tuple"
-        return Function(Parts(inputs, outputs, nesting, parts.constants, parts.names, parts.requirements))
+        return Function(Parts(inputs, outputs, nesting, parts.constants, parts.names, parts.requirements, origin))
 
     def _wrt(self, wrt: Sequence[str]) -> list[str]:
         for name in wrt:

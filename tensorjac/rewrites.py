@@ -145,6 +145,11 @@ def recording() -> Iterator[list[Step]]:
         _steps.reset(token)
 
 
+def term_rules() -> Iterator[tuple[str, Rule]]:
+    """The rewrites of products under a sum that are switched on, in the order in which they are tried."""
+    yield from ((name, rule) for name, rule in _TERM_RULES if _on(name))
+
+
 def _on(name: str) -> bool:
     return name not in _disabled.get()
 

@@ -1,7 +1,8 @@
 """An independent reader of expressions: a `Sum` and arrays in, array out.
 
-It knows no algebra and no plan. Every index becomes a range, every slot a sum of ranges, every factor is read at its slots
-over the whole box of indices, δ is a comparison with zero, and sums are sums. Slow, and short enough to be trusted.
+It knows no algebra and no plan. Every index becomes a range, every slot a sum of ranges, every factor is
+read at its slots over the whole box of indices, δ is a comparison with zero, and sums are sums. Slow, and
+short enough to be trusted.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from tensorjac.terms import (
 def evaluate(
     body: Sum, axes: Sequence[Index], arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]
 ) -> np.ndarray:
-    """The array that `body` stands for, one axis per index in `axes`; an index that it does not mention is broadcast.
+    """The array that `body` stands for, one axis per index in `axes`, those that it lacks included.
 
     >>> from tensorjac.dims import Dim
     >>> from tensorjac.terms import Input, Sum, delta, product
@@ -73,8 +74,10 @@ def _value(
 
 
 def _applied(tensor: Apply, values: Mapping[Tensor, np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
-    """The primitive's own NumPy function, on arguments with the batch axes first; several core axes that the signature
-    counts as one are made one."""
+    """The primitive's own NumPy function, on arguments with the batch axes first.
+
+    Several core axes that the signature counts as one are made one.
+    """
     batch = tensor.axes[: tensor.batch]
     wanted = core_ranks(getattr(tensor.operation, "signature", ""))
     arguments = []

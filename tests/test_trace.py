@@ -10,7 +10,7 @@ from scipy import special
 
 from evaluate import evaluate
 from oracles import draw
-import tensorjac.trace.creation as tj
+from tensorjac.trace import creation as tj
 from tensorjac.dims import bind_sizes, parse_shape
 from tensorjac.errors import NotationError
 from tensorjac.notation import parse_numpy
@@ -92,8 +92,8 @@ X[:, 1:]; X[:, :-1]; X[:, 1:-1]; X[:, ::2]; X[:, 1::2]; X[:, ::-1]; X[::-1, ::-1
 f[10:]; f[:10]; f[-10:]; f[-10:3]; f[10::-1]; f[:-10:-1]; f[::4]; f[5:1:-3]; f[-2:1:-1]; f[2:2]; f[::-1][::2]; f[1:][1:][:-1]; f[::2][::-1]; F[1:, ::2][::-1, 0]; f[True:] if False else f; F[2, 3] * F[0, -4]
 X[:, : X.shape[1]]; X[:, X.shape[1] - 2]; X[:, X.shape[1] // 2 :]; X[:, : X.shape[1] // 2]; X[:, X.shape[1] - 1 :: -1]; X[:, : X.shape[1] + 3]; L[: L.shape[0] // 2]; L[L.shape[0] // 2 :] - L[: L.shape[0] // 2]; (X + 1)[:, ::2] * 2; (X @ A)[0, 1:]; (X @ A)[::-1]
 S[0] @ S[:, 0]; X[:, ::2].mean(); X[:, 1:].mean(1); X[:, ::2].sum() / X[:, ::2].size; x[::-1] + x; np.exp(X)[:, 0]; X.max(0)[1:]; S[1:, :-1].T; S[::-1].trace(); S[:, ::-1].diagonal()
-E[[1, 1, 6]]; E[ROWS]; E[ROWS, 0]; E[ROWS][:, ::-1]; F[[0, 2], [1, 3]]; F[[0, 2]][:, [1, 3]]; F[:, ROWS]; S[ROWS, ROWS]; S[ROWS] @ x; X[:, NEGATIVE]; S[NEGATIVE, 1:4]; F[PICK]; F[PICK, 1]; F[np.arange(3), [3, 0, 0]]; T[:, ROWS, 0]; T[0, ROWS]; T[ROWS // 2, :, 0]
-F[GRID]; F[GRID, [[0, 1]]]; F[GRID, [3, 0]]; x[[2]]; f[[0, 2, 4]]; f[[5, 4, 3]]; f[np.array([], dtype=int)]; np.take(X, ROWS, axis=1); np.take(f, [0, 0]); np.take(F, 5); X.take([0], axis=0); E[ROWS] ** 2; X[tj.arange(X.shape[0]), 0]; S[tj.arange(S.shape[0]), tj.arange(S.shape[0])]; X[:, tj.arange(2) + 1]; F[FIXED > 0] if False else F
+E[[1, 1, 6]]; E[ROWS]; E[ROWS, 0]; E[ROWS][:, ::-1]; F[[0, 2], [1, 3]]; F[[0, 2]][:, [1, 3]]; F[:, ROWS]; S[ROWS, ROWS]; S[ROWS] @ x; X[:, NEGATIVE]; S[NEGATIVE, 1:4]; F[PICK]; F[PICK, 1]; O[..., PICK]; O[PICK, None]; F[FIXED > 0]; F[FIXED > 0] * 2; O[None, PICK, PICK]; np.stack([F, F])[:, FIXED > 0]; F[np.arange(3), [3, 0, 0]]; T[:, ROWS, 0]; T[0, ROWS]; T[ROWS // 2, :, 0]
+F[GRID]; F[GRID, [[0, 1]]]; F[GRID, [3, 0]]; x[[2]]; f[[0, 2, 4]]; f[[5, 4, 3]]; f[np.array([], dtype=int)]; np.take(X, ROWS, axis=1); np.take(f, [0, 0]); np.take(F, 5); X.take([0], axis=0); E[ROWS] ** 2; X[tj.arange(X.shape[0]), 0]; S[tj.arange(S.shape[0]), tj.arange(S.shape[0])]; X[:, tj.arange(2) + 1]
 np.stack([X, Z]); np.stack([X, Z], 1); np.stack((x, y), axis=-1); np.stack([a, c]); np.stack([X]); np.stack([x, np.ones_like(x), 2 * y]); np.stack(list(F)); np.stack([a, 1.0, c]); np.concatenate([X, Z]); np.concatenate([X, X @ S, Z], 1); np.concatenate([x, y, v]); np.concatenate([X, Q], axis=-1)
 np.concatenate([X, Z], axis=None); np.concatenate([x, [1.0, 2.0]]); np.concatenate([np.ones_like(X), X]); np.concat([X, Z]); np.vstack([x, X]); np.vstack([x, y]); np.hstack([x, y]); np.hstack([X, Q]); np.dstack([X, Z]); np.column_stack([x, y]); np.column_stack([X, X @ A]); np.append(X, Z); np.append(X, Z, 0); np.hstack([a, c]); np.column_stack([u, X])
 np.block([[X, Q], [R, tj.ones((1, 1))]]); np.block([x, y]); np.split(f, 3)[1]; np.split(K, 3, axis=1)[2]; np.split(x, [1, 3])[1]; np.split(L, 2)[1]; np.hsplit(K, 2)[0]; np.vsplit(F, 3)[0]; np.unstack(F)[1]; np.hsplit(f, 2)[1]; np.split(S, [2], axis=1)[1]

@@ -45,6 +45,7 @@ class Command:
     name: str
     operands: str
     meaning: str
+    details: str
     options: tuple[Option, ...]
     examples: tuple[str, ...]
     run: Callable[[Arguments, Paint], str]
@@ -57,7 +58,9 @@ class Command:
         lines = [f"  {a:<{width}}  {b}" for a, b in zip(left, right, strict=True)]
         examples = [f"  {example}" for example in self.examples]
         usage = f"usage: tensorjac {self.name} {self.operands} [options]"
-        return "\n".join([usage, "", self.meaning, "", "options:", *lines, "", "examples:", *examples])
+        return "\n".join(
+            [usage, "", self.meaning + ".", self.details, "", "options:", *lines, "", "examples:", *examples]
+        )
 
 
 def read(command: Command, given: Sequence[str]) -> Arguments:

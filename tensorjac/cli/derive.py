@@ -104,7 +104,7 @@ class Derivation:
         functions = [self.function.source().rstrip(), self.gradient(*self.wrt).source().rstrip()]
         code = "\n\n\n".join(functions)
         imports = [line for pattern, line in _IMPORTS.items() if re.search(pattern, code)]
-        return [self.paint("code", "\n".join(imports) + "\n\n" * bool(imports) + code)]
+        return [self.paint("code", "\n".join(imports) + "\n\n\n" * bool(imports) + code)]
 
     def latex(self) -> list[str]:
         lines = [self.function.latex()]
@@ -190,6 +190,8 @@ DERIVE = Command(
     "derive",
     "EXPRESSION|FILE.py:FUNCTION|MODULE:FUNCTION NAME=SIZES…",
     "Jacobians and gradients of an expression or a function, in index notation and as NumPy",
+    "SIZES are those of an input's axes, names or numbers: X=b,m. A scalar has none: s=.\n"
+    "Without options: per input the Jacobian with its shape, and the gradient as a formula and as NumPy.",
     (
         Option("--wrt", "INPUT", "differentiate by this input only; may be repeated"),
         Option("--of", "OUTPUT", "differentiate this output only"),

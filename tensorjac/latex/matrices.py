@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 from ..matrix.tree import (
@@ -27,7 +27,7 @@ from ..matrix.tree import (
     Zero,
 )
 from ..terms import Number as Value
-from .symbols import ATOM, HADAMARD, PRODUCT, SCRIPTED, SUM, Text, bracketed, call, exponent, extent, juxtaposed
+from .symbols import ATOM, HADAMARD, PRODUCT, SCRIPTED, SUM, TALL, Text, bracketed, call, exponent, extent, juxtaposed
 from .symbols import fraction as over
 from .symbols import numeral, symbol
 
@@ -127,30 +127,24 @@ class _Writer:
     def _scaled(self, node: Scaled) -> Text:
         c = abs(node.coefficient)
         top, bottom = (c.numerator, c.denominator) if isinstance(c, int | Fraction) else (c, 1)
-        above = [self._scalar(part) for part in node.above]
-        below = [self._scalar(part) for part in node.below]
-        body = [] if node.body is None else [self._factor(node.body)]
-        simple = all(isinstance(part, Extent) for part in node.below)
-        flat = isinstance(node.body, Name | Transpose | Product) and "frac" not in body[0]
-        if not simple and flat:
+        above = [numeral(top), *map(self.text, node.above)] if top != 1 else [*map(self.text, node.above)]
+        below = [numeral(bottom), *map(self.text, node.below)] if bottom != 1 else [*map(self.text, node.below)]
+        body = [] if node.body is None else [self.text(node.body)]
+        sizes = all(isinstance(part, Extent) for part in node.below)
+        if not sizes and body and not TALL.search(body[0].text) and not isinstance(node.body, Plus):
             above, body = above + body, []
-        denominator = ([numeral(bottom).text] if bottom != 1 else []) + below
-        if denominator:
-            alone = len(denominator) == 1 and len(node.below) == 1
-            under = self.text(node.below[0]).text if alone else juxtaposed(denominator)
-            if top == 1 and len(above) == 1 and len(node.above) == 1 and not (not simple and flat):
-                numerator = self.text(node.above[0]).text
-            else:
-                numerator = juxtaposed(([numeral(top).at(PRODUCT)] if top != 1 or not above else []) + above)
-            pieces = [over(numerator, under).text, *body]
+        if below:
+            body = [over(_product(above) if above else "1", _product(below)), *body]
         else:
-            pieces = ([numeral(top).at(PRODUCT)] if top != 1 else []) + above + body
-        if len(pieces) == 1 and node.body is not None and not denominator:
-            assert node.coefficient < 0
-            inner = self.text(node.body)
-            return Text(f"-{inner.at(HADAMARD)}", SUM)
-        text = juxtaposed(pieces)
-        return Text(f"-{text}", SUM) if node.coefficient < 0 else Text(text, PRODUCT)
+            body = above + body
+        text = _product(body)
+        if node.coefficient > 0:
+            return Text(text, PRODUCT)
+        return Text(f"-{text}" if len(body) > 1 else f"-{body[0].at(HADAMARD)}", SUM)
 
-    def _scalar(self, node: Node) -> str:
-        return self.text(node).at(SCRIPTED)
+
+def _product(factors: Sequence[Text]) -> str:
+    """Factors side by side: a product may stand last without brackets."""
+    if len(factors) == 1:
+        return factors[0].text
+    return juxtaposed([*(factor.at(SCRIPTED) for factor in factors[:-1]), factors[-1].at(PRODUCT)])

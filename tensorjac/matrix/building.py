@@ -34,14 +34,32 @@ from .tree import (
 )
 
 
+Order = tuple[int, tuple[int, ...], int]
+
+
 def easiest(choices: Iterable[Node]) -> Node:
-    """The one with the fewest transposes; of those the one that names first what comes first in the signature."""
-    return min(choices, key=lambda node: (transposes(node), places(node)))
+    """The one with the fewest transposes; of those the one that does not begin with a sum, then by signature."""
+    return min(choices, key=lambda node: (transposes(node), _starts_with_sum(node), places(node)))
 
 
-def order(node: Node) -> tuple[bool, tuple[int, ...], int]:
+def _starts_with_sum(node: Node) -> bool:
+    while isinstance(node, Product | Transpose):
+        node = node.factors[0] if isinstance(node, Product) else node.of
+    return isinstance(node, Plus)
+
+
+def order(node: Node) -> Order:
     """The order of what may be written in any order: by signature, sums last."""
     return isinstance(node, Plus), places(node), transposes(node)
+
+
+def entry_order(node: Node) -> Order:
+    """The order of the operands of a Hadamard product: names, then functions, then products, then sums."""
+    bare = node
+    while isinstance(bare, Transpose | Power):
+        bare = bare.of if isinstance(bare, Transpose) else bare.base
+    kinds = ((Plus, 3), (Product, 2), (Function, 1))
+    return next((rank for kind, rank in kinds if isinstance(bare, kind)), 0), places(node), transposes(node)
 
 
 # Products --------------------------------------------------------------------------------------------------------
@@ -137,6 +155,9 @@ def scaled(coefficient: Value, above: Iterable[Node], below: Iterable[Node], bod
         over = opened
     over.sort(key=_scalar_order)
     under.sort(key=_scalar_order)
+    turned = negated(body) if body is not None and coefficient < 0 else None
+    if turned is not None:
+        coefficient, body = exact(-coefficient), turned
     if coefficient == 1 and not under and len(over) + (body is not None) == 1:
         return over[0] if body is None else body
     if not over and not under and body is None:
@@ -144,7 +165,25 @@ def scaled(coefficient: Value, above: Iterable[Node], below: Iterable[Node], bod
     return Scaled(coefficient, tuple(over), tuple(under), body)
 
 
-def _scalar_order(node: Node) -> tuple[bool, str, tuple[bool, tuple[int, ...], int]]:
+def negated(node: Node) -> Node | None:
+    """The same with the other sign, where only a difference needs to be turned for it."""
+    if isinstance(node, Plus):
+        minus = any(_coefficient(term) < 0 for term in node.terms)
+        return plus(scaled(-1, (), (), term) for term in node.terms) if minus else None
+    if isinstance(node, Transpose):
+        inner = negated(node.of)
+        return None if inner is None else transpose(inner)
+    if isinstance(node, Product | Hadamard):
+        parts = [*(node.factors if isinstance(node, Product) else node.above)]
+        for k, part in enumerate(parts):
+            inner = negated(part)
+            if inner is not None:
+                parts[k] = inner
+                return multiply(*parts) if isinstance(node, Product) else Hadamard(tuple(parts), node.below)
+    return None
+
+
+def _scalar_order(node: Node) -> tuple[bool, str, Order]:
     sizes = [part.size.key for part in walk(node) if isinstance(part, Extent)]
     return not sizes, " ".join(sizes), order(node)
 
@@ -162,7 +201,10 @@ def plus(terms: Iterable[Node]) -> Node:
     """
     parts: list[Node] = []
     for term in terms:
-        parts += term.terms if isinstance(term, Plus) else [term]
+        if isinstance(term, Scaled) and isinstance(term.body, Plus) and not term.above and not term.below:
+            parts += [scaled(term.coefficient, (), (), part) for part in term.body.terms]
+        else:
+            parts += term.terms if isinstance(term, Plus) else [term]
     if len(parts) == 1:
         return parts[0]
     if all(part.wide and not part.tall for part in parts):
@@ -218,8 +260,8 @@ class Item(NamedTuple):
 def hadamard(items: Iterable[Item]) -> Node:
     """The product, entry by entry, of at least one matrix, all of one shape."""
     pieces = [piece for item in items for piece in _pieces(*item)]
-    above = sorted((power(node, p) for node, p in pieces if p > 0), key=order)
-    below = sorted((power(node, exact(-p)) for node, p in pieces if p < 0), key=order)
+    above = sorted((power(node, p) for node, p in pieces if p > 0), key=entry_order)
+    below = sorted((power(node, exact(-p)) for node, p in pieces if p < 0), key=entry_order)
     if not above:
         return power(below[0] if len(below) == 1 else Hadamard(tuple(below)), -1)
     return above[0] if len(above) == 1 and not below else Hadamard(tuple(above), tuple(below))
@@ -248,8 +290,22 @@ def power(node: Node, exponent: Value) -> Node:
     return Power(node, exponent)
 
 
-def diagonal(items: Sequence[Item]) -> Node:
-    """The diagonal matrix of a product of columns."""
-    if len(items) == 1 and items[0].power != 1:
-        return Repeated(Diagonal(items[0].node), items[0].power)
-    return Diagonal(hadamard(items))
+def diagonal(items: Sequence[Item]) -> list[Node]:
+    """The diagonal matrix of a product of columns, as factors: what is multiplied, and the inverse of what divides."""
+    above = [item for item in items if item.power > 0]
+    below = [item for item in items if item.power < 0]
+    found: list[Node] = [Diagonal(hadamard(above))] if above else []
+    if len(below) == 1:
+        found.append(Repeated(Diagonal(below[0].node), below[0].power))
+    elif below:
+        found.append(Repeated(Diagonal(hadamard(Item(node, exact(-p)) for node, p in below)), -1))
+    return found
+
+
+def column(items: Sequence[Item]) -> Node:
+    """The product of columns; a matrix product that is divided is multiplied by the inverse of a diagonal matrix."""
+    above = [item for item in items if item.power > 0]
+    below = [item for item in items if item.power < 0]
+    if below and len(above) == 1 and isinstance(above[0].node, Product) and above[0].power == 1:
+        return multiply(*diagonal(below), above[0].node)
+    return hadamard(items)

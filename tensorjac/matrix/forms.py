@@ -32,7 +32,7 @@ from .network import Network, NoForm
 from .tree import Extent, Function, Identity, Name, Node, Zero, depth, places, size, transposes, walk
 
 # A form as deep as this gets a name, so that no tree is deep, however long the chain of layers.
-DEEPEST = 10
+DEEPEST = 20
 
 Expression = tuple[Sequence[Index], Sum]
 
@@ -149,7 +149,8 @@ class _Reader:
     def _settled(self, tensor: Tensor, form: Node) -> Node:
         """The form, or a name for it where it is long and used again."""
         uses, length = self.uses.get(tensor, 0), size(form)
-        again = uses > 1 and length > 3 or uses > 2 and (length > 2 or isinstance(form, Function) and length > 1)
+        short = 1 + (uses == 2) + (not isinstance(form, Function))
+        again = uses > 1 and length > short
         if not again and depth(form) < DEEPEST or isinstance(tensor, Input | Constant):
             return form
         self.named.add(tensor)

@@ -14,7 +14,7 @@ from fractions import Fraction
 from ..terms import Index
 from ..terms import Number as Value
 from ..terms import number as exact
-from .building import Item, diagonal, easiest, hadamard, multiply, order, power, scaled, transpose
+from .building import Item, column, diagonal, easiest, entry_order, hadamard, multiply, power, scaled, transpose
 from .tree import DiagonalOf, Node, Norm, Ones, Product, Scaled, Trace, Transpose, transposes
 
 
@@ -69,12 +69,11 @@ class Network:
     def _vector(self, label: Index) -> Node:
         """The vector at an index, of ones where there is none."""
         items = self.marks.pop(label, [])
-        return hadamard(items) if items else Ones(label.dim)
+        return column(items) if items else Ones(label.dim)
 
     def _scaling(self, label: Index) -> list[Node]:
-        """The vector at an index as a diagonal matrix, if there is one."""
-        items = self.marks.pop(label, [])
-        return [diagonal(items)] if items else []
+        """The vector at an index as diagonal matrices, if there is one."""
+        return diagonal(self.marks.pop(label, []))
 
     def _at(self, label: Index) -> list[Edge]:
         return [edge for edge in self.edges if label in edge.ends]
@@ -104,18 +103,18 @@ class Network:
             else:
                 self._join(label, edges)
 
-    def _crowd(self, label: Index) -> int:
+    def _crowd(self, label: Index) -> tuple[int, bool]:
         """How much meets at an index; two matrices beside each other come after two in a row."""
         edges = self._at(label)
-        return 2 * len(edges) + (len(edges) == 2 and edges[0].other(label) is edges[1].other(label))
+        beside = len(edges) == 2 and edges[0].other(label) is edges[1].other(label)
+        return 2 * len(edges) + beside, label in self.marks
 
     def _beside(self, edges: Sequence[Edge]) -> bool:
         """Join the first two edges that have the same ends."""
         for k, edge in enumerate(edges):
             for other in edges[:k]:
                 if set(edge.ends) == set(other.ends):
-                    same = edge.ends == other.ends
-                    other.items += edge.items if same else [Item(transpose(node), p) for node, p in edge.items]
+                    other.items += _turned(edge, other.ends[0])
                     self.edges.remove(edge)
                     return True
         return False
@@ -140,7 +139,7 @@ class Network:
         first, second = edges
         beside = hadamard([Item(first.seen_from(far), 1), Item(second.seen_from(far), 1)])
         items = self.marks.pop(label, [])
-        scale = [diagonal(items)] if items else []
+        scale = diagonal(items)
         ways = ((first, second), (second, first))
         chain = easiest(multiply(a.seen_from(far), *scale, b.seen_from(label)) for a, b in ways)
         if transposes(beside) <= transposes(chain):
@@ -150,21 +149,21 @@ class Network:
 
     def _inner(self, items: Sequence[Item], label: Index) -> None:
         """Σ_k of vectors at k: their sum, the product of two of them, or a squared norm."""
-        if len(items) == 1 and items[0].power == 2:
-            self.add(Norm(items[0].node, 2), [])
-            return
-        ordered = sorted(items, key=lambda item: (item.power < 0, order(item.node)))
+        ordered = sorted(items, key=lambda item: (item.power < 0, entry_order(item.node)))
         last = max((k for k, item in enumerate(ordered) if item.power > 0), default=0)
-        if last == 0:
-            column = hadamard(ordered) if ordered else Ones(label.dim)
-            self.add(multiply(Transpose(Ones(label.dim)), column), [])
-            return
-        column = power(*ordered[last])
-        rest = hadamard(item for k, item in enumerate(ordered) if k != last)
-        if column == rest:
-            self.add(Norm(column, 2), [])
+        squared = _root(ordered)
+        if squared is not None:
+            self.add(Norm(squared, 2), [])
+        elif len(items) == 1 and isinstance(items[0].node, DiagonalOf) and items[0].power == 1:
+            self.add(Trace(items[0].node.of), [])
+        elif last == 0:
+            self.add(multiply(Transpose(Ones(label.dim)), column(ordered) if ordered else Ones(label.dim)), [])
         else:
-            self.add(easiest([multiply(transpose(rest), column), multiply(transpose(column), rest)]), [])
+            right = power(*ordered[last])
+            left = column([item for k, item in enumerate(ordered) if k != last])
+            same = left == right
+            ways = [multiply(transpose(left), right), multiply(transpose(right), left)]
+            self.add(Norm(right, 2) if same else easiest(ways), [])
 
     # Sums of all entries, and traces
 
@@ -175,8 +174,9 @@ class Network:
         """The sum of all entries of matrices beside each other."""
         self.edges.remove(edge)
         row, column = edge.ends
-        if len(edge.items) == 1 and edge.items[0].power == 2:
-            self.add(Norm(edge.items[0].node, 2), [])
+        squared = _root(edge.items)
+        if squared is not None:
+            self.add(Norm(squared, 2), [])
         else:
             self.add(multiply(Transpose(Ones(row.dim)), hadamard(edge.items), Ones(column.dim)), [])
 
@@ -199,6 +199,13 @@ class Network:
 
     def _close(self, ring: Sequence[tuple[Index, Edge]]) -> None:
         """tr(A B C), begun where that takes the fewest transposes; tr(Aᵀ A) is a squared norm."""
+        if len(ring) == 2:
+            start = ring[0][0]
+            squared = _root([item for _, edge in ring for item in _turned(edge, start)])
+            if squared is not None:
+                self.edges = [edge for edge in self.edges if all(edge is not own for _, own in ring)]
+                self.add(Norm(squared, 2), [])
+                return
         steps: list[Node] = []
         for label, edge in ring:
             self.edges.remove(edge)
@@ -231,6 +238,18 @@ class Network:
         above = [power(node, p) for node, p in self.scalars if p > 0]
         below = [power(node, exact(-p)) for node, p in self.scalars if p < 0]
         return scaled(self.coefficient, above, below, body)
+
+
+def _turned(edge: Edge, index: Index) -> list[Item]:
+    """The matrices of an edge, one by one, with their rows at ``index``."""
+    return edge.items if edge.ends[0] is index else [Item(transpose(node), p) for node, p in edge.items]
+
+
+def _root(items: Sequence[Item]) -> Node | None:
+    """The matrix of which a product of even powers is the square, entry by entry."""
+    if not items or any(not isinstance(p, int) or p % 2 for _, p in items):
+        return None
+    return hadamard(Item(node, p // 2) for node, p in items if isinstance(p, int))
 
 
 def _norm(node: Node) -> Node | None:

@@ -159,7 +159,10 @@ class SizeReader(LetterReader[P]):
             if nonnegative(spare):
                 continue
             if nonnegative(-1 - spare):
-                found = f"A slot stays within its axis: {self.shown(slot)} runs from {low} to {high}"
+                said = (
+                    f"here stands {low}" if low is high else f"{self.shown(slot)} runs from {low} to {high}"
+                )
+                found = f"A slot stays within its axis: {said}"
                 found += f", and the axis of {self.shown(owner)} has size {dim}"
                 self.fail(slot, found, "change the slot, or the size of an index in it", ShapeError)
             self.require(spare, f"{self.shown(slot)} stands at an axis of size {dim}")

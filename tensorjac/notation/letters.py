@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ..dims import Dim
@@ -242,21 +243,33 @@ class LetterReader(SlotReader, Generic[P]):
             self.use(node, node.slots, named.shape, scope)
         elif isinstance(node, Apply):
             self.scan_function(node, scope)
+        elif isinstance(node, SizeOf):
+            self.uses.append(Use(Name(node.letter, span=node.span), scope, None, node))
         for child, _ in below(node, frozenset()):
             self.scan(child, inner)
 
     def use(self, node: Node, slots: Sequence[Node], axes: Sequence[Axis], scope: Scope) -> None:
         """Note slots at axes of these sizes."""
         if len(slots) != len(axes):
-            name = getattr(node, "name", "") or self.shown(node).rpartition("[")[0]
+            name = self.owner(node)
             found = f"One slot per axis: {name} has {count(len(axes), 'axis', 'axes')}, and here "
             found += f"{'stands' if len(slots) == 1 else 'stand'} {count(len(slots), 'slot', 'slots')}"
-            example = f"{name}[{', '.join('ijklmnopqrstuvwxyz'[: len(axes)])}]".replace(", ", "")
+            example = f"{name}[{'ijklmnopqrstuvwxyz'[: len(axes)]}]"
             self.fail(node, found, f"write {count(len(axes), 'slot', 'slots')}, as in {example}", ShapeError)
         for slot, axis in zip(slots, axes, strict=True):
             self.uses.append(Use(slot, scope, axis, node))
             for inner in looked_up(slot):
                 self.scan(inner, scope)
+
+    def owner(self, node: Node) -> str:
+        """What stands before the brackets."""
+        if isinstance(node, Apply):
+            return (
+                f"{node.name}_{''.join(bound.letter for bound in node.bound)}(…)"
+                if node.bound
+                else self.shown(node)
+            )
+        return node.name if isinstance(node, Indexed | Target) else self.shown(node).rpartition("[")[0]
 
     def axes(self, node: Indexed) -> Sequence[Dim | None]:
         named = self.names.get(node.name)
@@ -309,14 +322,16 @@ class LetterReader(SlotReader, Generic[P]):
             return None
         function = self.functions.get(node.name)
         if function is None and node.name not in SPELLED:
-            known = ", ".join(sorted({*self.functions, *SPELLED}))
             found = f"A bracket follows the name of a function: {node.name} is none"
-            self.fail(node, found, f"put a space before the bracket to multiply, or use one of {known}")
+            near = get_close_matches(node.name, sorted({*self.functions, *SPELLED}), 3)
+            advice = "put a space before the bracket to multiply, or use a function such as "
+            self.fail(node, found, advice + ", ".join(near or ["exp"]))
         arity = function.arity if function is not None else SPELLED[node.name]
         if len(node.arguments) != arity:
             found = f"{node.name} takes {count(arity, 'argument', 'arguments')}: here "
             found += f"{'is' if len(node.arguments) == 1 else 'are'} {len(node.arguments)}"
-            self.fail(node, found, f"write {count(arity, 'argument', 'arguments')}, separated by commas")
+            advice = "write 1 argument" if arity == 1 else f"write {arity} arguments, separated by commas"
+            self.fail(node, found, advice)
         return function
 
     def is_size(self, node: Apply) -> bool:

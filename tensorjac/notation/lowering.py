@@ -55,6 +55,8 @@ from .syntax import (
     Whole,
 )
 
+LARGEST = 1000  # exponent of a number
+
 Applied = TypeVar("Applied", bound=Function, contravariant=True)
 
 
@@ -271,9 +273,6 @@ class Lowering(SizeReader[P]):
             case Name(name):
                 return self.scalar(node, name)
             case SizeOf(letter):
-                if letter not in scope:
-                    found = f"|{letter}| is the size of an index: there is no index {letter}"
-                    self.fail(node, found, "use a letter of this term")
                 return of_size(scope[letter].label.dim)
             case Unary(_, operand):
                 return build.multiply(constant(-1), self.value(operand, scope))
@@ -334,7 +333,7 @@ class Lowering(SizeReader[P]):
             values.append(of_size(size))
         for operator, operand in list(zip(("*", *node.operators), node.operands, strict=True))[start:]:
             value = self.value(operand, scope)
-            values.append(value if operator == "*" else build.power(value, -1))
+            values.append(value if operator == "*" else self.power(value, -1, operand))
         return build.multiply(*values)
 
     def raised(self, node: Power, scope: Scope) -> Sum:
@@ -342,8 +341,21 @@ class Lowering(SizeReader[P]):
         if not exponent.terms:
             return constant(1)
         if len(exponent.terms) == 1 and not exponent.terms[0].factors:
-            return self.build.power(base, exponent.terms[0].coefficient)
+            return self.power(base, exponent.terms[0].coefficient, node)
         return self.build.apply(self.needed("power", node), (base, exponent))
+
+    def power(self, base: Sum, exponent: Value, node: Node) -> Sum:
+        if not base.terms and exponent < 0:
+            self.fail(node, "Nothing is divided by 0: this is 0 everywhere", "take the division out")
+        if not -LARGEST <= exponent <= LARGEST and any(
+            term.coefficient not in (1, -1) for term in base.terms
+        ):
+            found = f"A number is raised to a power of at most {LARGEST}: this one is {exponent}"
+            self.fail(node, found, "write a smaller exponent")
+        try:
+            return self.build.power(base, exponent)
+        except OverflowError:
+            self.fail(node, "A float is at most 1.8e308: this one is larger", "write a smaller exponent")
 
     def needed(self, name: str, node: Node) -> P:
         function = self.functions.get(name)

@@ -31,8 +31,8 @@ from ..terms import (
     topological,
 )
 
-DEPTH = 5  # brackets within brackets that are still easy to read
-FACTORS = 16  # factors in one product, likewise
+DEPTH = 3  # brackets within brackets that are still easy to read
+FACTORS = 12  # factors in one product, likewise
 SMALL = 3  # a sum in brackets of that many inputs is written again rather than named
 
 # What a function of a tensor is called; of a vector or a scalar, in lowercase.

@@ -203,9 +203,9 @@ class Products:
     def term_key(
         self, term: Term, above: Sequence[Item], below: Sequence[Item], order: Mapping[Index, int]
     ) -> Key:
-        """Constants first, then terms with δ, then by the factors as they are written."""
-        if not above and not below:
-            return (0 if term.coefficient > 0 else 2,)
+        """Whole numbers first, other numbers last; terms with δ, then by the factors as they are written."""
+        if not above and not below and not term.factors:
+            return (0 if isinstance(term.coefficient, int) and term.coefficient > 0 else 2,)
         ties = sum(item.rank[0] == TIES for item in above)
         keys = [_key(item, order) for item in above]
         keys = [(-1, *key[1:]) if key[0] == TIES else key for key in keys]

@@ -76,7 +76,9 @@ def slot_node(slot: Slot, letters: Mapping[Index, str]) -> Node:
         (added if positive else taken).append((positive, node))
     rest = _monomials(constant)
     terms = [*added, *taken, *rest] if added else [*rest, *taken]
-    return signed_sum(terms)
+    node = signed_sum(terms)
+    # a name alone would be read as a letter
+    return Chain((node, Number(0)), ("+",)) if isinstance(node, Name) else node
 
 
 def axis_node(slot: Slot, axis: Dim, letters: Mapping[Index, str]) -> tuple[Node, bool]:

@@ -26,6 +26,8 @@ from .syntax import (
     Whole,
 )
 
+LARGEST = 100  # exponent in a size
+
 
 @dataclass(eq=False)
 class Letter:
@@ -75,10 +77,15 @@ class SlotReader:
         """A size that is written out, as in ``i:n``."""
         dim = self.dim(node)
         if dim is None:
-            known = ", ".join(sorted(self.sizes)) or "no names"
-            found = "A size consists of whole numbers and the names of sizes"
-            self.fail(node, found, f"use {known}")
+            found = "A size consists of whole numbers and the names of sizes: this does not"
+            self.fail(node, found, f"the known sizes are {self.known_sizes}")
+        if nonnegative(-1 - dim):
+            self.fail(node, f"A size is at least 0: this one is {dim}", "write a size of at least 0")
         return dim
+
+    @property
+    def known_sizes(self) -> str:
+        return ", ".join(sorted(self.sizes)) or "numbers only"
 
     def dim(self, node: Node, scope: Scope | None = None) -> Dim | None:
         """The size that a node stands for, if it stands for one, and one that is known by now."""
@@ -99,8 +106,9 @@ class SlotReader:
             return None if inner is None else -inner
         if isinstance(node, Power):
             base, exponent = self.dim(node.base, scope), node.exponent
-            whole = isinstance(exponent, Number) and isinstance(exponent.value, int)
-            return base**exponent.value if base is not None and whole else None  # type: ignore[attr-defined]
+            if base is None or not isinstance(exponent, Number) or exponent.value not in range(LARGEST):
+                return None
+            return base ** int(exponent.value)
         if isinstance(node, Chain):
             return self.dim_of_chain(node, scope)
         return None
@@ -131,12 +139,8 @@ class SlotReader:
             if node.name in self.sizes:
                 return Dim.of(node.name), {}
             found = f'A slot consists of letters and sizes: "{node.name}" is neither'
-            known = ", ".join(sorted(self.sizes)) or "none"
-            self.fail(node, found, f"use one letter per index; the sizes are {known}")
+            self.fail(node, found, f"use one letter per index; the known sizes are {self.known_sizes}")
         if isinstance(node, SizeOf):
-            if node.letter not in scope:
-                found = f"|{node.letter}| is the size of an index: there is no index {node.letter}"
-                self.fail(node, found, "use a letter of this term")
             dim = scope[node.letter].dim
             return None if dim is None else (dim, {})
         dim = self.dim(node, {}) if not isinstance(node, Chain) else None
@@ -147,11 +151,11 @@ class SlotReader:
             return None if inner is None else scaled(inner, Dim.of(-1))
         if isinstance(node, Chain):
             return self.linear_chain(node, scope)
-        self.fail(
-            node,
-            "A slot is a whole number times letters, and a whole number: this is none",
-            'write a slot such as "2*i + 1"',
-        )
+        self.not_linear(node)
+
+    def not_linear(self, node: Node) -> NoReturn:
+        found = "A slot is a sum of letters, times whole numbers, and a whole number: this is none"
+        self.fail(node, found, 'write a slot such as "2*i + 1"')
 
     def linear_chain(self, node: Chain, scope: Scope) -> Linear | None:
         total = self.linear(node.operands[0], scope)
@@ -168,8 +172,7 @@ class SlotReader:
             elif operator == "//" and not total[1] and not value[1] and value[0] is not ZERO:
                 total = total[0] // value[0], {}
             else:
-                found = "A slot is a whole number times letters, and a whole number"
-                self.fail(node, found, 'write a slot such as "2*i + 1"')
+                self.not_linear(node)
         return total
 
 

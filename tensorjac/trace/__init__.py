@@ -1,6 +1,18 @@
 """NumPy functions to expressions: tracing of Python functions, and the meaning of NumPy text."""
 
-from . import axes, creation, elementwise, indexing, joins, linalg, products, reductions
+from . import (
+    axes,
+    creation,
+    elementwise,
+    indexing,
+    joins,
+    linalg,
+    masks,
+    moves,
+    products,
+    reductions,
+    reshapes,
+)
 from .creation import arange, eye, full, ones, zeros
 from .operands import constant_of as constant
 from .registry import numpy_namespace
@@ -22,11 +34,14 @@ __all__ = [
     "indexing",
     "joins",
     "linalg",
+    "masks",
+    "moves",
     "numpy_namespace",
     "numpy_reader",
     "ones",
     "products",
     "reductions",
+    "reshapes",
     "trace",
     "trace_text",
     "zeros",

@@ -1,21 +1,21 @@
-"""Functions that rearrange axes: transposes, new and dropped axes, broadcasting, reshapes, diagonals."""
+"""Functions that rearrange axes: transposes, new and dropped axes, broadcasting, diagonals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from ..dims import Dim, divide
-from ..errors import ShapeError, TraceError
+from ..dims import Dim
+from ..errors import ShapeError
 from ..rewrites import contract, multiply, substitute
-from ..terms import ONE, ZERO, Index, Slot, Sum, combine, constant_slot, delta, of_factor
+from ..terms import ONE, ZERO, Index, Slot, combine, constant_slot, delta, of_factor
 from .operands import aligned, axis_number, axis_numbers, lift
 from .record import at_least, fail, require, spelled
 from .registry import implements
-from .sizes import dim_of, is_whole, product_of, size_number
-from .tracer import Tracer, described
+from .sizes import dim_of, product_of, size_number
+from .symbolic import described
+from .tracer import Tracer
 
-# Order ------------------------------------------------------------------------------------------------------------
+# Order ------------------------------------------------------------------------------------------------------
 
 
 @implements("transpose", "permute_dims")
@@ -27,7 +27,7 @@ def transpose(a: Any, axes: Any = None) -> Tracer:
     if len(order) != array.ndim:
         fail(
             ShapeError,
-            f"a transpose names every axis once: {described(array)} has {array.ndim}, and {axes} names {len(order)}",
+            f"a transpose names all axes: {described(array)} has {array.ndim}, and {axes} names {len(order)}",
             "name all axes, as in X.transpose(1, 0).",
         )
     return array.view([array.axes[k] for k in order], array.body)
@@ -81,7 +81,7 @@ def shape_of(shape: Any) -> tuple[Dim, ...]:
     return tuple(map(dim_of, shape)) if isinstance(shape, tuple | list) else (dim_of(shape),)
 
 
-# Axes of size 1, broadcasting -------------------------------------------------------------------------------------
+# Axes of size 1, broadcasting -------------------------------------------------------------------------------
 
 
 @implements("expand_dims")
@@ -103,7 +103,7 @@ def squeeze(a: Any, axis: Any = None) -> Tracer:
         if k not in ones:
             fail(
                 ShapeError,
-                f"an axis that is squeezed has size 1, and axis {k} of {described(array)} has size {array.axes[k].dim}",
+                f"only axes of size 1 are squeezed: axis {k} of {described(array)} has size {array.dims[k]}",
                 "name an axis of size 1, or take one entry, as in x[0].",
             )
     mapping: dict[Index, Slot] = {array.axes[k]: constant_slot(0) for k in dropped}
@@ -126,8 +126,8 @@ def broadcast_to(array: Any, shape: Any) -> Tracer:
         if label.dim is not dim and label.dim is not ONE:
             fail(
                 ShapeError,
-                f"{described(own)} does not broadcast to {spelled(dims)}: its axis {position} has size {label.dim}, "
-                f"not {dim}",
+                f"{described(own)} does not broadcast to {spelled(dims)}: its axis {position} has size "
+                f"{label.dim}, not {dim}",
                 "only axes of size 1 broadcast.",
             )
     axes = [
@@ -173,7 +173,7 @@ def atleast_3d(*arys: Any) -> Tracer | tuple[Tracer, ...]:
     return _each_at_least(arys, 3)
 
 
-# Diagonals --------------------------------------------------------------------------------------------------------
+# Diagonals --------------------------------------------------------------------------------------------------
 
 
 @implements("diagonal")
@@ -210,7 +210,7 @@ def smaller(first: Dim, second: Dim, what: str) -> Dim:
             return one
     fail(
         ShapeError,
-        f"{what} is as long as the smaller of {first} and {second}, and which one that is depends on the sizes",
+        f"{what} is as long as the smaller of {first} and {second}, and which that is depends on the sizes",
         "give both axes one name, or fixed sizes.",
     )
 

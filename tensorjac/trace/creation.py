@@ -1,4 +1,4 @@
-"""Arrays from nothing, of symbolic sizes: `tj.eye`, `tj.ones`, `tj.zeros`, `tj.full`, `tj.arange`; and NumPy's `ones_like`."""
+"""Arrays from nothing: `eye`, `ones`, `zeros`, `full`, `arange` of symbolic sizes; NumPy's `ones_like`."""
 
 from __future__ import annotations
 
@@ -101,12 +101,12 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
     array([0, 1, 2])
     """
     if running() is None:
-        return np.arange(start, dtype=dtype) if stop is None else np.arange(start, stop, step, dtype)
+        return np.arange(start, dtype=dtype) if stop is None else np.arange(start, stop, step, dtype)  # type: ignore[call-overload]
     if stop is None:
         start, stop = 0, start
     if not all(map(is_whole, (start, stop, step))):
         if all(isinstance(value, int | float) for value in (start, stop, step)):
-            return lift(np.arange(start, stop, step, dtype))
+            return lift(np.arange(start, stop, step, dtype))  # type: ignore[call-overload]
         fail(
             TraceError,
             "tj.arange counts in whole numbers where a size is symbolic",

@@ -1,4 +1,4 @@
-"""NumPy's and SciPy's elementwise functions, comparisons and masks."""
+"""NumPy's and SciPy's elementwise functions."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from ..errors import TraceError, UnsupportedError
-from ..primitives import PRIMITIVES
-from ..rewrites import add, apply, multiply, power
+from ..rewrites import add, multiply, power
 from ..terms import Number, Sum, constant
-from .operands import aligned, lift, literal
+from .masks import MINUS_ONE, either, equal, greater, not_for_masks
+from .operands import aligned, elementwise, lift, literal, wider
 from .record import fail
-from .registry import implements, is_double
-from .tracer import Kind, Tracer, described
+from .registry import implements
+from .tracer import Tracer
 
-MINUS_ONE = constant(-1)
-
-
-# Arithmetic -------------------------------------------------------------------------------------------------------
+# Arithmetic -------------------------------------------------------------------------------------------------
 
 
 @implements("add")
@@ -127,7 +122,7 @@ def hypotenuse(x1: Any, x2: Any) -> Tracer:
     return root(plus(squared(x1), squared(x2)))
 
 
-# Functions of one and two arguments -------------------------------------------------------------------------------
+# Functions of one and two arguments -------------------------------------------------------------------------
 
 # NumPy's name → the primitive's
 _UNARY = {

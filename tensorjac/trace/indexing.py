@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,10 +27,11 @@ from ..terms import (
     substitute_slot,
 )
 from .operands import aligned, axis_number, lift
-from .record import at_least, fail, require
+from .record import at_least, counted, fail, require, spelled
 from .registry import implements
 from .sizes import SizeNumber, dim_of, is_whole
-from .tracer import Tracer, described, renaming
+from .symbolic import described
+from .tracer import Tracer, renaming
 
 
 @implements("getitem")
@@ -76,40 +77,39 @@ def _is_lookup(item: Any) -> bool:
 
 
 def _items(array: Tracer, key: Any) -> list[Any]:
-    """One item per axis, and None for new axes: masks as positions, the ellipsis written out."""
-    items: list[Any] = []
-    for item in _tuple(key):
-        if isinstance(item, list):
-            item = np.asarray(item, dtype=None if item else int)
-        if isinstance(item, np.ndarray) and item.dtype == bool and item.ndim:
-            items.extend(_true_entries(array, item, len([i for i in items if i is not None])))
-        elif isinstance(item, np.ndarray) and item.ndim == 0 and item.dtype.kind in "iu":
-            items.append(int(item))
-        elif (
-            item is None
-            or item is Ellipsis
-            or isinstance(item, slice | np.ndarray | Tracer)
-            or is_whole(item)
-        ):
-            items.append(item)
-        else:
-            _refuse(item)
-    used = len([item for item in items if item is not None and item is not Ellipsis])
+    """One item per axis, and None for new axes: the ellipsis written out, masks as positions."""
+    items = [_item(item) for item in _tuple(key)]
+    used = sum(_covers(item) for item in items)
     if used > array.ndim:
         fail(
             ShapeError,
-            f"{described(array)} has {array.ndim} {'axis' if array.ndim == 1 else 'axes'}, and the index names {used}",
+            f"{described(array)} has {counted(array.ndim, 'axis', 'axes')}, and the index names {used}",
             "name at most one position or slice for each axis.",
         )
-    rest = [slice(None)] * (array.ndim - used)
     places = [k for k, item in enumerate(items) if item is Ellipsis]
     if len(places) > 1:
         fail(TraceError, "an index has at most one ...", "write the other axes as colons.")
     at = places[0] if places else len(items)
-    return [*items[:at], *rest, *items[at + 1 :]]
+    items[at : at + 1] = [slice(None)] * (array.ndim - used)
+    complete: list[Any] = []
+    axis = 0
+    for item in items:
+        complete.extend(_true_entries(array, item, axis) if _is_mask(item) else [item])
+        axis += _covers(item)
+    return complete
 
 
-def _refuse(item: Any) -> NoReturn:
+def _item(item: Any) -> Any:
+    """A part of an index, lists as arrays, and arrays without axes as numbers."""
+    if isinstance(item, list):
+        item = np.asarray(item) if item else np.zeros(0, int)
+    if isinstance(item, np.ndarray) and item.dtype.kind in "iu" and item.ndim == 0:
+        return int(item)
+    known = item is None or item is Ellipsis or isinstance(item, slice | Tracer) or is_whole(item)
+    if known or (isinstance(item, np.ndarray) and item.ndim and item.dtype.kind in "biu"):
+        return item
+    if isinstance(item, np.ndarray):
+        item = item[(0,) * item.ndim] if item.size else None
     fail(
         TraceError,
         f"a value of type {type(item).__name__} is no index",
@@ -117,19 +117,28 @@ def _refuse(item: Any) -> NoReturn:
     )
 
 
+def _is_mask(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.dtype == bool
+
+
+def _covers(item: Any) -> int:
+    """How many axes an item takes."""
+    return item.ndim if _is_mask(item) else int(item is not None and item is not Ellipsis)
+
+
 def _true_entries(array: Tracer, mask: np.ndarray[Any, Any], first: int) -> Sequence[np.ndarray[Any, Any]]:
     covered = array.dims[first : first + mask.ndim]
     if tuple(dim.value for dim in covered) != mask.shape:
         fail(
             ShapeError,
-            f"a mask has the shape of the axes that it picks from: it has shape {mask.shape}, and these axes of "
-            f"{described(array)} have sizes {', '.join(map(str, covered)) or 'none'}",
+            f"a mask has the shape of the axes that it picks from: it has shape {mask.shape}, and the axes "
+            f"of {described(array)} have shape {spelled(covered)}",
             "pick with a mask along axes of fixed size, or multiply by the mask.",
         )
     return mask.nonzero()
 
 
-# Numbers and slices -----------------------------------------------------------------------------------------------
+# Numbers and slices -----------------------------------------------------------------------------------------
 
 
 def _entry(item: Any, dim: Dim) -> Dim:
@@ -192,7 +201,7 @@ def _shown(bound: Any) -> str:
 
 
 def _bound(bound: Any, dim: Dim, low: Dim, high: Dim, reason: str) -> Dim:
-    """A bound counted from the front, and within the axis: as Python cuts it where that is certain, else required."""
+    """A bound counted from the front: cut to the axis where that is certain, else required to fit."""
     place = dim_of(bound)
     if at_least(-place, 1):
         place = place + dim
@@ -205,11 +214,11 @@ def _bound(bound: Any, dim: Dim, low: Dim, high: Dim, reason: str) -> Dim:
     return place
 
 
-# Arrays of positions ----------------------------------------------------------------------------------------------
+# Arrays of positions ----------------------------------------------------------------------------------------
 
 
 class Lookup(NamedTuple):
-    """Positions to be read along an axis: affine in the indices of an array of them, or the entries of one."""
+    """Positions to be read along an axis: affine in the indices of an array, or the entries of one."""
 
     label: Index
     axes: tuple[Index, ...]
@@ -230,8 +239,6 @@ def _lookup(item: Any, label: Index) -> Lookup:
         return Lookup(label, item.axes, slot, Sum())
     if is_whole(item):
         return Lookup(label, (), constant_slot(_entry(item, label.dim)), Sum())
-    if item.dtype.kind not in "iu":
-        _refuse(item.ravel()[0] if item.size else 0.5)
     axes = tuple(Index.fresh(Dim.of(size)) for size in item.shape)
     if not item.size:
         return Lookup(label, axes, constant_slot(0), Sum())

@@ -1,26 +1,25 @@
-"""Functions that move entries along axes: joining, splitting, shifting, padding, repeating, triangles, windows."""
+"""Joining arrays, and splitting them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..dims import Dim, positive
-from ..errors import ShapeError, TraceError, UnsupportedError
-from ..rewrites import add, contract, multiply, substitute
-from ..terms import ONE, ZERO, Index, Slot, Sum, combine, constant_slot, delta, of_factor, zero_of
-from .axes import atleast_1d, atleast_2d, atleast_3d, ravel, swapaxes, transpose
-from .elementwise import minus, plus, same, wider
-from .operands import axis_number, axis_numbers, is_number, lift
-from .record import at_least, fail, known, require
+from ..dims import Dim
+from ..errors import ShapeError, TraceError
+from ..rewrites import add, contract, multiply
+from ..terms import ONE, ZERO, Index, Sum, combine, constant_slot, delta, of_factor
+from .axes import atleast_1d, atleast_2d, atleast_3d
+from .elementwise import same
+from .operands import axis_number, lift, wider
+from .record import fail, require
 from .registry import implements
-from .sizes import dim_of, is_whole, size_number
-from .tracer import Tracer, described
-
-Arrays = Sequence[Any]
+from .reshapes import ravel
+from .sizes import is_whole, size_number
+from .symbolic import described
+from .tracer import Tracer
 
 
 def _each(arrays: Any, what: str) -> list[Tracer]:
@@ -31,7 +30,7 @@ def _each(arrays: Any, what: str) -> list[Tracer]:
     return found
 
 
-# Joining ----------------------------------------------------------------------------------------------------------
+# Joining ----------------------------------------------------------------------------------------------------
 
 
 @implements("concatenate", "concat")
@@ -150,7 +149,7 @@ def _block(arrays: Any, depth: int, rank: int) -> Tracer:
     return concatenate([_block(each, depth - 1, rank) for each in arrays], -depth)
 
 
-# Splitting --------------------------------------------------------------------------------------------------------
+# Splitting --------------------------------------------------------------------------------------------------
 
 
 def along_axis(array: Tracer, axis: int, key: Any) -> Tracer:

@@ -19,7 +19,8 @@ from .products import matmul
 from .record import fail
 from .registry import implements
 from .sizes import size_number
-from .tracer import Tracer, described
+from .symbolic import described
+from .tracer import Tracer
 
 
 class SlogdetResult(NamedTuple):
@@ -40,8 +41,8 @@ def _matrix(value: Any, name: str, square: bool = True) -> Tracer:
     if square and array.dims[-1] is not array.dims[-2]:
         fail(
             ShapeError,
-            f"{name} takes a square matrix, and the last two axes of {described(array)} have sizes {array.dims[-2]} "
-            f"and {array.dims[-1]}",
+            f"{name} takes a square matrix, and the last two axes of {described(array)} have sizes "
+            f"{array.dims[-2]} and {array.dims[-1]}",
             "pass a matrix whose last two sizes are one.",
         )
     return array

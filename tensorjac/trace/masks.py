@@ -14,7 +14,8 @@ from ..terms import constant
 from .operands import aligned, elementwise, lift, wider
 from .record import fail
 from .registry import implements, is_double
-from .tracer import Tracer, described
+from .symbolic import described
+from .tracer import Tracer
 
 MINUS_ONE = constant(-1)
 
@@ -63,7 +64,8 @@ def opposite(x: Any) -> Tracer:
 
 @implements("logical_and")
 def both(x1: Any, x2: Any) -> Tracer:
-    return times(mask(x1), mask(x2))
+    axes, bodies = aligned(mask(x1), mask(x2))
+    return Tracer(axes, multiply(*bodies), "b")
 
 
 @implements("logical_or")
@@ -112,7 +114,7 @@ def bitwise_xor(x1: Any, x2: Any) -> Tracer:
     return _of_masks("^", one_of)(x1, x2)
 
 
-def not_for_masks(sign: str, advice: str) -> None:
+def not_for_masks(sign: str, advice: str) -> NoReturn:
     fail(TraceError, f"NumPy has no {sign} for masks, arrays of True and False", advice)
 
 
@@ -121,8 +123,8 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Tracer:
     if x is None or y is None:
         fail(
             TraceError,
-            "np.where with a condition alone gives as many positions as there are True entries, which is not known "
-            "while tracing",
+            "np.where with a condition alone gives as many positions as there are True entries, and how many "
+            "these are is not known while tracing",
             "write np.where(condition, x, y).",
         )
     chosen, other = lift(x), lift(y)
@@ -162,5 +164,5 @@ def as_type(x: Any, dtype: Any, /, *, copy: bool = True) -> Tracer:
     fail(
         UnsupportedError,
         f"there is no rule for a conversion to {wanted}",
-        "leave it out: a Function calculates in the precision of its arguments. Masks become numbers by * 1.0.",
+        "leave it out: a Function calculates in the precision of its arguments.",
     )

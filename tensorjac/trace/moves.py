@@ -1,14 +1,13 @@
-"""Functions that move entries along axes: flips, shifts, padding, repeats, triangles, windows, convolutions."""
+"""Functions that move entries along axes: flips, shifts, pads, repeats, triangles, windows, convolutions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ..dims import Dim, positive
 from ..errors import ShapeError, TraceError, UnsupportedError
 from ..rewrites import contract, multiply, substitute
-from ..terms import ONE, ZERO, Index, Slot, Sum, combine, constant_slot, delta, of_factor, zero_of
+from ..terms import ONE, ZERO, Index, Slot, Sum, combine, delta, of_factor, zero_of
 from .axes import swapaxes, transpose
 from .elementwise import minus, plus, same
 from .joins import along_axis, concatenate, placed, stack
@@ -17,9 +16,10 @@ from .record import at_least, fail, known, require
 from .registry import implements
 from .reshapes import ravel
 from .sizes import dim_of, is_whole, size_number
-from .tracer import Tracer, described
+from .symbolic import described
+from .tracer import Tracer
 
-# Shifting ---------------------------------------------------------------------------------------------------------
+# Shifting ---------------------------------------------------------------------------------------------------
 
 
 @implements("flip")
@@ -160,7 +160,7 @@ def tile(A: Any, reps: Any) -> Tracer:
     return array.copy()  # type: ignore[no-any-return]
 
 
-# Triangles --------------------------------------------------------------------------------------------------------
+# Triangles --------------------------------------------------------------------------------------------------
 
 
 def triangle(rows: Index, columns: Index, shift: Dim) -> Sum:
@@ -201,7 +201,7 @@ def _matrix(value: Any, name: str) -> Tracer:
     return array
 
 
-# Windows ----------------------------------------------------------------------------------------------------------
+# Windows ----------------------------------------------------------------------------------------------------
 
 
 @implements("lib.stride_tricks.sliding_window_view", "sliding_window_view")

@@ -1,4 +1,4 @@
-"""Operands of traced calculations: numbers, sizes and arrays as constants; how axes are numbered and broadcast."""
+"""Operands: numbers, sizes and arrays as constants; how axes are numbered, and how they broadcast."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import numpy as np
 
 from ..dims import Dim
 from ..errors import ShapeError, TraceError
+from ..primitives import PRIMITIVES
+from ..rewrites import apply
 from ..terms import ONE, Constant, Index, Input, Number, Sum, constant, of_factor, of_size
-from .record import fail, running
+from .record import counted, fail, running
 from .sizes import SizeNumber
-from .tracer import Kind, Memory, Tracer, described
+from .symbolic import described
+from .tracer import Kind, Memory, Tracer
 
 
 def is_number(value: object) -> bool:
@@ -118,7 +121,7 @@ def literal(tracer: Tracer) -> Number | None:
     return None if term.factors or term.summed else term.coefficient
 
 
-# Axes -------------------------------------------------------------------------------------------------------------
+# Axes -------------------------------------------------------------------------------------------------------
 
 
 def aligned(*arrays: Tracer) -> tuple[tuple[Index, ...], list[Sum]]:
@@ -141,8 +144,8 @@ def _joined(
             first = arrays[list(labels).index(wide[0])]
             fail(
                 ShapeError,
-                f"these shapes do not broadcast: axis {position} has size {wide[0].dim} in {described(first)} and "
-                f"size {label.dim} in {described(array)}",
+                f"these shapes do not broadcast: axis {position} has size {wide[0].dim} in "
+                f"{described(first)} and size {label.dim} in {described(array)}",
                 "make the two sizes one name, or give one of the axes size 1: x[:, None], keepdims=True.",
             )
     free = [label for label in wide if label not in taken]
@@ -164,7 +167,7 @@ def axis_number(axis: Any, rank: int) -> int:
     if not -rank <= number < rank:
         fail(
             ShapeError,
-            f"axis {number} is out of range for an array with {rank} {'axis' if rank == 1 else 'axes'}",
+            f"axis {number} is out of range for an array with {counted(rank, 'axis', 'axes')}",
             f"pass an axis from {-rank} to {rank - 1}." if rank else "leave the axis out: there is none.",
         )
     return number % rank

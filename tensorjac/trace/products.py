@@ -9,13 +9,14 @@ from ..dims import Dim
 from ..errors import NotationError, ShapeError, UnsupportedError
 from ..rewrites import contract, multiply, substitute
 from ..terms import ONE, Index, Slot, constant_slot
-from .axes import merged, ravel
-from .elementwise import times, wider
-from .operands import axis_number, axis_numbers, lift
-from .record import fail
+from .elementwise import times
+from .operands import axis_number, axis_numbers, lift, wider
+from .record import counted, fail
 from .registry import implements
+from .reshapes import merged, ravel
 from .sizes import is_whole
-from .tracer import Tracer, described
+from .symbolic import described
+from .tracer import Tracer
 
 Letters = Sequence[Hashable]
 ADVICE = (
@@ -78,8 +79,8 @@ def _letter_sizes(
             owner, place = owners[letter]
             fail(
                 ShapeError,
-                f"these shapes do not fit: axis {place} of {described(owner)} has size {known}, and axis {position} "
-                f"of {described(array)} has size {axis.dim}",
+                f"these shapes do not fit: axis {place} of {described(owner)} has size {known}, and axis "
+                f"{position} of {described(array)} has size {axis.dim}",
                 ADVICE,
             )
     return dims
@@ -89,8 +90,8 @@ def _with_axes(array: Tracer, name: str, least: int = 1) -> Tracer:
     if array.ndim < least:
         fail(
             ShapeError,
-            f"{name} takes arrays with at least {least} {'axis' if least == 1 else 'axes'}, and {described(array)} "
-            f"has {array.ndim}",
+            f"{name} takes arrays with at least {counted(least, 'axis', 'axes')}, and {described(array)} has "
+            f"{array.ndim}",
             "multiply by a scalar with *." if array.ndim == 0 else "add an axis, as in x[:, None].",
         )
     return array
@@ -185,8 +186,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tracer:
         if not 0 <= count <= min(left.ndim, right.ndim):
             fail(
                 ShapeError,
-                f"np.tensordot sums over {count} axes, and {described(left)} and {described(right)} have {left.ndim} "
-                f"and {right.ndim}",
+                f"np.tensordot sums over {count} axes, and {described(left)} and {described(right)} have "
+                f"{left.ndim} and {right.ndim}",
                 "pass axes= with a smaller number, or two lists.",
             )
         return _tensordot(left, range(left.ndim - count, left.ndim), right, range(count))
@@ -195,7 +196,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tracer:
     if len(numbers[0]) != len(numbers[1]):
         fail(
             ShapeError,
-            f"np.tensordot sums over pairs of axes, and axes={axes} names {len(numbers[0])} and {len(numbers[1])}",
+            f"np.tensordot sums over pairs of axes, and {axes} names {len(numbers[0])} and {len(numbers[1])}",
             "pass two lists of one length.",
         )
     return _tensordot(left, numbers[0], right, numbers[1])
@@ -231,7 +232,7 @@ def kron(a: Any, b: Any) -> Tracer:
     return Tracer(axes, body, product.kind)
 
 
-# einsum -----------------------------------------------------------------------------------------------------------
+# einsum -----------------------------------------------------------------------------------------------------
 
 
 @implements("einsum")

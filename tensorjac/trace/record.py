@@ -1,4 +1,4 @@
-"""What a running trace has noted, and the errors that point at the line of the traced code that caused them."""
+"""What a running trace has noted, and errors that point at the line of the traced code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Record:
         self._labels: dict[tuple[int, Dim], Index] = {}
 
     def label(self, position: int, dim: Dim) -> Index:
-        """The index for an axis, counted from the last: arrays that broadcast share them, and need no renaming."""
+        """The index of an axis, counted from the last: arrays that broadcast share it, with no renaming."""
         found = self._labels.get((position, dim))
         if found is None:
             found = self._labels[position, dim] = Index.fresh(dim)
@@ -71,7 +71,7 @@ def reading(span: tuple[int, int]) -> Iterator[None]:
     record.span = before
 
 
-# Facts about sizes ------------------------------------------------------------------------------------------------
+# Facts about sizes ------------------------------------------------------------------------------------------
 
 
 def known() -> tuple[Requirement, ...]:
@@ -86,7 +86,7 @@ def at_least(dim: Dim, least: int = 0) -> bool:
 
 
 def require(dim: Dim, relation: Literal[">=", "=="], reason: str, advice: str) -> None:
-    """Note that ``dim >= 0`` or ``dim == 0`` must hold; fail if it never can, do nothing if it always does."""
+    """Note that ``dim >= 0`` or ``dim == 0`` must hold; fail if it never can, skip it if it always does."""
     holds = at_least(dim) and (relation == ">=" or at_least(-dim))
     if holds:
         return
@@ -99,7 +99,7 @@ def require(dim: Dim, relation: Literal[">=", "=="], reason: str, advice: str) -
     record.proofs.enter_context(assuming([requirement]))
 
 
-# Errors -----------------------------------------------------------------------------------------------------------
+# Errors -----------------------------------------------------------------------------------------------------
 
 
 def fail(kind: type[TensorjacError], rule: str, advice: str) -> NoReturn:
@@ -172,3 +172,8 @@ def _columns(frame: FrameType) -> tuple[int, int, int | None]:
 def spelled(shape: tuple[object, ...]) -> str:
     """A shape as a person writes it: (b, 3), (n,), ()."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def counted(number: int, one: str, several: str) -> str:
+    """1 axis, 2 axes."""
+    return f"{number} {one if number == 1 else several}"

@@ -13,8 +13,8 @@ from ..errors import TraceError, UnsupportedError
 from ..primitives import PRIMITIVES
 from ..rewrites import add, apply, contract, multiply, power, substitute
 from ..terms import ONE, Index, Sum, combine, constant, of_factor, of_size, zero_of
-from .elementwise import elementwise, minus, over, plus, raised, root, times, wider
-from .operands import axis_number, axis_numbers, is_number, lift
+from .elementwise import minus, over, plus, raised, root, times
+from .operands import axis_number, axis_numbers, elementwise, is_number, lift, wider
 from .record import fail
 from .registry import implements
 from .sizes import dim_of, is_whole, product_of
@@ -157,7 +157,7 @@ def cumulative_sum(a: Any, axis: Any = None) -> Tracer:
     return Tracer(array.axes, contract(body, [summed, distance]), wider(array.kind, "i"))
 
 
-# Norms ------------------------------------------------------------------------------------------------------------
+# Norms ------------------------------------------------------------------------------------------------------
 
 
 @implements("linalg.norm")

@@ -1,4 +1,4 @@
-"""The table of NumPy functions that work on traced arrays, by dotted name: "exp", "linalg.inv", "special.expit"."""
+"""The table of functions that work on traced arrays, by dotted name: "exp", "linalg.inv", "special.expit"."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def _refuse(name: str, keyword: str) -> NoReturn:
         fail(
             TraceError,
             f"out= of {spelled_name(name)} writes into an array, and while tracing nothing is written into",
-            "take the result as a new array: y = y + x, not np.add(y, x, out=y), nor y += x where y is an array "
-            "of numbers.",
+            "take the result as a new array: y = y + x, not np.add(y, x, out=y), nor y += x where y is an "
+            "array of numbers.",
         )
     instead = ", such as np.where(mask, x, 0).sum()" if keyword == "where" else ""
     fail(

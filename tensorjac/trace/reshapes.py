@@ -13,7 +13,8 @@ from .operands import lift
 from .record import fail, require, spelled
 from .registry import implements
 from .sizes import dim_of, is_whole, product_of
-from .tracer import Tracer, described
+from .symbolic import described
+from .tracer import Tracer
 
 
 @implements("reshape")
@@ -37,7 +38,7 @@ def ravel(a: Any, order: str = "C") -> Tracer:
 def _filled(array: Tracer, sizes: Sequence[Any]) -> tuple[Dim, ...]:
     """The new sizes, with the one that is written as -1; the product must be the old one."""
     total = product_of(array.dims)
-    advice = "the sizes of the new shape multiply to the same number as those of the old one; one of them may be -1."
+    advice = "the new sizes multiply to the same number as the old ones; one of them may be -1."
     wanted = spelled(tuple(sizes))
     unknown = [k for k, size in enumerate(sizes) if is_whole(size) and dim_of(size).value == -1]
     dims = [dim_of(size) for size in sizes]
@@ -134,7 +135,7 @@ def merged(body: Sum, groups: Sequence[Sequence[Index]]) -> tuple[Sum, list[Inde
 def _flattened(
     body: Sum, slots: dict[Index, Slot], old: Sequence[Index], axes: list[Index]
 ) -> tuple[Sum, list[Index]]:
-    """The expression read at the same place in row-major order, where the two shapes have no digits in common."""
+    """The expression read at the same row-major position, where the two shapes have no digits in common."""
     if len(old) == 1:
         return substitute(body, {**slots, old[0]: place_value(axes)}), axes
     tie = of_factor(delta(place_value(axes), place_value(old)))

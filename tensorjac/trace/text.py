@@ -1,4 +1,4 @@
-"""NumPy text on traced arrays: what the names, operators and calls of a parsed text mean. Python runs none of it."""
+"""NumPy text: what the names, operators and calls of a parsed text mean. Python runs none of it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _MODULES = {
 }
 
 
-# A text as a whole ------------------------------------------------------------------------------------------------
+# A text as a whole ------------------------------------------------------------------------------------------
 
 
 def trace_text(
@@ -156,7 +156,7 @@ def _walk(node: Node) -> Iterator[Node]:
         yield from _walk(child)
 
 
-# Inside index notation --------------------------------------------------------------------------------------------
+# Inside index notation --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def numpy_reader(text: str, tensors: Mapping[str, Tensor]) -> Callable[[Node], E
     return read
 
 
-# Nodes ------------------------------------------------------------------------------------------------------------
+# Nodes ------------------------------------------------------------------------------------------------------
 
 
 def evaluate_numpy(node: Node, env: Mapping[str, Any]) -> Any:
@@ -274,7 +274,7 @@ def _kind(value: Any) -> str:
     return "a function" if callable(value) else f"a {type(value).__name__}"
 
 
-# Names ------------------------------------------------------------------------------------------------------------
+# Names ------------------------------------------------------------------------------------------------------
 
 
 def _named(name: str, node: Node, env: Mapping[str, Any]) -> Any:

@@ -9,22 +9,12 @@ from weakref import ref
 
 import numpy as np
 
-from ..dims import Dim
 from ..errors import ShapeError, TraceError
 from ..rewrites import substitute
-from ..terms import (
-    ONE,
-    Constant,
-    Index,
-    Input,
-    Slot,
-    Sum,
-    constant_slot,
-    topological,
-)
-from .record import Record, demanded, fail, running, spelled, user_frame
+from ..terms import ONE, Index, Slot, Sum, constant_slot
+from .record import Record, fail, running, spelled, user_frame
 from .registry import call, numpy_namespace, spelled_name, ufunc_name, unsupported
-from .sizes import WAYS_OUT, SizeNumber, product_of, size_number
+from .symbolic import Symbolic, described
 
 Kind = Literal["b", "i", "f"]  # masks, whole numbers, and everything else
 
@@ -44,17 +34,15 @@ class Memory:
         self.changed = ""
 
 
-class Tracer:
+class Tracer(Symbolic):
     """An array whose entries are not known: named axes and an expression over them.
 
-    An axis whose index the expression does not mention is a broadcast one. ``memory`` is that of the array of which
-    this one is a view.
+    An axis whose index the expression does not mention is a broadcast one. ``memory`` is that of the array
+    that this one is a view of.
     """
 
-    __slots__ = ("__weakref__", "_memory", "_seen", "_writable", "axes", "body", "kind")
+    __slots__ = ("__weakref__", "_memory", "_seen", "_writable", "kind")
 
-    axes: tuple[Index, ...]
-    body: Sum
     kind: Kind
 
     def __init__(
@@ -77,6 +65,7 @@ class Tracer:
 
     def view(self, axes: Sequence[Index], body: Sum, writable: bool = True) -> Tracer:
         """Another array with the same memory."""
+        self.current()
         return Tracer(axes, body, self.kind, self._memory, writable and self._writable)
 
     def current(self) -> Tracer:
@@ -105,22 +94,6 @@ class Tracer:
         return f"Tracer(shape={spelled(self.shape)})"
 
     # Attributes
-
-    @property
-    def dims(self) -> tuple[Dim, ...]:
-        return tuple(axis.dim for axis in self.axes)
-
-    @property
-    def shape(self) -> tuple[int | SizeNumber, ...]:
-        return tuple(size_number(axis.dim) for axis in self.axes)
-
-    @property
-    def ndim(self) -> int:
-        return len(self.axes)
-
-    @property
-    def size(self) -> int | SizeNumber:
-        return size_number(product_of(self.dims))
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -154,7 +127,7 @@ class Tracer:
         if method == "accumulate" and name == "add":
             return call("cumsum", *inputs, **{"axis": 0, **kwargs} if len(inputs) < 2 else kwargs)
         if method == "outer" and name in numpy_namespace:
-            left, right = (lift(value) for value in inputs)
+            left, right = (call("positive", value) for value in inputs)
             return call(name, left[(..., *[None] * right.ndim)], right, **kwargs)
         unsupported(f"{spelled_name(name)}.{method}", name)
 
@@ -168,97 +141,6 @@ class Tracer:
         module = function.__module__.removeprefix("numpy").removeprefix(".")
         name = function.__name__
         return call(f"{module}.{name}" if module in _MODULES else name, *args, **kwargs)
-
-    # What would need the entries themselves
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
-        demanded(
-            f"the entries of {described(self)} are not known while tracing, and NumPy asks for them",
-            "leave out np.asarray and np.array: traced arrays go into NumPy functions as they are; np.stack joins "
-            "several into one.",
-        )
-
-    def __bool__(self) -> bool:
-        self._known("a truth value")
-        demanded(
-            f"control flow cannot depend on {described(self)}: its entries are not known while tracing",
-            "write np.where(condition, x, y), np.maximum or np.minimum instead of if, while, and, or, not, min, max; "
-            "& | ~ combine masks.",
-        )
-
-    def __float__(self) -> float:
-        self._scalar("float()", "leave float() out: a traced scalar can be calculated with as it is.")
-
-    def __int__(self) -> int:
-        self._scalar(
-            "int()", "leave int() out, or calculate with sizes such as X.shape[0], which stay whole."
-        )
-
-    def __index__(self) -> int:
-        self._scalar(
-            "a whole number",
-            "index with numbers, sizes, slices, or arrays of numbers from outside the function.",
-        )
-
-    def __complex__(self) -> complex:
-        self._scalar("complex()", "leave complex() out: functions are traced over the real numbers.")
-
-    def item(self, *args: Any) -> NoReturn:
-        self._scalar(".item()", "leave .item() out: a traced scalar can be calculated with as it is.")
-
-    def tolist(self) -> NoReturn:
-        self._scalar(".tolist()", "calculate with the array as a whole.")
-
-    def _known(self, asked: str) -> None:
-        """Fail with what concerns sizes, if this is calculated from them alone."""
-        parts = topological(self.body.tensors)
-        if not self.axes and not any(isinstance(part, Input | Constant) for part in parts):
-            demanded(
-                f"a number calculated from symbolic sizes is not known while tracing, and {asked} is demanded of it",
-                WAYS_OUT,
-            )
-
-    def _scalar(self, asked: str, advice: str) -> NoReturn:
-        self._known(asked)
-        demanded(f"{asked} asks for the value of {described(self)}, which is not known while tracing", advice)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        fail(
-            TraceError,
-            f"entries of {described(self)} are assigned, and while tracing arrays do not change",
-            "build the array from its parts with np.where(mask, new, old), np.concatenate, np.stack or np.pad.",
-        )
-
-    def __delitem__(self, key: Any) -> NoReturn:
-        raise ValueError("cannot delete array elements")
-
-    def __contains__(self, value: object) -> bool:
-        demanded(
-            f"whether a value is in {described(self)} is not known while tracing",
-            "compare with ==, which gives a mask.",
-        )
-
-    def __len__(self) -> int:
-        if not self.axes:
-            raise TypeError("len() of unsized object")
-        size = size_number(self.axes[0].dim)
-        if isinstance(size, int):
-            return size
-        demanded(
-            f"len() has to give a number, and the size {size} of {described(self)} is symbolic",
-            "use X.shape[0] instead of len(X), or trace with a fixed size.",
-        )
-
-    def __iter__(self) -> Any:
-        if not self.axes:
-            raise TypeError("iteration over a 0-d array")
-        size = size_number(self.axes[0].dim)
-        if isinstance(size, int):
-            return (self[k] for k in range(size))
-        demanded(
-            f"a loop over {described(self)} would take {size} steps, a number that is not known while tracing",
-            "calculate with the array as a whole (sums, products, X.T instead of zip(*X)), or trace with a fixed size.",
-        )
 
     # Operators
 
@@ -307,33 +189,24 @@ _MODULES = ("linalg", "lib.stride_tricks")
 _REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 
 # Methods that are functions of the same name.
-_METHODS = tuple(
-    "sum mean max min prod var std cumsum clip dot trace diagonal swapaxes squeeze ravel repeat take".split()
+_REDUCING = ("sum", "mean", "max", "min", "prod", "var", "std", "trace")
+_MOVING = ("diagonal", "swapaxes", "squeeze", "ravel", "repeat", "take")
+_METHODS = (*_REDUCING, *_MOVING, "cumsum", "clip", "dot")
+# The operator methods of Python, and the function that each stands for.
+_BINARY = (
+    *(("add", "add"), ("sub", "subtract"), ("mul", "multiply"), ("truediv", "divide"), ("pow", "power")),
+    *(("matmul", "matmul"), ("and", "bitwise_and"), ("or", "bitwise_or"), ("xor", "bitwise_xor")),
+    *(
+        ("floordiv", "floor_divide"),
+        ("mod", "remainder"),
+        ("lshift", "left_shift"),
+        ("rshift", "right_shift"),
+    ),
 )
-_BINARY = {
-    "add": "add",
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "divide",
-    "floordiv": "floor_divide",
-    "mod": "remainder",
-    "divmod": "divmod",
-    "pow": "power",
-    "matmul": "matmul",
-    "and": "bitwise_and",
-    "or": "bitwise_or",
-    "xor": "bitwise_xor",
-    "lshift": "left_shift",
-    "rshift": "right_shift",
-}
-_COMPARISONS = {
-    "eq": "equal",
-    "ne": "not_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
-}
+_COMPARISONS = (
+    *(("eq", "equal"), ("ne", "not_equal"), ("lt", "less"), ("le", "less_equal")),
+    *(("gt", "greater"), ("ge", "greater_equal")),
+)
 
 
 def _bare(values: tuple[Any, ...]) -> Any:
@@ -364,12 +237,11 @@ def _in_place(name: str) -> Callable[..., Any]:
 
 for _name in _METHODS:
     setattr(Tracer, _name, _method(_name))
-for _name, _function in _BINARY.items():
+for _name, _function in _BINARY:
     setattr(Tracer, f"__{_name}__", _method(_function))
     setattr(Tracer, f"__r{_name}__", _swapped(_function))
-    if _name != "divmod":
-        setattr(Tracer, f"__i{_name}__", _in_place(_function))
-for _name, _function in _COMPARISONS.items():
+    setattr(Tracer, f"__i{_name}__", _in_place(_function))
+for _name, _function in _COMPARISONS:
     setattr(Tracer, f"__{_name}__", _method(_function))
 
 # What may stand behind a dot in a text.
@@ -392,7 +264,7 @@ ATTRIBUTES = frozenset(
 )
 
 
-# In place ---------------------------------------------------------------------------------------------------------
+# In place ---------------------------------------------------------------------------------------------------
 
 
 def changed_in_place(target: Tracer, result: Tracer) -> Tracer:
@@ -422,8 +294,8 @@ def changed_in_place(target: Tracer, result: Tracer) -> Tracer:
     if result.dims != target.dims:
         fail(
             ShapeError,
-            f"in place, the result has the shape of the left side: that is {spelled(target.shape)}, and the result "
-            f"has shape {spelled(result.shape)}",
+            f"in place, the result has the shape of the left side, {spelled(target.shape)}, and here it has "
+            f"shape {spelled(result.shape)}",
             "write y = y + x instead of y += x.",
         )
     if "bif".index(result.kind) > "bif".index(target.kind):
@@ -445,17 +317,6 @@ def _line() -> str:
     if frame is None:
         return ""
     return f" on line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}"
-
-
-def described(tracer: Tracer) -> str:
-    """How a message names an array: "X of shape (b, m)"."""
-    name = "an array" if tracer.axes else "a scalar"
-    terms = tracer.body.terms
-    if len(terms) == 1 and len(terms[0].factors) == 1:
-        (factor,) = terms[0].factors
-        if isinstance(factor.tensor, Input) and factor.slots == tracer.axes and factor.power == 1:
-            name = factor.tensor.name
-    return f"{name} of shape {spelled(tracer.shape)}" if tracer.axes else name
 
 
 def renaming(own: Sequence[Index], target: Sequence[Index]) -> dict[Index, Slot]:

@@ -27,8 +27,8 @@ Output = tuple[tuple[Index, ...], Sum]
 class Traced:
     """The inputs and outputs of a function as expressions.
 
-    Each output is its axes and an expression over them; ``constants`` are the arrays that the function captured,
-    ``requirements`` the facts about sizes that it relies on.
+    Each output is its axes and an expression over them; ``constants`` are the arrays that the function
+    captured, ``requirements`` the facts about sizes that it relies on.
     """
 
     inputs: dict[str, tuple[Dim, ...]]
@@ -86,13 +86,13 @@ def check_names(shapes: Mapping[str, tuple[Dim, ...]]) -> None:
                     text = f"{owner}: {' '.join(map(str, other))}"
                     start = len(owner) + 2 + sum(len(str(each)) + 1 for each in other[:axis])
                     raise ShapeError(
-                        f"a scalar and a size have different names, and {name} is a scalar argument and a size of "
-                        f"{owner} (axis {axis}):\n{caret(text, start, start + len(str(dim)))}\n"
+                        f"a scalar and a size have different names, and {name} is a scalar argument and "
+                        f"a size of {owner} (axis {axis}):\n{caret(text, start, start + len(str(dim)))}\n"
                         f"rename one of the two."
                     )
 
 
-# Parameters -------------------------------------------------------------------------------------------------------
+# Parameters -------------------------------------------------------------------------------------------------
 
 
 def _parameters(
@@ -126,7 +126,8 @@ def _mismatch(
     near = [match for name in extra for match in get_close_matches(name, missing, 1, 0.6)]
     call = f"{_name(fun)}({', '.join(p.name for p in named)})"
     advice = f"did you mean {near[0]}?" if near else "give a shape to each parameter by its own name."
-    return f"each parameter of the function gets a shape: {' and '.join(faults)}:\n{caret(call, 0, len(call))}\n{advice}"
+    rule = f"each parameter of the function gets a shape: {' and '.join(faults)}"
+    return f"{rule}:\n{caret(call, 0, len(call))}\n{advice}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -157,7 +158,7 @@ def _reveal(error: TypeError, record: Record) -> None:
         raise said from None
 
 
-# Outputs ----------------------------------------------------------------------------------------------------------
+# Outputs ----------------------------------------------------------------------------------------------------
 
 
 def named_outputs(result: Any, where: str) -> tuple[dict[str, Any], Nesting]:
@@ -184,7 +185,11 @@ def named_outputs(result: Any, where: str) -> tuple[dict[str, Any], Nesting]:
             part = "" if result is value else f" as {name}"
             raise TraceError(
                 f"a traced function returns arrays, not {what}{part} (in what {where} returns).\n"
-                f"{'is a return missing?' if value is None else 'return an array, or a tuple, list or dict of arrays.'}"
+                + (
+                    "is a return missing?"
+                    if value is None
+                    else "return an array, or a tuple, list or dict of them."
+                )
             )
     return values, "dict" if isinstance(result, dict) else "tuple" if isinstance(
         result, tuple | list
