@@ -10,6 +10,7 @@ from .errors import (
 )
 from .function import Function, Jacobian
 from .reading import parse, trace
+from .trace import arange, eye, full, ones, zeros
 
 __all__ = [
     "DerivationError",
@@ -20,8 +21,13 @@ __all__ = [
     "TensorjacError",
     "TraceError",
     "UnsupportedError",
+    "arange",
+    "eye",
+    "full",
+    "ones",
     "parse",
     "trace",
+    "zeros",
 ]
 
 __version__ = "0.1.0"

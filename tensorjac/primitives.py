@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .dims import Dim
+from .interop import special
 from .terms import Index, Sum
 
 Array = Any
@@ -106,8 +107,6 @@ def _xlogy(x: Array, y: Array) -> Array:
 
 
 def _erf(x: Array) -> Array:
-    from .interop import special
-
     return special().erf(x)
 
 

@@ -16,13 +16,13 @@ FLOORS = (
     ("errors", "dims"),
     ("terms",),
     ("notation",),
-    ("primitives", "rewrites"),
-    ("calculus", "trace"),
-    ("interop", "plan", "emit", "latex"),
-    ("function", "explain"),
+    ("interop", "primitives", "rewrites"),
+    ("normal", "calculus", "trace"),
+    ("arrays", "plan", "emit", "einsum", "matrix", "latex"),
+    ("explain", "function", "reading"),
     ("transforms", "check", "compare", "layers"),
     ("cli",),
-    ("__init__",),
+    ("__init__", "__main__"),
 )
 RANK = {name: rank for rank, name in enumerate(name for floor in FLOORS for name in floor)}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+import math
 import re
 
 import numpy as np
@@ -12,7 +14,7 @@ from evaluate import evaluate
 from oracles import draw
 from tensorjac.trace import creation as tj
 from tensorjac.dims import bind_sizes, parse_shape
-from tensorjac.errors import NotationError
+from tensorjac.errors import TensorjacError
 from tensorjac.notation import parse_numpy
 from tensorjac.trace import trace, trace_text
 
@@ -24,7 +26,7 @@ SHAPES = {
 }
 DOMAINS = {"w": "positive", "a": "positive", "I": "invertible", "g": "positive", "U": "any"}
 FIXED = np.array([[1.0, -2.0, 0.5, 3.0], [0.25, 4.0, -1.0, 2.0], [1.5, 0.0, 2.5, -0.5]])
-NAMESPACE = {"np": np, "tj": tj, "special": special, "FIXED": FIXED, "ROWS": np.array([2, 0, 2, 1])}
+NAMESPACE = {"np": np, "tj": tj, "math": math, "special": special, "FIXED": FIXED, "ROWS": np.array([2, 0, 2, 1])}
 NAMESPACE |= {"NEGATIVE": np.array([-1, 0, 1]), "PICK": np.array([True, False, True]), "GRID": np.array([[0, 2], [1, 1]])}
 
 EXPRESSIONS = """
@@ -149,8 +151,10 @@ def test_expression(text):
     assert_same(trace(eval(source, NAMESPACE), shapes), arrays, expected)
 
 
-NOT_IN_TEXT = re.compile(r"\*[A-Z]|\*X|%|\^|np\.(u?int|float|array|bool|True|prod\(X)|dtype=|astype|FIXED|ROWS|NEGATIVE|PICK|GRID|\.reduce|"
-    r"\.accumulate|\.outer\(|list\(|shape=|lib\.|np\.(ndim|size|shape)\(|np\.zeros\(\(2")
+NOT_IN_TEXT = re.compile(
+    r"\*[A-Z]|%|\^|np\.(u?int|float|array|bool|True|prod\(X)|dtype=|astype|FIXED|ROWS|NEGATIVE|PICK|GRID"
+    r"|\.reduce|\.accumulate|\.outer\(|list\(|shape=|lib\.|np\.(ndim|size|shape)\(|np\.zeros\(\(2"
+)
 
 
 @pytest.mark.parametrize("text", [text for text in EXPRESSIONS if not NOT_IN_TEXT.search(text)])
@@ -160,3 +164,28 @@ def test_text(text):
     shapes, arrays = inputs(names)
     expected = eval(f"lambda {', '.join(names)}: {text}", {**NAMESPACE, "tj": OutsideATrace})(**arrays)
     assert_same(trace_text(parse_numpy(text), text, shapes), arrays, expected)
+
+
+# What is refused ------------------------------------------------------------------------------------------
+
+
+def function(body, names):
+    """A function with this body; its last line is returned if it is an expression."""
+    lines = body.splitlines()
+    if not re.match(r"\s|return|raise|pass|del ", lines[-1]):
+        lines[-1] = f"return {lines[-1]}"
+    source = f"def f({', '.join(names)}):\n" + "".join(f"    {line}\n" for line in lines)
+    linecache.cache["row.py"] = (len(source), None, source.splitlines(keepends=True), "row.py")
+    namespace = {**NAMESPACE, "__name__": "row"}
+    exec(compile(source, "row.py", "exec"), namespace)
+    return namespace["f"]
+
+
+def refusal(body):
+    """What tracing says to the body of a function."""
+    names = names_in(body)
+    try:
+        trace(function(body, names), inputs(names)[0])
+    except TensorjacError as error:
+        return f"{type(error).__name__}: {error}"
+    raise AssertionError("nothing was refused")

@@ -57,10 +57,8 @@ class Command:
         width = max(map(len, left))
         lines = [f"  {a:<{width}}  {b}" for a, b in zip(left, right, strict=True)]
         examples = [f"  {example}" for example in self.examples]
-        usage = f"usage: tensorjac {self.name} {self.operands} [options]"
-        return "\n".join(
-            [usage, "", self.meaning + ".", self.details, "", "options:", *lines, "", "examples:", *examples]
-        )
+        head = [f"usage: tensorjac {self.name} {self.operands} [options]", "", f"{self.meaning}.", self.details]
+        return "\n".join([*head, "", "options:", *lines, "", "examples:", *examples])
 
 
 def read(command: Command, given: Sequence[str]) -> Arguments:
@@ -94,8 +92,8 @@ def read(command: Command, given: Sequence[str]) -> Arguments:
 
 
 def _unknown(command: Command, name: str) -> NoReturn:
-    near = get_close_matches(f"--{name.strip('-–—')}", [option.name for option in command.options], 1)
-    advice = f"did you mean {near[0]}?" if near else f"tensorjac {command.name} --help lists all."
+    near = get_close_matches(name.strip("-–—"), [option.name[2:] for option in command.options], 1)
+    advice = f"did you mean --{near[0]}?" if near else f"tensorjac {command.name} --help lists all."
     raise UsageError(f"there is no option {name}: {advice}")
 
 

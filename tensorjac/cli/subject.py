@@ -137,12 +137,15 @@ def _importing_from(folder: str) -> Iterator[None]:
 def _from_file(path: str) -> ModuleType:
     if not os.path.isfile(path):
         folder = Path(path).parent
-        found = folder.glob("*.py") if folder.is_dir() else [*Path().glob("*.py"), *Path().glob("*/*.py")]
-        raise UsageError(f"there is no file {path}: {_nearest(path, [str(file) for file in found])}")
+        if folder.is_dir():
+            near = _nearest(Path(path).name, [file.name for file in folder.glob("*.py")])
+            raise UsageError(f"there is no file {path}: in its folder, {near}")
+        found = [str(file) for pattern in ("*.py", "*/*.py") for file in Path().glob(pattern)]
+        raise UsageError(f"there is no file {path}: {_nearest(path, found)}")
     name = Path(path).stem
     while name in sys.modules:
         name += "_"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, os.path.abspath(path))
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is no Python file: name one that ends in .py.")
     module = importlib.util.module_from_spec(spec)

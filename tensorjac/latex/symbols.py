@@ -110,12 +110,12 @@ def numeral(value: Number) -> Text:
     r"""A number; the sign of a negative one binds like a sum.
 
     >>> numeral(Fraction(1, 2)), numeral(1e-05), numeral(-3)
-    (Text(text='\\frac{1}{2}', binding=2), Text(text='10^{-5}', binding=3), Text(text='-3', binding=0))
+    (Text(text='\\frac{1}{2}', binding=3), Text(text='10^{-5}', binding=3), Text(text='-3', binding=0))
     """
     if value < 0:
         return Text(f"-{numeral(-value).text}", SUM)
     if isinstance(value, Fraction):
-        return Text(rf"\frac{{{value.numerator}}}{{{value.denominator}}}", PRODUCT)
+        return fraction(str(value.numerator), str(value.denominator))
     digits, _, exponent = repr(value).partition("e")
     if not exponent:
         return Text({"inf": r"\infty", "nan": r"\mathrm{nan}"}.get(digits, digits))
@@ -129,7 +129,7 @@ def exponent(value: Number) -> str:
 
 
 def fraction(above: str, below: str) -> Text:
-    return Text(rf"\frac{{{above}}}{{{below}}}", PRODUCT)
+    return Text(rf"\frac{{{above}}}{{{below}}}", SCRIPTED)
 
 
 def extent(size: Dim) -> Text:

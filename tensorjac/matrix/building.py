@@ -8,8 +8,9 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from ..terms import Number as Value
 from ..terms import number as exact
@@ -19,6 +20,7 @@ from .tree import (
     Function,
     Hadamard,
     Identity,
+    Name,
     Node,
     Norm,
     Number,
@@ -38,8 +40,15 @@ Order = tuple[int, tuple[int, ...], int]
 
 
 def easiest(choices: Iterable[Node]) -> Node:
-    """The one with the fewest transposes; of those the one that does not begin with a sum, then by signature."""
-    return min(choices, key=lambda node: (transposes(node), _starts_with_sum(node), places(node)))
+    """The one with the fewest transposes, rather of names than of more; then one that does not begin with a sum."""
+    return min(choices, key=_effort)
+
+
+def _effort(node: Node) -> tuple[int, int, bool, tuple[int, ...], bool]:
+    turned = [part.of for part in walk(node) if isinstance(part, Transpose) and part.of.wide]
+    long = sum(not isinstance(part, Name) for part in turned)
+    first = node.factors[0] if isinstance(node, Product) else node
+    return len(turned), long, _starts_with_sum(node), places(node), not isinstance(first, Transpose)
 
 
 def _starts_with_sum(node: Node) -> bool:
@@ -201,8 +210,9 @@ def plus(terms: Iterable[Node]) -> Node:
     """
     parts: list[Node] = []
     for term in terms:
-        if isinstance(term, Scaled) and isinstance(term.body, Plus) and not term.above and not term.below:
-            parts += [scaled(term.coefficient, (), (), part) for part in term.body.terms]
+        minus = isinstance(term, Scaled) and term.coefficient == -1 and not term.above and not term.below
+        if minus and isinstance(term, Scaled) and isinstance(term.body, Plus):
+            parts += [scaled(-1, (), (), part) for part in term.body.terms]
         else:
             parts += term.terms if isinstance(term, Plus) else [term]
     if len(parts) == 1:
@@ -309,3 +319,32 @@ def column(items: Sequence[Item]) -> Node:
     if below and len(above) == 1 and isinstance(above[0].node, Product) and above[0].power == 1:
         return multiply(*diagonal(below), above[0].node)
     return hadamard(items)
+
+
+# Again -----------------------------------------------------------------------------------------------------------
+
+
+def rebuilt(node: Node, names: Mapping[str, Node]) -> Node:
+    """The tree with nodes in the place of some names."""
+    match node:
+        case Name(_, name):
+            return names.get(name, node)
+        case Transpose(of):
+            return transpose(rebuilt(of, names))
+        case Product(factors):
+            return multiply(*(rebuilt(part, names) for part in factors))
+        case Plus(terms):
+            return plus(rebuilt(part, names) for part in terms)
+        case Scaled(coefficient, above, below, body):
+            over, under = ([rebuilt(part, names) for part in parts] for parts in (above, below))
+            return scaled(coefficient, over, under, None if body is None else rebuilt(body, names))
+        case Hadamard(above, below):
+            items = [Item(rebuilt(part, names), 1) for part in above]
+            return hadamard([*items, *(Item(rebuilt(part, names), -1) for part in below)])
+    changed: dict[str, Any] = {}
+    for key, value in vars(node).items():
+        if isinstance(value, Node):
+            changed[key] = rebuilt(value, names)
+        elif isinstance(value, tuple):
+            changed[key] = tuple(rebuilt(part, names) if isinstance(part, Node) else part for part in value)
+    return replace(node, **changed) if changed else node

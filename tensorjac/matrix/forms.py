@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import rewrites
 from ..dims import Dim
-from ..primitives import PRIMITIVES, Primitive
+from ..notation.naming import CAPITALS, FUNCTIONS, SMALLS
+from ..primitives import Primitive
 from ..terms import (
     DELTA,
     ZERO,
@@ -18,6 +20,7 @@ from ..terms import (
     Factor,
     Index,
     Input,
+    Number,
     Shared,
     Size,
     Slot,
@@ -27,12 +30,15 @@ from ..terms import (
     product,
     topological,
 )
-from .building import plus, power, transpose
+from .building import plus, rebuilt, scaled, transpose
 from .network import Network, NoForm
-from .tree import Extent, Function, Identity, Name, Node, Zero, depth, places, size, transposes, walk
+from .pairs import repeated_pairs, with_pairs
+from .tree import Extent, Function, Identity, Name, Node, Plus, Scaled, Zero, depth, places, size, transposes, walk
 
 # A form as deep as this gets a name, so that no tree is deep, however long the chain of layers.
 DEEPEST = 20
+# No product is opened beyond this many factors.
+LONGEST = 24
 
 Expression = tuple[Sequence[Index], Sum]
 
@@ -59,56 +65,71 @@ def matrix_forms(
     >>> matrix_forms({"dA": ((i, j), dA)}, {"X": (b, m), "G": (b, n)}, {}).outputs["dA"]
     Product(factors=(Transpose(of=Name(rank=2, name='X')), Name(rank=2, name='G')))
     """
-    reader = _Reader([body for _, body in outputs.values()], inputs, constants, outputs)
+    if any(len(axes) > 2 for axes, _ in outputs.values()):
+        return None
     try:
-        forms = {name: reader.expression(body, axes) for name, (axes, body) in outputs.items()}
+        reader = _Reader(outputs, inputs, constants)
+        pairs = repeated_pairs(reader.products)
+        if pairs:
+            reader = _Reader(outputs, inputs, constants, pairs)
     except NoForm:
         return None
-    return Forms(forms, _used(forms.values(), reader.definitions))
-
-
-def _used(roots: Iterable[Node], definitions: Mapping[str, Node]) -> dict[str, Node]:
-    """The definitions that the roots need, in the order of their first use."""
-    found: dict[str, Node] = {}
-    waiting = list(roots)
-    while waiting:
-        for node in walk(waiting.pop(0)):
-            if isinstance(node, Name) and node.name in definitions and node.name not in found:
-                found[node.name] = definitions[node.name]
-                waiting.append(found[node.name])
-    return found
+    return _inlined(reader.forms, reader.definitions)
 
 
 class _Reader:
+    """Reads all outputs: ``forms`` are theirs, ``definitions`` what has a name, ``products`` what they consist of."""
+
     def __init__(
         self,
-        bodies: Sequence[Sum],
+        outputs: Mapping[str, Expression],
         inputs: Mapping[str, Sequence[Dim]],
         constants: Mapping[Tensor, str],
-        outputs: Iterable[str],
+        pairs: Collection[Tensor] = (),
     ) -> None:
         self.constants = constants
+        self.pairs = frozenset(pairs)
         self.place = {name: k for k, name in enumerate([*inputs, *constants.values()])}
         self.taken = {*inputs, *constants.values(), *outputs}
-        self.taken.update(name for shape in inputs.values() for dim in shape for name in dim.names)
-        self.forms: dict[Tensor, Node | None] = {}
+        dims = [dim for shape in inputs.values() for dim in shape]
+        self.taken.update(name for dim in dims for name in dim.names)
+        self.known: dict[Tensor, Node | None] = {}
         self.named: set[Tensor] = set()
         self.definitions: dict[str, Node] = {}
-        self.uses: dict[Tensor, int] = {}
+        bodies = [body for _, body in outputs.values()]
         tensors = topological(t for body in bodies for t in body.tensors)
-        for term in [t for body in bodies for t in body.terms] + [t for one in tensors for t in _inside(one)]:
-            for factor in term.factors:
-                self.uses[factor.tensor] = self.uses.get(factor.tensor, 0) + 1
+        terms = [term for body in bodies for term in body.terms]
+        terms += [term for tensor in tensors for body in _inside(tensor) for term in body.terms]
+        self.uses = Counter(factor.tensor for term in terms for factor in term.factors)
+        self.roots = {f.tensor for term in terms for f in term.factors if not isinstance(f.power, int)}
         for tensor in tensors:
             self._read(tensor)
+        self.forms = {name: self.expression(body, axes) for name, (axes, body) in outputs.items()}
+        self.products = self._products(bodies)
+
+    def _products(self, bodies: Iterable[Sum]) -> list[Term]:
+        """The products of factors that the outputs consist of, each once."""
+        waiting = list(bodies)
+        done: set[Tensor] = set()
+        found: list[Term] = []
+        while waiting:
+            opened = [self._opened(term) for term in self._terms(waiting.pop())]
+            found += opened
+            for tensor in (factor.tensor for term in opened for factor in term.factors):
+                if tensor not in done:
+                    done.add(tensor)
+                    waiting += _inside(tensor)
+        return found
 
     # Tensors
 
     def _read(self, tensor: Tensor) -> None:
+        if tensor in self.known:
+            return
         try:
-            self.forms[tensor] = self._settled(tensor, self._form(tensor))
+            self.known[tensor] = self._settled(tensor, self._form(tensor))
         except NoForm:
-            self.forms[tensor] = None
+            self.known[tensor] = None
 
     def _form(self, tensor: Tensor) -> Node:
         """The tensor over its own axes."""
@@ -120,7 +141,7 @@ class _Reader:
         if isinstance(tensor, Size):
             return Extent(tensor.dim)
         if isinstance(tensor, Shared):
-            return self.expression(tensor.body, tensor.axes)
+            return self.expression(tensor.body, tensor.axes, tensor)
         if isinstance(tensor, Contraction):
             return self._term(tensor.term(tensor.axes), tensor.axes)
         if isinstance(tensor, Apply):
@@ -131,40 +152,38 @@ class _Reader:
         primitive = tensor.operation
         assert isinstance(primitive, Primitive)
         if primitive.elementwise:
-            return Function(primitive, tuple(self._argument(arg, tensor.axes) for arg in tensor.args))
+            args = [self.expression(arg, tensor.axes if arg.labels else ()) for arg in tensor.args]
+            return Function(primitive, tuple(args))
         if tensor.batch or primitive.name == "prod":
             raise NoForm
         (arg,), (core,) = tensor.args, tensor.cores
         inner = self.expression(arg, core)
-        if not primitive.core_out and transposes(transpose(inner)) < transposes(inner):
-            inner = transpose(inner)
-        return Function(primitive, (inner,))
-
-    def _argument(self, arg: Sum, axes: Sequence[Index]) -> Node:
-        """An argument beside others: the same number everywhere stays a scalar."""
-        return self.expression(arg, axes if arg.labels else ())
+        turned = transpose(inner)
+        swap = not primitive.core_out and transposes(turned) < transposes(inner)
+        return Function(primitive, (turned if swap else inner,))
 
     # Names
 
     def _settled(self, tensor: Tensor, form: Node) -> Node:
         """The form, or a name for it where it is long and used again."""
-        uses, length = self.uses.get(tensor, 0), size(form)
-        short = 1 + (uses == 2) + (not isinstance(form, Function))
-        again = uses > 1 and length > short
+        short = 1 + (self.uses[tensor] == 2) + (not isinstance(form, Function))
+        again = self.uses[tensor] > 1 and size(form) > short or tensor in self.pairs
         if not again and depth(form) < DEEPEST or isinstance(tensor, Input | Constant):
             return form
         self.named.add(tensor)
+        minus = tensor not in self.roots and _leads_with_minus(form)
+        form = scaled(-1, (), (), form) if minus else form
         turned = transpose(form)
         swap = form.wide and (transposes(turned), places(turned)) < (transposes(form), places(form))
         name = self._name(tensor)
         self.definitions[name] = turned if swap else form
-        node = Name(tensor.rank, name, places(self.definitions[name]))
-        return transpose(node) if swap else node
+        node: Node = Name(tensor.rank, name, places(self.definitions[name])[:1])
+        return scaled(-1 if minus else 1, (), (), transpose(node) if swap else node)
 
     def _name(self, tensor: Tensor) -> str:
         """A letter that is free: capitals for matrices."""
-        letters = _letters(tensor)
-        choices = [letter.upper() if tensor.rank == 2 else letter for letter in letters]
+        wished = FUNCTIONS.get(tensor.operation.name, "") if isinstance(tensor, Apply) else ""
+        choices = wished + CAPITALS if tensor.rank == 2 else wished.lower() + SMALLS
         name = next((name for name in choices if name not in self.taken), "")
         number = 1
         while not name or name in self.taken:
@@ -174,60 +193,75 @@ class _Reader:
 
     # Expressions
 
-    def expression(self, body: Sum, axes: Sequence[Index]) -> Node:
+    def expression(self, body: Sum, axes: Sequence[Index], within: Tensor | None = None) -> Node:
         """A sum over its axes; one that it does not mention is broadcast."""
         if len(axes) > 2:
             raise NoForm
         if not body.terms:
             return Zero(len(axes))
-        if len(body.terms) > 1:
-            (joint,) = rewrites.whole(body).terms
-            if len(joint.factors) > 1 or abs(joint.coefficient) != 1:
-                for factor in joint.factors:
-                    if factor.tensor not in self.forms:
-                        self._read(factor.tensor)
-                return self._term(joint, axes)
-        return plus(self._term(term, axes) for term in body.terms)
+        return plus(self._term(term, axes, within) for term in self._terms(body))
 
-    def _term(self, term: Term, axes: Sequence[Index]) -> Node:
-        opened = self._opened(term)
+    def _terms(self, body: Sum) -> Sequence[Term]:
+        """The terms, or the product of what they have in common and the rest."""
+        if len(body.terms) < 2:
+            return body.terms
+        roots = _common_roots(body)
+        rest = Sum(product(c, [*factors, *(f._replace(power=-f.power) for f in roots)]) for c, factors, _ in body.terms)
+        (joint,) = rewrites.whole(rest).terms
+        joint = product(joint.coefficient, [*joint.factors, *roots])
+        return (joint,) if len(joint.factors) > 1 or abs(joint.coefficient) != 1 else body.terms
+
+    def _term(self, term: Term, axes: Sequence[Index], within: Tensor | None = None) -> Node:
+        opened = self._opened(term, within)
         network = Network(opened.coefficient)
         for factor in opened.factors:
             if factor.tensor is DELTA:
                 network.add(*_tie(factor.slots[0]))
-            else:
-                form = self.forms[factor.tensor]
-                if form is None:
-                    raise NoForm
-                network.add(form, _labels(factor), factor.power)
+                continue
+            self._read(factor.tensor)
+            form = self.known[factor.tensor]
+            if form is None:
+                raise NoForm
+            network.add(form, _labels(factor), factor.power)
         network.contract(opened.summed)
         return network.form(axes)
 
-    def _opened(self, term: Term, limit: int = 24) -> Term:
-        """The term with contractions inside it opened, but for those that have names."""
+    def _opened(self, term: Term, within: Tensor | None = None) -> Term:
+        """The term with the contractions in it opened, but for those that have names; pairs that have one as one."""
         factors: list[Factor] = []
         summed = list(term.summed)
         waiting = list(reversed(term.factors))
         while waiting:
             factor = waiting.pop()
             tensor = factor.tensor
-            closed = tensor in self.named or factor.power != 1 or len(factors) + len(waiting) > limit
+            closed = tensor in self.named or factor.power != 1 or len(factors) + len(waiting) > LONGEST
             if isinstance(tensor, Contraction) and not closed:
                 inner = tensor.term(factor.slots)
                 waiting.extend(inner.factors)
                 summed.extend(inner.summed)
             else:
                 factors.append(factor)
-        return product(term.coefficient, factors, tuple(summed))
+        opened = product(term.coefficient, factors, tuple(summed))
+        return with_pairs(opened, self.pairs - {within}) if self.pairs else opened
 
 
-def _inside(tensor: Tensor) -> Iterable[Term]:
-    """The terms that a tensor is made of."""
+def _inside(tensor: Tensor) -> Sequence[Sum]:
+    """The expressions that a tensor is made of."""
     if isinstance(tensor, Contraction):
-        return (Term(1, tensor.factors, tensor.summed),)
+        return (Sum((Term(1, tensor.factors, tensor.summed),)),)
     if isinstance(tensor, Shared):
-        return tensor.body.terms
-    return [term for arg in tensor.args for term in arg.terms] if isinstance(tensor, Apply) else ()
+        return (tensor.body,)
+    return tensor.args if isinstance(tensor, Apply) else ()
+
+
+def _common_roots(body: Sum) -> list[Factor]:
+    """√n where all terms have odd powers of it: √n a - b/√n is √n (a - b/n)."""
+    powers: dict[Tensor, list[Number]] = {}
+    for term in body.terms:
+        for factor in term.factors:
+            if isinstance(factor.tensor, Size) and not isinstance(factor.power, int):
+                powers.setdefault(factor.tensor, []).append(factor.power)
+    return [tensor(power=max(found)) for tensor, found in powers.items() if len(found) == len(body.terms)]
 
 
 def _labels(factor: Factor) -> list[Index]:
@@ -246,13 +280,38 @@ def _tie(form: Slot) -> tuple[Node, list[Index]]:
     raise NoForm
 
 
-def _letters(tensor: Tensor) -> str:
-    """Letters that suit a tensor, the best first."""
-    own = ""
-    if isinstance(tensor, Apply):
-        own = {"exp": "e", "sigmoid": "s", "tanh": "t", "inv": "k"}.get(tensor.operation.name, "h")
-    elif isinstance(tensor, Shared):
-        own = "r"
-    return own + "zshuvwqpfcd"
+def _leads_with_minus(form: Node) -> bool:
+    """Whether there is a minus in front, or before the shortest term of a sum: mean - X, where X - mean is meant."""
+    if not isinstance(form, Plus):
+        return isinstance(form, Scaled) and form.coefficient < 0
+    first = min(form.terms, key=lambda term: (size(term), places(term)))
+    return isinstance(first, Scaled) and first.coefficient < 0
 
 
+def _inlined(outputs: dict[str, Node], definitions: Mapping[str, Node]) -> Forms:
+    """What is used, in the order of its first use; a definition that is used once stands in its place."""
+    while True:
+        used = _used(outputs.values(), definitions)
+        uses = Counter(
+            node.name
+            for root in [*outputs.values(), *used.values()]
+            for node in walk(root)
+            if isinstance(node, Name) and node.name in used
+        )
+        once = next((name for name, count in uses.items() if count == 1 and depth(used[name]) < DEEPEST // 2), None)
+        if once is None:
+            return Forms(outputs, used)
+        names = {once: used[once]}
+        outputs = {name: rebuilt(node, names) for name, node in outputs.items()}
+        definitions = {name: rebuilt(node, names) for name, node in used.items() if name != once}
+
+
+def _used(roots: Iterable[Node], definitions: Mapping[str, Node]) -> dict[str, Node]:
+    found: dict[str, Node] = {}
+    waiting = list(roots)
+    while waiting:
+        for node in walk(waiting.pop(0)):
+            if isinstance(node, Name) and node.name in definitions and node.name not in found:
+                found[node.name] = definitions[node.name]
+                waiting.append(found[node.name])
+    return found

@@ -21,7 +21,7 @@ from .slots import (
     slots_of,
     top_terms,
 )
-from .syntax import Apply, Call, Delta, Equation, Indexed, Name, Node, SizeOf, SumOver, Target, Whole
+from .syntax import SPELLED, Apply, Call, Delta, Equation, Indexed, Name, Node, SizeOf, SumOver, Target, Whole
 
 
 class Function(Protocol):
@@ -129,10 +129,6 @@ def core_shape(function: Function, core: Sequence[Dim]) -> tuple[Dim, ...]:
         return ()
     sizes = dict(zip(function.core(0), core, strict=True))
     return tuple(sizes[letter] for letter in function.core_out)
-
-
-# Functions that are written with others, and the number of their arguments.
-SPELLED = {"sqrt": 1, "square": 1, "reciprocal": 1, "less": 2, "less_equal": 2, "not_equal": 2}
 
 
 class LetterReader(SlotReader, Generic[P]):
@@ -293,9 +289,9 @@ class LetterReader(SlotReader, Generic[P]):
         function = self.function(node)
         if function is None or function.elementwise:
             if node.bound or node.slots is not None:
-                wrong = "no axes of its own" if node.bound else "an expression and no brackets behind it"
+                wrong = "here are letters behind _" if node.bound else "here are brackets behind it"
                 advice = f'write "{node.name}(…)", with the letters inside'
-                self.fail(node, f"An elementwise function has {wrong}", advice)
+                self.fail(node, f"An elementwise function has no axes of its own: {wrong}", advice)
             return
         if not node.bound:
             self.wholes[id(node)] = named = self.whole_call(node)
@@ -370,7 +366,7 @@ class LetterReader(SlotReader, Generic[P]):
                 named = self.mapped(function, argument, node)
         if named is None:
             if self.numpy is None:
-                found = "A function of whole tensors takes the name of a tensor here"
+                found = "A function of whole tensors takes the name of a tensor here: this is an expression"
                 self.fail(call, found, "give the inner expression a name behind where")
             named = self.numpy(call)
         self.wholes[id(node)] = named

@@ -360,7 +360,8 @@ class Lowering(SizeReader[P]):
     def needed(self, name: str, node: Node) -> P:
         function = self.functions.get(name)
         if function is None:
-            self.fail(node, f"This is written with the function {name}: it is not known", "leave it out")
+            found = f"{self.shown(node)} is written with the function {name}: it is not known"
+            self.fail(node, found, "write it without")
         return function
 
     def slot(self, node: Node, scope: Scope) -> Slot:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from .numpytext import COMPARISONS, NumpyReader
-from .syntax import Apply, Bound, Call, Delta, Indexed, Name, Node, SizeOf, SumOver, Whole
+from .syntax import SPELLED, Apply, Bound, Call, Delta, Indexed, Name, Node, SizeOf, SumOver, Whole
 from .tokens import Cursor, Token, chain, powers
 
 PRODUCT = ("*", "/", "//")
@@ -21,7 +21,7 @@ class RightSide:
 
     def __init__(self, cursor: Cursor, functions: Collection[str]) -> None:
         self.cursor = cursor
-        self.functions = functions
+        self.functions = frozenset((*functions, *SPELLED))
 
     def expression(self) -> Node:
         """Terms joined by + and -."""

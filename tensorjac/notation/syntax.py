@@ -77,6 +77,9 @@ class Power(Node):
 
 # In index notation only.
 
+# Functions that are written with others, and the number of their arguments.
+SPELLED = {"sqrt": 1, "square": 1, "reciprocal": 1, "less": 2, "less_equal": 2, "not_equal": 2}
+
 
 @dataclass(frozen=True)
 class Bound(Node):

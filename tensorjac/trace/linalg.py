@@ -16,7 +16,7 @@ from .axes import matrix_transpose
 from .creation import eye
 from .operands import lift
 from .products import matmul
-from .record import fail
+from .record import counted, fail
 from .registry import implements
 from .sizes import size_number
 from .symbolic import described
@@ -35,7 +35,7 @@ def _matrix(value: Any, name: str, square: bool = True) -> Tracer:
     if array.ndim < 2:
         fail(
             ShapeError,
-            f"{name} takes a matrix, or several in front axes, and {described(array)} has {array.ndim} axes",
+            f"{name} takes matrices, and {described(array)} has {counted(array.ndim, 'axis', 'axes')}",
             "pass an array with at least two axes.",
         )
     if square and array.dims[-1] is not array.dims[-2]:

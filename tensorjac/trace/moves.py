@@ -12,7 +12,7 @@ from .axes import swapaxes, transpose
 from .elementwise import minus, plus, same
 from .joins import along_axis, concatenate, placed, stack
 from .operands import axis_number, axis_numbers, is_number, lift, wider
-from .record import at_least, fail, known, require
+from .record import at_least, counted, fail, known, require
 from .registry import implements
 from .reshapes import ravel
 from .sizes import dim_of, is_whole, size_number
@@ -195,7 +195,7 @@ def _matrix(value: Any, name: str) -> Tracer:
     if array.ndim < 2:
         fail(
             ShapeError,
-            f"{name} takes a matrix, and {described(array)} has {array.ndim} axes",
+            f"{name} takes a matrix, and {described(array)} has {counted(array.ndim, 'axis', 'axes')}",
             "pass a matrix.",
         )
     return array
@@ -212,7 +212,7 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, writeabl
     if len(widths) != len(numbers):
         fail(
             ShapeError,
-            f"a window has a width for each of its {len(numbers)} axes, and here are {len(widths)}",
+            f"windows have a width for each of {counted(len(numbers), 'axis', 'axes')}, not {len(widths)}",
             "pass axis= for windows along some of the axes.",
         )
     axes, windows = list(array.axes), []

@@ -274,7 +274,7 @@ def _read(subscripts: str, count: int) -> tuple[list[list[Hashable]], list[Hasha
     if len(inputs) != count:
         fail(
             NotationError,
-            f"{subscripts!r} names {len(inputs)} operands, and {count} are given",
+            f"{subscripts!r} names {counted(len(inputs), 'operand', 'operands')}, not {count}",
             "separate the letters of the operands by commas.",
         )
     return inputs, _letters(right, subscripts) if arrow else None
@@ -299,7 +299,7 @@ def _spread(letters: Sequence[Hashable], array: Tracer) -> list[Hashable]:
     if missing < 0 or (missing and len(named) == len(letters)):
         fail(
             ShapeError,
-            f"einsum names {len(named)} axes of {described(array)}, which has {array.ndim}",
+            f"einsum names {counted(len(named), 'axis', 'axes')} of {described(array)}, not {array.ndim}",
             "name each axis, or write ... for the others.",
         )
     batch = [(..., k) for k in range(missing, 0, -1)]

@@ -24,7 +24,7 @@ class Record:
         self.requirements: tuple[Requirement, ...] = ()
         self.constants: dict[Constant, str | None] = {}  # captured arrays, and their names if they have some
         self.text = text
-        self.leaving = ""  # "what f returns", once the function has come to its end
+        self.leaving = ""  # "returned by f", once the function has come to its end
         self.span = (0, 0)
         self.demanded: tuple[TensorjacError, tuple[str, int]] | None = None
         self.proofs = ExitStack()
@@ -93,7 +93,7 @@ def require(dim: Dim, relation: Literal[">=", "=="], reason: str, advice: str) -
     never = at_least(-dim, 1) or (relation == "==" and at_least(dim, 1))
     record = _running.get()
     if never or record is None:
-        fail(ShapeError, f"the sizes do not fit {reason}: {dim} {relation} 0 does not hold", advice)
+        fail(ShapeError, f"the sizes do not fit {reason}", advice)
     requirement = Requirement(dim, relation, reason)
     record.requirements = (*record.requirements, requirement)
     record.proofs.enter_context(assuming([requirement]))
@@ -140,7 +140,7 @@ def _place() -> tuple[str, str]:
     if record is not None and record.text is not None:
         return "", caret(record.text, *record.span) + "\n"
     if record is not None and record.leaving:
-        return f" (in {record.leaving})", ""
+        return f" ({record.leaving})", ""
     frame = user_frame()
     if frame is None:
         return "", ""

@@ -255,5 +255,7 @@ def _undecided(left: SizeNumber, sign: str, right: Any) -> NoReturn:
     fail(
         TraceError,
         f"whether {left} {sign} {right} is not known while sizes are symbolic",
-        "give both axes the same name if their sizes are the same, or trace with fixed sizes.",
+        "give both axes one name if their sizes are the same, or trace with fixed sizes."
+        if isinstance(right, SizeNumber)
+        else "write the function for all sizes, or trace with a fixed size.",
     )

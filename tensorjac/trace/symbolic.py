@@ -44,7 +44,7 @@ class Symbolic:
         )
 
     def __bool__(self) -> bool:
-        self._known("a truth value")
+        self._known("bool()")
         demanded(
             f"control flow cannot depend on {described(self)}: its entries are not known while tracing",
             "write np.where(condition, x, y), np.maximum or np.minimum instead of if, while, min, max, "
@@ -79,7 +79,7 @@ class Symbolic:
         parts = topological(self.body.tensors)
         if not self.axes and not any(isinstance(part, Input | Constant) for part in parts):
             demanded(
-                f"a number calculated from symbolic sizes is not known yet, and {asked} is demanded of it",
+                f"a number calculated from symbolic sizes has no value while tracing, and {asked} asks for one",
                 WAYS_OUT,
             )
 
@@ -134,6 +134,10 @@ def described(array: Symbolic) -> str:
     terms = array.body.terms
     if len(terms) == 1 and len(terms[0].factors) == 1:
         (factor,) = terms[0].factors
-        if isinstance(factor.tensor, Input) and factor.slots == array.axes and factor.power == 1:
+        if (
+            isinstance(factor.tensor, Input)
+            and factor == factor.tensor(*array.axes)
+            and array.dims == factor.tensor.shape
+        ):
             name = factor.tensor.name
     return f"{name} of shape {spelled(array.shape)}" if array.axes else name

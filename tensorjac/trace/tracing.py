@@ -60,7 +60,7 @@ def trace(fun: Callable[..., Any], shapes: Mapping[str, tuple[Dim, ...]]) -> Tra
             _reveal(error, record)
             raise
         values, nesting = named_outputs(result, _where(fun))
-        record.leaving = f"what {_where(fun)} returns"
+        record.leaving = f"returned by {_where(fun)}"
         return finished(inputs, values, nesting, record)
 
 
@@ -167,7 +167,7 @@ def named_outputs(result: Any, where: str) -> tuple[dict[str, Any], Nesting]:
         for name in result:
             if not isinstance(name, str) or not name.isidentifier():
                 raise TraceError(
-                    f"a returned dict names the outputs, and {name!r} is no name (in what {where} returns).\n"
+                    f"a returned dict names the outputs, and {name!r} is no name (returned by {where}).\n"
                     "use names such as 'loss' as keys."
                 )
         values = dict(result)
@@ -177,14 +177,14 @@ def named_outputs(result: Any, where: str) -> tuple[dict[str, Any], Nesting]:
         values = {"Y": result}
     if not values:
         raise TraceError(
-            f"a traced function returns at least one array (in what {where} returns: none).\nreturn an array."
+            f"a traced function returns at least one array (returned by {where}: none).\nreturn an array."
         )
     for name, value in values.items():
         if not isinstance(value, Tracer | SizeNumber | np.ndarray) and not is_number(value):
             what = "None" if value is None else f"a value of type {type(value).__name__}"
             part = "" if result is value else f" as {name}"
             raise TraceError(
-                f"a traced function returns arrays, not {what}{part} (in what {where} returns).\n"
+                f"a traced function returns arrays, not {what}{part} (returned by {where}).\n"
                 + (
                     "is a return missing?"
                     if value is None
