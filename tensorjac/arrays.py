@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from .dims import Dim
-from .terms import Number, number
+from .terms import Number, magnitude, number
 
 # How tightly the text of an operation binds, as in Python.
 ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(1, 6)
@@ -74,7 +74,7 @@ class Scalar:
     def halves(self) -> tuple[list[str], list[str]]:
         """The texts of the factors above and below the fraction bar, the sign left to the caller."""
         above, below = [], []
-        value = abs(self.value)
+        value = magnitude(self.value)
         if isinstance(value, Fraction):
             if value.numerator != 1:
                 above.append(str(value.numerator))
@@ -84,7 +84,7 @@ class Scalar:
         for dim, p in self.sizes:
             text = dim_text(dim)
             side = above if p > 0 else below
-            size = abs(p)
+            size = magnitude(p)
             if size == 1:
                 side.append(text)
             elif size == Fraction(1, 2):
@@ -216,7 +216,9 @@ class Values:
         if b.kind == "scalar":
             inverse = b.detail
             value = Fraction(1) / Fraction(inverse.value) if not isinstance(inverse.value, float) else 1 / inverse.value
-            return self.multiply(a, self.scalar(Scalar(number(value), tuple((d, number(-p)) for d, p in inverse.sizes))))
+            return self.multiply(
+                a, self.scalar(Scalar(number(value), tuple((d, number(-p)) for d, p in inverse.sizes)))
+            )
         if b.kind == "scale":
             return self.divide(self.divide(a, self.scalar(b.detail)), b.args[0])
         if a.kind == "scale":
@@ -242,7 +244,11 @@ class Values:
         if value.kind == "scalar":
             scalar = value.detail
             if isinstance(exponent, int) and not scalar.sizes and scalar.value != 0:
-                raised = Fraction(scalar.value) ** exponent if not isinstance(scalar.value, float) else scalar.value**exponent
+                raised = (
+                    Fraction(scalar.value) ** exponent
+                    if not isinstance(scalar.value, float)
+                    else scalar.value**exponent
+                )
                 return self.scalar(Scalar(number(raised)))
             if scalar.value == 1:
                 return self.scalar(Scalar(1, tuple((d, number(p * exponent)) for d, p in scalar.sizes)))

@@ -99,7 +99,7 @@ def _lower_triangle(slots: Sequence[Slot]) -> Sum:
 def local_derivative(
     tensor: Apply, arg: int, batch: Sequence[Slot], out: Sequence[Index], into: Sequence[Index]
 ) -> Sum:
-    """∂tensor/∂argument at batch slots: over the indices ``out`` of the result's own axes and ``into`` of the argument's."""
+    """∂tensor/∂argument at batch slots, over the indices ``out`` and ``into`` of the result's and the argument's axes."""
     primitive = tensor.operation
     assert isinstance(primitive, Primitive)
     rule = _rule(primitive, arg, len(into))
@@ -113,9 +113,7 @@ def local_derivative(
 
         name = "X" if len(args) == 1 else f"X{k + 1}"
         names[name] = _Named(tuple(index.dim for index in core), read)
-    names["Y"] = _Named(
-        tensor.shape[tensor.batch :], lambda slots: rewrites.read(tensor(*batch, *slots))
-    )
+    names["Y"] = _Named(tensor.shape[tensor.batch :], lambda slots: rewrites.read(tensor(*batch, *slots)))
     if "tril" in rule.text:
         names["tril"] = _Named(tensor.shape[tensor.batch :], _lower_triangle)
     letters = dict(zip((*rule.out, *rule.arg), (*out, *into), strict=True))
@@ -150,9 +148,7 @@ def _dependents(roots: Iterable[Tensor], names: frozenset[str]) -> list[Tensor]:
     return [tensor for tensor in topological(roots) if tensor.inputs & names]
 
 
-def pullback(
-    outputs: Sequence[tuple[Sequence[Index], Sum, Sum]], wrt: Sequence[Input]
-) -> dict[Input, Sum]:
+def pullback(outputs: Sequence[tuple[Sequence[Index], Sum, Sum]], wrt: Sequence[Input]) -> dict[Input, Sum]:
     """The cotangents of the inputs ``wrt``, from outputs given as (axes, expression, cotangent over the axes).
 
     Each result is an expression over the input's own axes. Cotangents may carry indices of their own besides.
@@ -221,7 +217,7 @@ def _differential(body: Sum, tangents: Mapping[Tensor, Sum]) -> Sum:
 
 def pushforward(outputs: Sequence[Sum], tangents: Mapping[Input, Sum]) -> list[Sum]:
     """The tangents of expressions, from those of inputs (over each input's own axes)."""
-    known: dict[Tensor, Sum] = dict(tangents)
+    known: dict[Tensor, Sum] = dict(tangents.items())
     names = frozenset(tensor.name for tensor in tangents)
     for tensor in _dependents((t for body in outputs for t in body.tensors), names):
         if tensor not in known:

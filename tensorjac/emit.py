@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from .arrays import ADDITIVE, ATOM, FREE, MULTIPLICATIVE, POWER, UNARY, Scalar, Value, dim_text, negative
+from .arrays import ADDITIVE, ATOM, FREE, MULTIPLICATIVE, POWER, UNARY, Scalar, Value
 from .dims import Dim
 from .plan import Program, computed
 
@@ -93,9 +93,9 @@ class _Writer:
         if value.kind in FREE:
             return
         text, _ = self.texts[id(value)]
-        if self.uses[id(value)] > 1 and value.kind != "scale":
-            self.statement(value)
-        elif len(text) > WIDTH and id(value) not in self.returned:
+        if (self.uses[id(value)] > 1 and value.kind != "scale") or (
+            len(text) > WIDTH and id(value) not in self.returned
+        ):
             self.statement(value)
 
     def _filled(self, value: Value) -> None:
@@ -167,7 +167,7 @@ class _Writer:
     def _expand(self, value: Value) -> tuple[str, int]:
         (inner,) = value.args
         items = list(value.detail)
-        if items[0] and all(not item for item in items[1:]) or sum(items) <= 2:
+        if (items[0] and all(not item for item in items[1:])) or sum(items) <= 2:
             text = ", ".join(":" if item else "None" for item in items)
         else:
             text = ", ".join(":" if item else "None" for item in items)
@@ -297,7 +297,13 @@ def _owned(writer: _Writer, value: Value) -> str:
     while base.kind in ("transpose", "expand", "select", "scale") and base.kind != "scale":
         viewed = True
         base = base.args[0]
-    if base.kind == "name" or (base.kind == "call" and (base.detail[0].startswith("{0.}.reshape") or base.detail[0].startswith("np.einsum(") and len(base.args) == 1)):
+    if base.kind == "name" or (
+        base.kind == "call"
+        and (
+            base.detail[0].startswith("{0.}.reshape")
+            or (base.detail[0].startswith("np.einsum(") and len(base.args) == 1)
+        )
+    ):
         return f"{text}.copy()" if value.rank else text
     if viewed and value.rank:
         return f"np.ascontiguousarray({text})"
@@ -314,13 +320,12 @@ def _head(lines: Sequence[str], inputs: Mapping[str, tuple[Dim, ...]], constants
             if dim.name is not None and dim.name in words and dim.name not in sizes:
                 sizes[dim.name] = f"{name}.shape[{axis}]"
     for name, shape in inputs.items():
-        mine = [dim.name for dim in shape]
-        if len(mine) > 1 and all(n is not None and n in sizes for n in mine) and len(set(mine)) == len(mine):
-            if all(sizes[n].startswith(f"{name}.shape") for n in mine if n is not None):
-                head.append(f"{', '.join(n for n in mine if n is not None)} = {name}.shape")
-                for n in mine:
-                    if n is not None:
-                        sizes.pop(n)
+        mine = [dim.name or "" for dim in shape]
+        whole = len(mine) > 1 and len(set(mine)) == len(mine)
+        if whole and all(sizes.get(size, "").startswith(f"{name}.shape") for size in mine):
+            head.append(f"{', '.join(mine)} = {name}.shape")
+            for size in mine:
+                sizes.pop(size)
     head += [f"{size} = {text}" for size, text in sizes.items()]
     if "dtype" in words:
         # whole numbers and masks among the constants say nothing about precision

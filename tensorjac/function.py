@@ -114,8 +114,7 @@ class Function:
         names = list(self._parts.inputs)
         if len(args) > len(names):
             raise TraceError(
-                f"{self._signature()} takes {len(names)} arguments, and {len(args)} were given: "
-                f"pass {_listed(names)}."
+                f"{self._signature()} takes {len(names)} arguments, and {len(args)} were given: pass {_listed(names)}."
             )
         given = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
@@ -186,9 +185,7 @@ class Function:
         >>> tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").einsum()
         {'dY_dA': (Einsum(equation='ik,jl->ijkl', operands=('X', 'δ')),)}
         """
-        return {
-            name: einsums(axes, body, self._operand_name) for name, (axes, body) in self._parts.outputs.items()
-        }
+        return {name: einsums(axes, body, self._operand_name) for name, (axes, body) in self._parts.outputs.items()}
 
     def _operand_name(self, factor: Factor) -> str:
         if factor.tensor is DELTA:
@@ -387,8 +384,7 @@ class Function:
         with rewrites.assuming(requirements):
             bodies = rewrites.rebuild([body for _, body in self._parts.outputs.values()], replaced)
         outputs = {
-            name: (axes, body)
-            for (name, (axes, _)), body in zip(self._parts.outputs.items(), bodies, strict=True)
+            name: (axes, body) for (name, (axes, _)), body in zip(self._parts.outputs.items(), bodies, strict=True)
         }
         return Function(Parts(inputs, outputs, self._parts.nesting, constants, names, requirements))
 
@@ -551,6 +547,4 @@ def _array(name: str, value: Any) -> Any:
         return array
     if kind in "biu":
         return array.astype(float)
-    raise UnsupportedError(
-        f"{name} must hold real numbers, and its dtype is {array.dtype}: pass an array of floats."
-    )
+    raise UnsupportedError(f"{name} must hold real numbers, and its dtype is {array.dtype}: pass an array of floats.")

@@ -18,8 +18,7 @@ def special() -> Any:
         import scipy.special
     except ImportError:
         raise UnsupportedError(
-            "this function needs SciPy's special functions, and SciPy is not installed: "
-            "pip install 'tensorjac[scipy]'."
+            "this function needs SciPy's special functions, and SciPy is not installed: pip install 'tensorjac[scipy]'."
         ) from None
     return scipy.special
 

@@ -24,6 +24,7 @@ from .terms import (
     Term,
     constant,
     contraction,
+    magnitude,
     number,
     of_factor,
     product,
@@ -91,7 +92,8 @@ def _exponential(argument: Sum) -> Sum:
     for term in argument.terms:
         c = term.coefficient
         times = abs(c) if isinstance(c, int) else 1
-        base = apply(PRIMITIVES["exp"], (Sum((Term(number(abs(c) / times) if times != 1 else abs(c), term.factors),)),))
+        rest: Number = 1 if isinstance(c, int) else magnitude(c)
+        base = apply(PRIMITIVES["exp"], (Sum((Term(rest, term.factors),)),))
         parts.append(power(base, times if c > 0 else -times))
     return multiply(*parts) if parts else constant(1)
 
@@ -187,10 +189,11 @@ def _flat(term: Term) -> Sum:
     terms: list[Term] = []
     for piece in result.terms:
         if any(
-            isinstance(f.tensor, Shared)
-            and f.power == 1
-            or isinstance(f.tensor, Contraction)
-            and any(isinstance(g.tensor, Contraction | Shared) and g.power == 1 for g in f.tensor.factors)
+            (isinstance(f.tensor, Shared) and f.power == 1)
+            or (
+                isinstance(f.tensor, Contraction)
+                and any(isinstance(g.tensor, Contraction | Shared) and g.power == 1 for g in f.tensor.factors)
+            )
             for f in piece.factors
         ):
             opened: dict[Tensor, Sum] = {}

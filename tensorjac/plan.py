@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
@@ -38,6 +39,7 @@ from .terms import (
     Tensor,
     Term,
     combine,
+    magnitude,
     number,
     product,
     shared,
@@ -143,10 +145,8 @@ class _Planner:
 
     # Sharing of elementwise pairs
 
-    def _paired(
-        self, roots: list[Sum], bodies: dict[Tensor, list[Sum]]
-    ) -> tuple[list[Sum], dict[Tensor, list[Sum]]]:
-        """Products that several terms contain become tensors of their own, where that costs no more than leaving them."""
+    def _paired(self, roots: list[Sum], bodies: dict[Tensor, list[Sum]]) -> tuple[list[Sum], dict[Tensor, list[Sum]]]:
+        """Make products that several terms contain tensors of their own, where that costs no more than leaving them."""
         known: dict[int, tuple[Term, list[tuple[Shared, float, float]]]] = {}
 
         def pairs(term: Term) -> list[tuple[Shared, float, float]]:
@@ -245,7 +245,9 @@ class _Planner:
         if primitive.reduces:
             axes = tuple(range(len(batch), len(want)))
             text = "" if len(axes) == len(want) else f"axis={axes[0] if len(axes) == 1 else axes}"
-            result = self.values.call(primitive.source.replace("{axes}", text).replace("{0}", "{0.}"), (value,), len(batch), hint=hint)
+            result = self.values.call(
+                primitive.source.replace("{axes}", text).replace("{0}", "{0.}"), (value,), len(batch), hint=hint
+            )
         else:
             result = self.values.call(primitive.source, (value,), tensor.rank, hint=hint)
         return result, tensor.axes
@@ -285,8 +287,8 @@ class _Planner:
             return self._times(common, rest, want)
         group = self._grouped(body)
         if group is not None:
-            common, inside, outside = group
-            first = self._times([common], _divided(inside, [common]), want)
+            factor, inside, outside = group
+            first = self._times([factor], _divided(inside, [factor]), want)
             return self._added([first, self.expression(outside, want)], want)
         ordered = sorted(body.terms, key=lambda term: (term.coefficient < 0, -self.volume(term.free)))
         return self._added([self.term(term, want) for term in ordered], want)
@@ -322,7 +324,7 @@ class _Planner:
             powers = [f.power for t in terms for f in t.factors if f.tensor is tensor and f.slots == slots]
             if min(powers) < 0 < max(powers):
                 continue
-            factor = Factor(tensor, slots, min(powers, key=abs))
+            factor = Factor(tensor, slots, min(powers, key=magnitude))
             size = self.volume(factor.labels)
             if best is None or size > best[0]:
                 best = (size, factor, terms)
@@ -364,7 +366,7 @@ class _Planner:
                 # a sum of squares is the product of the array with itself
                 parts += [_Part(value, labels)] * 2
             else:
-                parts.append(_Part(self.values.power(value, number(abs(exponent))), labels, exponent < 0))
+                parts.append(_Part(self.values.power(value, magnitude(exponent)), labels, exponent < 0))
         if not parts:
             return scalar, ()
         return self._ordered(parts, hidden, want, scalar)
@@ -382,9 +384,7 @@ class _Planner:
             return part
         return _Part(self.values.divide(self.values.scalar(Scalar()), part.value), part.labels)
 
-    def _ordered(
-        self, parts: list[_Part], hidden: set[Index], want: Sequence[Index] | None, scalar: Value
-    ) -> Labelled:
+    def _ordered(self, parts: list[_Part], hidden: set[Index], want: Sequence[Index] | None, scalar: Value) -> Labelled:
         """All parts joined pair by pair in the cheapest order found, scaled where least has to be multiplied."""
         out = {label for part in parts for label in part.labels} - hidden
         remaining = [self._presummed(part, k, parts, hidden) for k, part in enumerate(parts)]
@@ -507,7 +507,7 @@ class _Planner:
         return self._contracted(va, la, vb, lb, batch, left, right, contracted)
 
     def _turned(self, left: Index, right: Index, want: Sequence[Index] | None) -> bool:
-        """Whether a product reads better the other way round: as it is wanted, else as sizes follow in the arguments."""
+        """Whether a product reads better turned round: as it is wanted, else as sizes follow in the arguments."""
         if want is not None and left in want and right in want:
             return list(want).index(left) > list(want).index(right)
         last = len(self.order)
@@ -537,11 +537,15 @@ class _Planner:
             if len(contracted) == 1 and la[-1] is contracted[0] and lb[-1] is contracted[0] and batch == list(la[:-1]):
                 second = self.aligned((vb, tuple(lb)), la)
                 first = values.floating(va)
-                return values.call("np.vecdot({0}, {1})", (first, values.floating(second)), len(batch), hint="dot"), tuple(batch)
+                return values.call(
+                    "np.vecdot({0}, {1})", (first, values.floating(second)), len(batch), hint="dot"
+                ), tuple(batch)
         if not batch and not single:
             axes = ([la.index(x) for x in contracted], [lb.index(x) for x in contracted])
-            text = f"np.tensordot({{0}}, {{1}}, axes={axes})" if len(contracted) > 1 else (
-                f"np.tensordot({{0}}, {{1}}, axes=({axes[0][0]}, {axes[1][0]}))"
+            text = (
+                f"np.tensordot({{0}}, {{1}}, axes={axes})"
+                if len(contracted) > 1
+                else (f"np.tensordot({{0}}, {{1}}, axes=({axes[0][0]}, {axes[1][0]}))")
             )
             parts = (values.floating(va), values.floating(vb))
             return values.call(text, parts, len(left) + len(right), hint="M"), (*left, *right)
@@ -623,7 +627,9 @@ class _Planner:
             shape.extend(str(index.dim) for index in split)
         if digits:
             text = ", ".join(shape)
-            return self.values.call(f"{{0.}}.reshape({text})", (value,), len(order), value.mask, value.hint), tuple(order)
+            return self.values.call(f"{{0.}}.reshape({text})", (value,), len(order), value.mask, value.hint), tuple(
+                order
+            )
         labels = tuple(dict.fromkeys(label for slot in slots for label in slot_labels(slot)))
         items = ", ".join(_positions(slot, labels) for slot in slots)
         return self.values.call(f"{{0.}}[{items}]", (value,), len(labels), value.mask, value.hint), labels
@@ -746,9 +752,7 @@ def topological_bodies(roots: Sequence[Sum], bodies: Mapping[Tensor, Sequence[Su
     return list(done)
 
 
-def _opened(
-    roots: list[Sum], bodies: dict[Tensor, list[Sum]]
-) -> tuple[list[Sum], dict[Tensor, list[Sum]]]:
+def _opened(roots: list[Sum], bodies: dict[Tensor, list[Sum]]) -> tuple[list[Sum], dict[Tensor, list[Sum]]]:
     """Contractions that stand once in a product without sums are opened there, so that scalings can move into them."""
     uses: dict[Tensor, int] = {}
     for body in [*roots, *(b for group in bodies.values() for b in group)]:
@@ -786,8 +790,8 @@ def _unit(factor: Factor) -> Factor | None:
     if isinstance(factor.power, int):
         return Factor(factor.tensor, factor.slots, 1 if factor.power > 0 else -1)
     if number(2 * factor.power) == int(2 * factor.power):
-        half = factor.power / abs(factor.power) / 2
-        return Factor(factor.tensor, factor.slots, number(half))
+        half = Fraction(1, 2) if factor.power > 0 else Fraction(-1, 2)
+        return Factor(factor.tensor, factor.slots, half)
     return None
 
 
@@ -823,7 +827,7 @@ def _common_factors(body: Sum) -> list[Factor]:
             common = powers
         else:
             common = {
-                key: min(p, powers[key], key=abs)
+                key: min(p, powers[key], key=magnitude)
                 for key, p in common.items()
                 if key in powers and (p > 0) == (powers[key] > 0)
             }
@@ -842,10 +846,7 @@ def _has_delta(body: Sum) -> bool:
 def _needs_write(term: Term, want: Sequence[Index]) -> bool:
     """Whether a δ of the term puts values in some places of an array over ``want`` only."""
     places = set(want)
-    for factor in term.factors:
-        if factor.tensor is DELTA and places.intersection(factor.labels):
-            return True
-    return False
+    return any(factor.tensor is DELTA and places.intersection(factor.labels) for factor in term.factors)
 
 
 def _determined(form: Slot, slots: Mapping[Index, Slot], want: Sequence[Index]) -> tuple[Index, Slot] | None:
@@ -894,8 +895,10 @@ def _solved(values: Values, outputs: Sequence[Value]) -> list[Value]:
     done: dict[int, Value] = {}
     for value in order:
         args = [done[id(arg)] for arg in value.args]
-        kept = value if args == list(value.args) else values.make(
-            value.kind, args, value.detail, value.rank, value.mask, value.hint
+        kept = (
+            value
+            if args == list(value.args)
+            else values.make(value.kind, args, value.detail, value.rank, value.mask, value.hint)
         )
         if value.kind == "matmul":
             for place in (0, 1):
@@ -1019,7 +1022,7 @@ def _target(slots: Sequence[Slot], dims: Sequence[Dim], labels: Sequence[Index])
                 shape.append(str(parts[0][0].dim))
             continue
         digits = _radix(slot, dim)
-        if digits is None or any(":" != item for item in items):
+        if digits is None or any(item != ":" for item in items):
             return "{add}" + f"({', '.join(_positions(s, labels) for s in slots)})"
         items.append(":")
         reshaped = True

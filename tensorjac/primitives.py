@@ -128,9 +128,7 @@ _ROWS = (
     Primitive("log", "np.log({0})", np.log, ("1/X",), domain="positive", latex=r"\log"),
     Primitive("log1p", "np.log1p({0})", np.log1p, ("1/(1 + X)",), domain="positive"),
     Primitive("log2", "np.log2({0})", np.log2, ("1.4426950408889634/X",), domain="positive", latex=r"\log_2"),
-    Primitive(
-        "log10", "np.log10({0})", np.log10, ("0.4342944819032518/X",), domain="positive", latex=r"\log_{10}"
-    ),
+    Primitive("log10", "np.log10({0})", np.log10, ("0.4342944819032518/X",), domain="positive", latex=r"\log_{10}"),
     Primitive("cbrt", "np.cbrt({0})", np.cbrt, ("1/(3 Y^2)",), domain="nonzero"),
     Primitive("abs", "np.abs({0})", np.abs, ("sign(X)",), range=_nonnegative, domain="nonzero"),
     Primitive("sign", "np.sign({0})", np.sign, ("0",), domain="nonzero"),
@@ -151,9 +149,7 @@ _ROWS = (
     Primitive("softplus", "np.logaddexp({0}, 0)", _softplus, ("sigmoid(X)",), range=_positive),
     Primitive("erf", "erf({0})", _erf, ("1.1283791670955126 exp(-X^2)",)),
     # elementwise, several arguments
-    Primitive(
-        "logaddexp", "np.logaddexp({0}, {1})", np.logaddexp, ("sigmoid(X1 - X2)", "sigmoid(X2 - X1)")
-    ),
+    Primitive("logaddexp", "np.logaddexp({0}, {1})", np.logaddexp, ("sigmoid(X1 - X2)", "sigmoid(X2 - X1)")),
     Primitive(
         "arctan2",
         "np.arctan2({0}, {1})",
@@ -196,9 +192,7 @@ _ROWS = (
     ),
     # masks: 1 where the condition holds and 0 elsewhere
     Primitive("mask", "({0} != 0)", lambda x: x != 0, ("0",), range=_nonnegative, boolean=True, domain="nonzero"),
-    Primitive(
-        "greater", "({0} > {1})", np.greater, ("0", "0"), range=_nonnegative, boolean=True, domain="nonzero"
-    ),
+    Primitive("greater", "({0} > {1})", np.greater, ("0", "0"), range=_nonnegative, boolean=True, domain="nonzero"),
     Primitive(
         "greater_equal",
         "({0} >= {1})",
@@ -295,10 +289,7 @@ _ROWS = (
         "np.linalg.cholesky({0})",
         np.linalg.cholesky,
         # Murray 2016, L Φ(L⁻¹ dX L⁻ᵀ) with Φ the lower triangle, its diagonal halved; symmetrised in kl
-        (
-            "∂Y[ij]/∂X[kl] = 1/2 Y[ia] (tril[aj] - 1/2 δ[aj])"
-            " (inv(Y)[ak] inv(Y)[jl] + inv(Y)[al] inv(Y)[jk])",
-        ),
+        ("∂Y[ij]/∂X[kl] = 1/2 Y[ia] (tril[aj] - 1/2 δ[aj]) (inv(Y)[ak] inv(Y)[jl] + inv(Y)[al] inv(Y)[jk])",),
         "(n,n)->(n,n)",
         domain="positive definite",
     ),

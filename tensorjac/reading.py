@@ -16,6 +16,7 @@ from .notation import is_index_notation, parse_index, parse_numpy
 from .notation.lowering import lower_text
 from .primitives import PRIMITIVES
 from .terms import Constant, Input, Tensor, topological
+from .trace.operands import constant_of
 
 
 def trace(fun: Callable[..., Any], /, **shapes: Any) -> Function:
@@ -43,14 +44,14 @@ def parse(text: str, /, **shapes: Any) -> Function:
     dims = _dims({name: shape for name, shape in shapes.items() if name not in arrays})
     if not is_index_notation(text):
         return _function(tracing.trace_text(parse_numpy(text), text, dims, arrays))
-    constants = {name: tracing.constant(array) for name, array in arrays.items()}
+    constants = {name: constant_of(array) for name, array in arrays.items()}
     tensors: dict[str, Tensor] = {name: Input(name, shape) for name, shape in dims.items()}
     tensors.update(constants)
     lowered = lower_text(
         parse_index(text, tuple(PRIMITIVES)), text, tensors, PRIMITIVES, rewrites, tracing.numpy_reader(text, tensors)
     )
     requirements = lowered[0].requirements
-    names = {tensor: name for name, tensor in constants.items()}
+    names: dict[Tensor, str] = {tensor: name for name, tensor in constants.items()}
     if len(lowered) == 1 and lowered[0].wrt:
         (equation,) = lowered
         first = equation.axes if len(equation.wrt) == 1 else equation.wrt[0][1]
@@ -83,6 +84,4 @@ def _function(traced: tracing.Traced) -> Function:
         for name, array in traced.constants.items()
         if isinstance(tensor, Constant) and tensor.array is array
     }
-    return Function(
-        Parts(traced.inputs, traced.outputs, traced.nesting, traced.constants, names, traced.requirements)
-    )
+    return Function(Parts(traced.inputs, traced.outputs, traced.nesting, traced.constants, names, traced.requirements))

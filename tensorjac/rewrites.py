@@ -40,6 +40,7 @@ from .terms import (
     constant,
     delta,
     flattened,
+    magnitude,
     nested,
     number,
     of_factor,
@@ -454,13 +455,13 @@ def _content(body: Sum) -> tuple[Number, list[Factor]]:
         scale = abs(fractions[0])
         for f in fractions[1:]:
             scale = _gcd(scale, abs(f))
-    elif len({abs(c) for c in coefficients}) == 1:
-        scale = abs(coefficients[0])
+    elif len({magnitude(c) for c in coefficients}) == 1:
+        scale = magnitude(coefficients[0])
     return number(scale), common
 
 
 def _nearer_zero(a: Number, b: Number) -> Number:
-    return a if abs(a) <= abs(b) else b
+    return a if magnitude(a) <= magnitude(b) else b
 
 
 def _leading_negative(body: Sum) -> bool:
@@ -767,14 +768,11 @@ def _bounds(form: Slot) -> tuple[Dim | None, Dim | None]:
 
 def in_range(form: Slot, dim: Dim) -> bool:
     """Whether 0 ≤ form < dim is provable for all values of its labels."""
-    if isinstance(form, Index):
-        if form.dim is dim:
-            return True
+    if isinstance(form, Index) and form.dim is dim:
+        return True
     low, high = _bounds(form)
     facts = _assumed.get()
-    return (
-        low is not None and high is not None and nonnegative(low, facts) and nonnegative(dim - 1 - high, facts)
-    )
+    return low is not None and high is not None and nonnegative(low, facts) and nonnegative(dim - 1 - high, facts)
 
 
 def _solved(form: Slot, index: Index) -> Slot | None:
@@ -889,10 +887,7 @@ def _count_unused(term: Term) -> Sum | None:
 def _cancel_inverse(term: Term) -> Sum | None:
     """Σ_k inv(S)[ik] S[kj] = δ[ij]. Removes two factors."""
     held = [f.tensor for f in term.factors] + [
-        inner.tensor
-        for f in term.factors
-        if isinstance(f.tensor, Contraction)
-        for inner in f.tensor.factors
+        inner.tensor for f in term.factors if isinstance(f.tensor, Contraction) for inner in f.tensor.factors
     ]
     if not any(isinstance(t, Apply) and t.operation.name == "inv" for t in held):
         return None
@@ -1096,7 +1091,9 @@ def _log_product(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
         return None
     if not any(_is(f.tensor, "exp") for f in term.factors):
         return None
-    parts = [multiply(constant(f.power), apply(primitive, (of_factor(Factor(f.tensor, f.slots, 1)),))) for f in term.factors]
+    parts = [
+        multiply(constant(f.power), apply(primitive, (of_factor(Factor(f.tensor, f.slots, 1)),))) for f in term.factors
+    ]
     return add(apply(primitive, (constant(term.coefficient),)), *parts)
 
 

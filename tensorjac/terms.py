@@ -15,7 +15,7 @@ from fractions import Fraction
 from hashlib import blake2b
 from itertools import count
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from .dims import Dim
@@ -31,19 +31,24 @@ _FRESH_FROM = 1_000_000
 
 def number(value: Number) -> Number:
     """The same number in its one form: whole numbers are ``int``, other floats stay floats."""
-    if type(value) is int:
-        return value
+    if isinstance(value, int):
+        return int(value)
     if isinstance(value, Fraction):
         return value.numerator if value.denominator == 1 else value
     return int(value) if value.is_integer() and abs(value) < 2**53 else float(value)
+
+
+def magnitude(value: Number) -> Number:
+    """The absolute value."""
+    return -value if value < 0 else value
 
 
 class Index:
     """A label with a symbolic size."""
 
     __slots__ = ("dim", "number")
-    _canonical: dict[tuple[int, Dim], Index] = {}
-    _fresh = count(_FRESH_FROM)
+    _canonical: ClassVar[dict[tuple[int, Dim], Index]] = {}
+    _fresh: ClassVar = count(_FRESH_FROM)
 
     dim: Dim
     number: int
@@ -167,8 +172,8 @@ class Tensor:
     """A closed tensor: its value needs nothing but the inputs that it names."""
 
     __slots__ = ("__weakref__", "axes", "inputs", "key", "parts", "shape", "sign", "symmetries")
-    _interned: WeakValueDictionary[bytes, Tensor] = WeakValueDictionary()
-    _lock = Lock()
+    _interned: ClassVar[WeakValueDictionary[bytes, Tensor]] = WeakValueDictionary()
+    _lock: ClassVar = Lock()
 
     key: bytes
     shape: tuple[Dim, ...]
@@ -421,9 +426,7 @@ class Sum:
         return self is other or (
             isinstance(other, Sum)
             and self.terms == other.terms
-            and all(
-                type(a.coefficient) is type(b.coefficient) for a, b in zip(self.terms, other.terms, strict=True)
-            )
+            and all(type(a.coefficient) is type(b.coefficient) for a, b in zip(self.terms, other.terms, strict=True))
         )
 
     def __bool__(self) -> bool:
@@ -466,9 +469,7 @@ def of_size(dim: Dim) -> Sum:
     """A symbolic size as a scalar expression: products of named sizes, so that ``n / n`` cancels."""
     terms = []
     for coefficient, atoms in dim.monomials:
-        factors = [
-            Size(Dim.of(atom) if isinstance(atom, str) else atom.dim)(power=power) for atom, power in atoms
-        ]
+        factors = [Size(Dim.of(atom) if isinstance(atom, str) else atom.dim)(power=power) for atom, power in atoms]
         terms.append(product(coefficient, factors))
     return Sum(terms)
 
@@ -513,9 +514,7 @@ def _refined(pieces: Sequence[_Piece], colour: dict[Index, int]) -> dict[Index, 
                 for position, slot in enumerate(slots):
                     for index, c in slot_parts(slot)[1]:
                         seen[index].append((*look, -1 if mixed else position, str(c)))
-        signatures = {
-            index: (colour[index], sorted(uses, key=repr)) for index, uses in seen.items()
-        }
+        signatures = {index: (colour[index], sorted(uses, key=repr)) for index, uses in seen.items()}
         ranked = {text: k for k, text in enumerate(sorted({_rank_text(s) for s in signatures.values()}))}
         fresh = {index: ranked[_rank_text(s)] for index, s in signatures.items()}
         if len(ranked) == len(set(colour.values())):
@@ -728,9 +727,7 @@ def apply(
             roles[index] = 1 + 16 * k + position
     batch = sum(role == 0 for role in roles.values())
     pieces = [
-        _Piece(f"{k}{_number_key(term.coefficient)}", term.factors)
-        for k, arg in enumerate(args)
-        for term in arg.terms
+        _Piece(f"{k}{_number_key(term.coefficient)}", term.factors) for k, arg in enumerate(args) for term in arg.terms
     ]
     order, orders = _labelling(pieces, roles)
     mapping: dict[Index, Slot] = {index: Index.at(k, index.dim) for k, index in enumerate(order[:batch])}
@@ -751,9 +748,7 @@ def apply(
         found = Tensor._interned.get(key)
         if found is None:
             found = Apply()
-            symmetries = {
-                (*order, *range(batch, len(shape))) for order in _permutations(orders, batch)
-            }
+            symmetries = {(*order, *range(batch, len(shape))) for order in _permutations(orders, batch)}
             if len(core_shape) == 2 and operation.symmetric(tuple(inner), batch):
                 symmetries.add((*range(batch), batch + 1, batch))
             parts = _distinct(tensor for arg in inner for tensor in arg.tensors)

@@ -43,9 +43,7 @@ def only(text: str) -> Lowered:
 def arrays() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(5)
     shapes = {name: parse_shape(shape, name) for name, shape in SHAPES.items()}
-    drawn = {
-        name: rng.uniform(0.5, 2, [dim.evaluate(SIZES) for dim in shape]) for name, shape in shapes.items()
-    }
+    drawn = {name: rng.uniform(0.5, 2, [dim.evaluate(SIZES) for dim in shape]) for name, shape in shapes.items()}
     drawn["Q"] += 3 * np.eye(3)
     drawn["T"] += 3 * np.eye(3)
     drawn["t"] = np.array([2.0, 0.0, 1.0, 2.0])
@@ -164,9 +162,7 @@ def test_several_equations_share_definitions() -> None:
 def test_derivatives_say_what_they_are_by() -> None:
     found = only("∂Y[ij]/∂A[kl] = X[ik] δ[jl]")
     assert found.name == "Y"
-    assert [(name, [axis.dim for axis in axes]) for name, axes in found.wrt] == [
-        ("A", [Dim.of("n"), Dim.of("p")])
-    ]
+    assert [(name, [axis.dim for axis in axes]) for name, axes in found.wrt] == [("A", [Dim.of("n"), Dim.of("p")])]
     assert [axis.dim for axis in found.axes] == [Dim.of("m"), Dim.of("p")]
     found = only("∂²L[]/∂x[i]∂A[jk] = 0")
     assert [name for name, _ in found.wrt] == ["x", "A"] and not found.axes and not found.body
@@ -222,9 +218,7 @@ def test_a_thousand_definitions() -> None:
 # Derivative rules
 
 
-@pytest.mark.parametrize(
-    ("name", "arg"), [(name, arg) for name, one in PRIMITIVES.items() for arg in range(one.arity)]
-)
+@pytest.mark.parametrize(("name", "arg"), [(name, arg) for name, one in PRIMITIVES.items() for arg in range(one.arity)])
 def test_every_rule_of_the_table_is_an_expression(name: str, arg: int) -> None:
     """Over the letters on its left side, in X and Y."""
     primitive = PRIMITIVES[name]
@@ -237,12 +231,7 @@ def test_every_rule_of_the_table_is_an_expression(name: str, arg: int) -> None:
     inputs = ["X"] if primitive.arity == 1 else [f"X{k + 1}" for k in range(primitive.arity)]
     names = {one: Read(Input(one, shape), rewrites) for one in inputs}
     names["Y"] = Read(Input("Y", result), rewrites)
-    bound = [
-        bound.letter
-        for side in (equation.target, *equation.wrt)
-        for axis in side.axes
-        for bound in axis.letters
-    ]
+    bound = [bound.letter for side in (equation.target, *equation.wrt) for axis in side.axes for bound in axis.letters]
     letters = {letter: Index.fresh(dim) for letter, dim in zip(bound, (*result, *shape), strict=bool(shape))}
     body = lower(equation.right, letters, names, PRIMITIVES, rewrites, text)
     assert isinstance(body, Sum)

@@ -57,7 +57,12 @@ class Command:
         width = max(map(len, left))
         lines = [f"  {a:<{width}}  {b}" for a, b in zip(left, right, strict=True)]
         examples = [f"  {example}" for example in self.examples]
-        head = [f"usage: tensorjac {self.name} {self.operands} [options]", "", f"{self.meaning}.", self.details]
+        head = [
+            f"usage: tensorjac {self.name} {self.operands} [options]",
+            "",
+            f"{self.meaning}.",
+            self.details,
+        ]
         return "\n".join([*head, "", "options:", *lines, "", "examples:", *examples])
 
 

@@ -71,8 +71,7 @@ class Derivation:
         meanings = [f"{g} = ∂{loss}/∂{y}" for g, y in zip(cotangents, self.outputs, strict=False)]
         meanings += [f"{d} = ∂{loss}/∂{x}" for d, x in zip(gradient.outputs, self.wrt, strict=True)]
         captured = [
-            f"{name} is an array of shape {spelled(array.shape)}"
-            for name, array in self.function.constants.items()
+            f"{name} is an array of shape {spelled(array.shape)}" for name, array in self.function.constants.items()
         ]
         return ", ".join([*meanings, *captured])
 
@@ -120,7 +119,7 @@ class Derivation:
         return [self.paint("code", "\n".join(lines))]
 
     def steps(self) -> list[str]:
-        return [self.gradient(name).explain() for name in self.wrt]
+        return [self.gradient(*self.wrt).explain()]
 
 
 def assignments(function: Function) -> str:

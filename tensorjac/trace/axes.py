@@ -59,9 +59,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Tracer:
     array = lift(a)
     sources, targets = axis_numbers(source, array.ndim), axis_numbers(destination, array.ndim)
     if len(sources) != len(targets):
-        fail(
-            ShapeError, "np.moveaxis takes as many destinations as sources", "pass two tuples of one length."
-        )
+        fail(ShapeError, "np.moveaxis takes as many destinations as sources", "pass two tuples of one length.")
     order = [k for k in range(array.ndim) if k not in sources]
     for target, moved in sorted(zip(targets, sources, strict=True)):
         order.insert(target, moved)
@@ -189,9 +187,7 @@ def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Tracer:
     shift = dim_of(offset, "the offset of a diagonal")
     down, right = (-shift, ZERO) if at_least(-shift) else (ZERO, shift)
     rows, columns = array.axes[first], array.axes[second]
-    label = Index.fresh(
-        smaller(rows.dim - down, columns.dim - right, f"diagonal {offset} of {described(array)}")
-    )
+    label = Index.fresh(smaller(rows.dim - down, columns.dim - right, f"diagonal {offset} of {described(array)}"))
     slots: dict[Index, Slot] = {
         rows: combine([(ONE, label)], down),
         columns: combine([(ONE, label)], right),

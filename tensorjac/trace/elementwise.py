@@ -129,10 +129,7 @@ _UNARY = {
     **{name: name for name in ("exp", "expm1", "log", "log1p", "log2", "log10", "cbrt")},
     **{name: name for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
     **{name: name for name in ("arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh")},
-    **{
-        name.replace("arc", "a"): name
-        for name in ("arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh")
-    },
+    **{name.replace("arc", "a"): name for name in ("arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh")},
     "special.expit": "sigmoid",
     "special.erf": "erf",
     "special.expm1": "expm1",
@@ -188,16 +185,12 @@ def in_degrees(x: Any) -> Tracer:
 
 @implements("logaddexp2")
 def log_add_exp2(x1: Any, x2: Any) -> Tracer:
-    return scaled(
-        elementwise("logaddexp", *(scaled(lift(x), math.log(2)) for x in (x1, x2))), 1 / math.log(2)
-    )
+    return scaled(elementwise("logaddexp", *(scaled(lift(x), math.log(2)) for x in (x1, x2))), 1 / math.log(2))
 
 
 @implements("heaviside")
 def step(x1: Any, x2: Any) -> Tracer:
-    return (
-        plus(greater(x1, 0), times(x2, equal(x1, 0))) if lift(x2).kind != "b" else either(greater(x1, 0), x2)
-    )
+    return plus(greater(x1, 0), times(x2, equal(x1, 0))) if lift(x2).kind != "b" else either(greater(x1, 0), x2)
 
 
 @implements("special.erfc")

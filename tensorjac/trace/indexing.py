@@ -302,9 +302,7 @@ def _extremes(slot: Slot) -> tuple[Dim, Dim]:
     return least, most
 
 
-def _looked_up(
-    axes: Sequence[Index], body: Sum, lookups: Sequence[Lookup], place: int
-) -> tuple[list[Index], Sum]:
+def _looked_up(axes: Sequence[Index], body: Sum, lookups: Sequence[Lookup], place: int) -> tuple[list[Index], Sum]:
     """``E[t, …]`` with positions t: affine ones are slots, for others Σ_p E[p, …] [p = t]."""
     picked, _ = aligned(*(Tracer(lookup.axes, Sum()) for lookup in lookups))
     made = [Index.fresh(label.dim) for label in picked]

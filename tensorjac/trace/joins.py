@@ -89,8 +89,7 @@ def stack(arrays: Any, axis: Any = 0) -> Tracer:
     place = axis_number(axis, first.ndim + 1)
     label = Index.fresh(Dim.of(len(pieces)))
     bodies = [
-        multiply(piece.over(first.axes), of_factor(delta(label, constant_slot(k))))
-        for k, piece in enumerate(pieces)
+        multiply(piece.over(first.axes), of_factor(delta(label, constant_slot(k)))) for k, piece in enumerate(pieces)
     ]
     axes = [*first.axes[:place], label, *first.axes[place:]]
     if len(pieces) == 1:

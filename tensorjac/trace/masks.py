@@ -134,9 +134,9 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Tracer:
 
 @implements("select")
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tracer:
-    if not (isinstance(condlist, list | tuple) and isinstance(choicelist, list | tuple)) or len(
-        condlist
-    ) != len(choicelist):
+    if not (isinstance(condlist, list | tuple) and isinstance(choicelist, list | tuple)) or len(condlist) != len(
+        choicelist
+    ):
         fail(
             TraceError,
             "np.select takes as many conditions as choices, in lists",

@@ -72,9 +72,7 @@ def _rolled(array: Tracer, along: int, by: Any) -> Tracer:
         return same(array)
     # cut so that the parts change places: the last `shift` entries come first, or the first `-shift` last
     cut = size_number(dim - shift if at_least(shift) else -shift)
-    return concatenate(
-        [along_axis(array, along, slice(cut, None)), along_axis(array, along, slice(None, cut))], along
-    )
+    return concatenate([along_axis(array, along, slice(cut, None)), along_axis(array, along, slice(None, cut))], along)
 
 
 @implements("diff")
@@ -92,8 +90,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", *, constant_values: 
     if mode != "constant" or not is_number(constant_values):
         fail(
             UnsupportedError,
-            "np.pad has a rule for mode='constant' with one value"
-            + (f", not {mode!r}" if mode != "constant" else ""),
+            "np.pad has a rule for mode='constant' with one value" + (f", not {mode!r}" if mode != "constant" else ""),
             "pad with one value, or join slices by np.concatenate.",
         )
     filler = constant_values
@@ -176,18 +173,14 @@ def triangle(rows: Index, columns: Index, shift: Dim) -> Sum:
 def tril(m: Any, k: Any = 0) -> Tracer:
     array = _matrix(m, "np.tril")
     rows, columns = array.axes[-2:]
-    return Tracer(
-        array.axes, multiply(array.body, triangle(rows, columns, dim_of(k, "the offset"))), array.kind
-    )
+    return Tracer(array.axes, multiply(array.body, triangle(rows, columns, dim_of(k, "the offset"))), array.kind)
 
 
 @implements("triu")
 def triu(m: Any, k: Any = 0) -> Tracer:
     array = _matrix(m, "np.triu")
     rows, columns = array.axes[-2:]
-    return Tracer(
-        array.axes, multiply(array.body, triangle(columns, rows, -dim_of(k, "the offset"))), array.kind
-    )
+    return Tracer(array.axes, multiply(array.body, triangle(columns, rows, -dim_of(k, "the offset"))), array.kind)
 
 
 def _matrix(value: Any, name: str) -> Tracer:
@@ -281,7 +274,5 @@ def cross(a: Any, b: Any, /, *, axis: Any = -1) -> Tracer:
                 f"a cross product is one of vectors with 3 entries, not of {described(array)}",
                 "use 3.",
             )
-    parts = [
-        minus(left[..., k - 2] * right[..., k - 1], left[..., k - 1] * right[..., k - 2]) for k in range(3)
-    ]
+    parts = [minus(left[..., k - 2] * right[..., k - 1], left[..., k - 1] * right[..., k - 2]) for k in range(3)]
     return stack(parts, axis)

@@ -134,9 +134,7 @@ def aligned(*arrays: Tracer) -> tuple[tuple[Index, ...], list[Sum]]:
     return tuple(axes), [array.over(axes[rank - array.ndim :]) for array in arrays]
 
 
-def _joined(
-    arrays: Sequence[Tracer], labels: Sequence[Index], position: int, taken: Sequence[Index]
-) -> Index:
+def _joined(arrays: Sequence[Tracer], labels: Sequence[Index], position: int, taken: Sequence[Index]) -> Index:
     """The axis to which these broadcast: one of them where possible, so that there is nothing to rename."""
     wide = [label for label in labels if label.dim is not ONE] or labels
     for array, label in zip(arrays, labels, strict=True):

@@ -19,9 +19,7 @@ from .symbolic import described
 from .tracer import Tracer
 
 Letters = Sequence[Hashable]
-ADVICE = (
-    "the axes that are multiplied and summed have one size: compare the shapes, a transpose may be missing."
-)
+ADVICE = "the axes that are multiplied and summed have one size: compare the shapes, a transpose may be missing."
 
 
 def contraction(
@@ -62,9 +60,7 @@ def contraction(
     return Tracer([targets[letter] for letter in output], contract(multiply(*bodies), summed), wider(*kinds))
 
 
-def _letter_sizes(
-    operands: Sequence[tuple[Tracer, Letters]], broadcast: frozenset[Hashable]
-) -> Mapping[Hashable, Dim]:
+def _letter_sizes(operands: Sequence[tuple[Tracer, Letters]], broadcast: frozenset[Hashable]) -> Mapping[Hashable, Dim]:
     dims: dict[Hashable, Dim] = {}
     owners: dict[Hashable, tuple[Tracer, int]] = {}
     for array, letters in operands:
@@ -223,10 +219,7 @@ def kron(a: Any, b: Any) -> Tracer:
     groups = [product.axes[2 * k : 2 * k + 2] for k in range(rank)]
     wide = [[axis for axis in group if axis.dim is not ONE] or [group[0]] for group in groups]
     slots: dict[Index, Slot] = {
-        axis: constant_slot(0)
-        for group, kept in zip(groups, wide, strict=True)
-        for axis in group
-        if axis not in kept
+        axis: constant_slot(0) for group, kept in zip(groups, wide, strict=True) for axis in group if axis not in kept
     }
     body, axes = merged(substitute(product.body, slots), wide)
     return Tracer(axes, body, product.kind)

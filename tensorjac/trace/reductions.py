@@ -138,9 +138,7 @@ def spread(a: Any, axis: Any = None, *, keepdims: Any = NONE) -> Tracer:
 @implements("count_nonzero")
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = NONE) -> Tracer:
     array = lift(a)
-    return total(
-        array if array.kind == "b" else elementwise("mask", array, kind="b"), axis, keepdims=keepdims
-    )
+    return total(array if array.kind == "b" else elementwise("mask", array, kind="b"), axis, keepdims=keepdims)
 
 
 @implements("cumsum")

@@ -76,9 +76,7 @@ def _regrouped(array: Tracer, dims: Sequence[Dim]) -> tuple[Sum, list[Index]]:
         body, axes = _flattened(array.body, slots, old, list(map(Index.fresh, new)))
     else:
         before, after = digits
-        slots.update(
-            {label: place_value(own) for label, own in zip(old, before, strict=True) if own != [label]}
-        )
+        slots.update({label: place_value(own) for label, own in zip(old, before, strict=True) if own != [label]})
         body, axes = merged(substitute(array.body, slots), after)
     wide = iter(axes)
     return body, [Index.fresh(ONE) if dim is ONE else next(wide) for dim in dims]
@@ -132,9 +130,7 @@ def merged(body: Sum, groups: Sequence[Sequence[Index]]) -> tuple[Sum, list[Inde
     return contract(multiply(body, *ties), summed), axes
 
 
-def _flattened(
-    body: Sum, slots: dict[Index, Slot], old: Sequence[Index], axes: list[Index]
-) -> tuple[Sum, list[Index]]:
+def _flattened(body: Sum, slots: dict[Index, Slot], old: Sequence[Index], axes: list[Index]) -> tuple[Sum, list[Index]]:
     """The expression read at the same row-major position, where the two shapes have no digits in common."""
     if len(old) == 1:
         return substitute(body, {**slots, old[0]: place_value(axes)}), axes

@@ -131,9 +131,7 @@ class SizeNumber:
     def __round__(self, digits: int = 0) -> Any:
         return self
 
-    def _join(
-        self, other: Any, operation: Callable[[Dim, Dim], Dim], name: str, swapped: bool = False
-    ) -> Any:
+    def _join(self, other: Any, operation: Callable[[Dim, Dim], Dim], name: str, swapped: bool = False) -> Any:
         if is_whole(other):
             return size_number(operation(self.dim, dim_of(other)))
         return _calculated(name, other, self) if swapped else _calculated(name, self, other)

@@ -55,9 +55,7 @@ class Symbolic:
         self._scalar("float()", "leave float() out: a traced scalar can be calculated with as it is.")
 
     def __int__(self) -> int:
-        self._scalar(
-            "int()", "leave int() out, or calculate with sizes such as X.shape[0], which stay whole."
-        )
+        self._scalar("int()", "leave int() out, or calculate with sizes such as X.shape[0], which stay whole.")
 
     def __index__(self) -> int:
         self._scalar(
@@ -79,7 +77,7 @@ class Symbolic:
         parts = topological(self.body.tensors)
         if not self.axes and not any(isinstance(part, Input | Constant) for part in parts):
             demanded(
-                f"a number calculated from symbolic sizes has no value while tracing, and {asked} asks for one",
+                f"a number calculated from symbolic sizes is not known while tracing: {asked} asks for it",
                 WAYS_OUT,
             )
 
@@ -134,10 +132,7 @@ def described(array: Symbolic) -> str:
     terms = array.body.terms
     if len(terms) == 1 and len(terms[0].factors) == 1:
         (factor,) = terms[0].factors
-        if (
-            isinstance(factor.tensor, Input)
-            and factor == factor.tensor(*array.axes)
-            and array.dims == factor.tensor.shape
-        ):
-            name = factor.tensor.name
+        tensor = factor.tensor
+        if isinstance(tensor, Input) and tensor.shape == array.dims and factor == tensor(*array.axes):
+            name = tensor.name
     return f"{name} of shape {spelled(array.shape)}" if array.axes else name

@@ -23,7 +23,7 @@ from .record import fail, reading, recording
 from .registry import numpy_namespace, unsupported
 from .sizes import SizeNumber, size_number
 from .tracer import ATTRIBUTES, Tracer
-from .tracing import Traced, finished, named_outputs
+from .tracing import Traced, finished, named_outputs, output_names
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -91,17 +91,17 @@ def trace_text(
             record.constants[constant_of(array)] = name
         loose = _run(parsed, env, (*shapes, *(arrays or {})))
         kept = {name: env[name] for name in _kept(parsed)}
-        if kept and not loose:
-            return finished(shapes, kept, "single" if len(kept) == 1 else "tuple", record)
-        result = loose[0] if len(loose) == 1 else tuple(loose)
-        values, nesting = named_outputs(result, "the text")
-        return finished(shapes, {**kept, **values}, "tuple" if kept else nesting, record)
+        if len(parsed.statements) == 1 and loose:
+            values, nesting = named_outputs(loose[0], "the text")
+            return finished(shapes, values, nesting, record)
+        values = {**kept, **dict(zip(output_names(len(loose)), loose, strict=True))}
+        return finished(shapes, values, "single" if len(values) == 1 else "tuple", record)
 
 
 def with_sizes(names: Mapping[str, Tracer]) -> dict[str, Any]:
     """What a text may name: these arrays, and the sizes of their axes."""
     sizes = sorted({size for array in names.values() for dim in array.dims for size in dim.names})
-    return {**{size: size_number(Dim.of(size)) for size in sizes}, **names}
+    return {**names, **{size: size_number(Dim.of(size)) for size in sizes if size not in names}}
 
 
 def _run(parsed: syntax.NumpyText, env: dict[str, Any], given: Sequence[str]) -> list[Any]:
@@ -109,6 +109,9 @@ def _run(parsed: syntax.NumpyText, env: dict[str, Any], given: Sequence[str]) ->
     loose = []
     for statement in parsed.statements:
         value = evaluate_numpy(statement.value, env)
+        several = isinstance(value, tuple | list) and value and not statement.targets
+        for part in value if several else (value,):
+            _array(part, statement.value, "result")
         if not statement.targets:
             loose.append(value)
             continue
@@ -256,14 +259,14 @@ def _calculated(node: Node, function: Callable[..., Any], *args: Any, **kwargs: 
             _fail(node, f"this cannot be calculated: {error}", "check the arguments")
 
 
-def _array(value: Any, node: Node) -> Any:
-    """An operand: a traced array, number or size; lists of numbers become arrays."""
+def _array(value: Any, node: Node, role: str = "operand") -> Any:
+    """A traced array, number or size; lists of numbers become arrays."""
     if isinstance(value, Tracer | SizeNumber | int | float) or is_number(value):
         return value
     if isinstance(value, list | tuple):
         with reading(node.span):
             return lift(value)
-    _fail(node, f"{_kind(value)} is no operand", "write an array or a number")
+    _fail(node, f"{_kind(value)} is no {role}", "write an array or a number")
 
 
 def _kind(value: Any) -> str:
@@ -271,6 +274,8 @@ def _kind(value: Any) -> str:
         return f"the module {value.name}"
     if value is None or value is ...:
         return "None" if value is None else "..."
+    if isinstance(value, str):
+        return "a string"
     return "a function" if callable(value) else f"a {type(value).__name__}"
 
 
@@ -289,9 +294,7 @@ def _named(name: str, node: Node, env: Mapping[str, Any]) -> Any:
         return _CONSTANTS[name]
     functions = [function.rpartition(".")[2] for function in numpy_namespace]
     near = get_close_matches(name, [*env, *functions], 3, 0.6)
-    known = (
-        f"did you mean {' or '.join(near)}" if near else f"use one of {', '.join(env)}, or a NumPy function"
-    )
+    known = f"did you mean {' or '.join(near)}" if near else f"use one of {', '.join(env)}, or a NumPy function"
     _fail(node, f"{name} is neither given nor a NumPy function", known + ("?" if near else ""))
 
 
@@ -310,11 +313,7 @@ def _attribute(value: Any, name: str, node: Node) -> Any:
 def _of_module(module: Module, name: str, node: Node) -> Any:
     if module.prefix + name in numpy_namespace:
         return numpy_namespace[module.prefix + name]
-    if (
-        module.name in ("np", "scipy")
-        and name in ("linalg", "special")
-        and (module.name == "np") == (name == "linalg")
-    ):
+    if module.name in ("np", "scipy") and name in ("linalg", "special") and (module.name == "np") == (name == "linalg"):
         return _MODULES[name]
     if not module.prefix and name in _CONSTANTS:
         return _CONSTANTS[name]

@@ -53,9 +53,7 @@ def trace(fun: Callable[..., Any], shapes: Mapping[str, tuple[Dim, ...]]) -> Tra
     with recording() as record:
         tracers = {name: of_input(name, dims) for name, dims in inputs.items()}
         try:
-            result = fun(
-                *[tracers[name] for name in by_position], **{name: tracers[name] for name in by_name}
-            )
+            result = fun(*[tracers[name] for name in by_position], **{name: tracers[name] for name in by_name})
         except TypeError as error:
             _reveal(error, record)
             raise
@@ -69,12 +67,9 @@ def finished(
 ) -> Traced:
     """What was traced, from the values that came out."""
     outputs = {
-        name: (lifted.axes, lifted.body)
-        for name, lifted in zip(values, map(lift, values.values()), strict=True)
+        name: (lifted.axes, lifted.body) for name, lifted in zip(values, map(lift, values.values()), strict=True)
     }
-    return Traced(
-        dict(inputs), outputs, nesting, _named_constants(inputs, outputs, record), record.requirements
-    )
+    return Traced(dict(inputs), outputs, nesting, _named_constants(inputs, outputs, record), record.requirements)
 
 
 def check_names(shapes: Mapping[str, tuple[Dim, ...]]) -> None:
@@ -95,9 +90,7 @@ def check_names(shapes: Mapping[str, tuple[Dim, ...]]) -> None:
 # Parameters -------------------------------------------------------------------------------------------------
 
 
-def _parameters(
-    fun: Callable[..., Any], shapes: Mapping[str, tuple[Dim, ...]]
-) -> tuple[list[str], list[str]]:
+def _parameters(fun: Callable[..., Any], shapes: Mapping[str, tuple[Dim, ...]]) -> tuple[list[str], list[str]]:
     """The names to be passed by position, and those to be passed by name, in the order of the function."""
     try:
         parameters = list(inspect.signature(fun).parameters.values())
@@ -176,24 +169,16 @@ def named_outputs(result: Any, where: str) -> tuple[dict[str, Any], Nesting]:
     else:
         values = {"Y": result}
     if not values:
-        raise TraceError(
-            f"a traced function returns at least one array (returned by {where}: none).\nreturn an array."
-        )
+        raise TraceError(f"a traced function returns at least one array (returned by {where}: none).\nreturn an array.")
     for name, value in values.items():
         if not isinstance(value, Tracer | SizeNumber | np.ndarray) and not is_number(value):
             what = "None" if value is None else f"a value of type {type(value).__name__}"
             part = "" if result is value else f" as {name}"
             raise TraceError(
                 f"a traced function returns arrays, not {what}{part} (returned by {where}).\n"
-                + (
-                    "is a return missing?"
-                    if value is None
-                    else "return an array, or a tuple, list or dict of them."
-                )
+                + ("is a return missing?" if value is None else "return an array, or a tuple, list or dict of them.")
             )
-    return values, "dict" if isinstance(result, dict) else "tuple" if isinstance(
-        result, tuple | list
-    ) else "single"
+    return values, "dict" if isinstance(result, dict) else "tuple" if isinstance(result, tuple | list) else "single"
 
 
 def output_names(count: int) -> list[str]:

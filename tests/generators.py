@@ -1,0 +1,253 @@
+"""Hypothesis strategies: random einsums with δ, affine conditions, and chains of views.
+
+The arrays hold ± powers of two, so that every product and every small sum of them is exact: results are
+compared bit by bit, and no tolerance can hide a wrong entry.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import strategies as st
+
+from tensorjac.dims import Dim
+from tensorjac.function import Function, Parts
+from tensorjac.terms import Index, Input, combine, delta, product, zero_of
+
+SIZES = {"n": 3, "m": 2, "p": 5}
+"""All differ: no transpose can hide."""
+
+LETTERS = {"n": "ijkl", "m": "abcd", "p": "xyz"}
+"""The letters that stand for an index of each size."""
+
+SIZE_OF = {letter: size for size, letters in LETTERS.items() for letter in letters}
+
+TENSORS = {
+    "s": "",
+    "u": "n",
+    "v": "m",
+    "w": "p",
+    "A": "nm",
+    "B": "nn",
+    "C": "mp",
+    "D": "pnm",
+    "E": "mnn",
+}
+"""Inputs by name: one size name per axis."""
+
+COEFFICIENTS = (1, 1, -1, 2, -3, Fraction(1, 2), Fraction(-3, 4), 0.5, -1.25)
+
+
+def dims(names):
+    """One size for each name.
+
+    >>> dims("nm")
+    (n, m)
+    """
+    return tuple(Dim.of(name) for name in names)
+
+
+def inputs():
+    """The shapes of all inputs."""
+    return {name: dims(axes) for name, axes in TENSORS.items()}
+
+
+def arrays(seed=0):
+    """One array for each input; every entry is ± a power of two."""
+    rng = np.random.default_rng(seed)
+    result = {}
+    for name, axes in TENSORS.items():
+        shape = tuple(SIZES[size] for size in axes)
+        result[name] = rng.choice([-1.0, 1.0], shape) * rng.choice([0.5, 1.0, 2.0, 4.0], shape)
+    return result
+
+
+def function(axes, body):
+    """A sum over `axes` as a function of all inputs."""
+    return Function(Parts(inputs(), {"Y": (tuple(axes), body)}))
+
+
+# Einsums ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Einsum:
+    """coefficient × Π input[letters]^power × Π δ[tie], over the letters `out`, summed over `summed`."""
+
+    coefficient: int | Fraction | float
+    factors: tuple[tuple[str, str, int], ...]
+    ties: tuple[str, ...]
+    out: str
+    summed: str
+
+    def indices(self):
+        """A fresh index for each letter."""
+        return {letter: Index.fresh(Dim.of(SIZE_OF[letter])) for letter in (*self.out, *self.summed)}
+
+    def term(self, indices, order=None):
+        """The product as a term, nothing simplified; `order` permutes the factors, and flips δ when negative."""
+        factors = [
+            Input(name, dims(TENSORS[name]))(*(indices[letter] for letter in letters), power=power)
+            for name, letters, power in self.factors
+        ]
+        factors += [delta(indices[left], indices[right]) for left, right in self.ties]
+        if order is not None:
+            factors = [factors[k] for k in order]
+        return product(self.coefficient, factors, tuple(indices[letter] for letter in self.summed))
+
+    def axes(self, indices):
+        return tuple(indices[letter] for letter in self.out)
+
+    def dense(self, values):
+        """The value, by `np.einsum` with identities and ones written out."""
+        operands, subscripts = [np.array(float(self.coefficient))], [""]
+        for name, letters, power in self.factors:
+            operands.append(values[name] ** power)
+            subscripts.append(letters)
+        for tie in self.ties:
+            operands.append(np.eye(SIZES[SIZE_OF[tie[0]]]))
+            subscripts.append(tie)
+        for letter in {*self.out, *self.summed} - set("".join(subscripts)):
+            operands.append(np.ones(SIZES[SIZE_OF[letter]]))
+            subscripts.append(letter)
+        return np.einsum(f"{','.join(subscripts)}->{self.out}", *operands)
+
+    def classes(self):
+        """The sets of letters that δ tie together, lone letters included."""
+        parts = [{letter} for letter in (*self.out, *self.summed)]
+        for tie in self.ties:
+            joined = [part for part in parts if part & set(tie)]
+            parts = [part for part in parts if not part & set(tie)] + [set().union(*joined)]
+        return parts
+
+
+@st.composite
+def einsums(draw, ties=0, powers=(1,), letters=3, least=0):
+    """Random products: repeated letters, traces, hyperedges, letters that nothing carries, empty products."""
+    pool = {size: names[: draw(st.integers(1, letters))] for size, names in LETTERS.items()}
+    factors = []
+    for name in draw(st.lists(st.sampled_from(list(TENSORS)), min_size=least, max_size=4)):
+        read = "".join(draw(st.sampled_from(pool[size])) for size in TENSORS[name])
+        factors.append((name, read, draw(st.sampled_from(powers))))
+    pairs = []
+    for _ in range(draw(st.integers(0, ties))):
+        size = draw(st.sampled_from(list(pool)))
+        pairs.append("".join(draw(st.sampled_from(LETTERS[size])) for _ in range(2)))
+    used = {letter for _, read, _ in factors for letter in read} | set("".join(pairs))
+    unused = draw(st.sets(st.sampled_from([x for names in pool.values() for x in names]), max_size=1))
+    everything = sorted(used | unused)
+    out = [letter for letter in everything if draw(st.booleans())][:5]
+    summed = [letter for letter in everything if letter not in out]
+    coefficient = draw(st.sampled_from(COEFFICIENTS))
+    shuffled = draw(st.permutations(out))
+    return Einsum(coefficient, tuple(factors), tuple(pairs), "".join(shuffled), "".join(summed))
+
+
+@st.composite
+def sums_of_einsums(draw, **kwargs):
+    """Two or three products over the same letters."""
+    parts = draw(st.lists(einsums(**kwargs), min_size=2, max_size=3))
+    out = parts[0].out
+    aligned = []
+    for part in parts:
+        everything = sorted({*part.out, *part.summed, *out})
+        summed = "".join(letter for letter in everything if letter not in out)
+        aligned.append(Einsum(part.coefficient, part.factors, part.ties, out, summed))
+    return aligned
+
+
+def shuffled(items, seed):
+    """The items in another order, which depends on the seed only.
+
+    >>> sorted(shuffled([3, 1, 2], 0))
+    [1, 2, 3]
+    """
+    items = list(items)
+    random.Random(seed).shuffle(items)
+    return items
+
+
+# Affine conditions --------------------------------------------------------------------------------
+
+
+@st.composite
+def conditioned(draw):
+    """A term whose δ hold affine forms of its letters, its axes, and nothing simplified.
+
+    The inputs are read at bare letters, so that every slot is in range whatever the δ say.
+    """
+    base = draw(einsums(letters=2, least=1))
+    indices = base.indices()
+    labels = sorted(indices)
+    term = base.term(indices)
+    conditions = []
+    for _ in range(draw(st.integers(1, 3))):
+        chosen = draw(st.lists(st.sampled_from(labels), max_size=3, unique=True)) if labels else []
+        weights = [draw(st.sampled_from([1, -1, 1, -1, 2, -2, 3, "m", "n"])) for _ in chosen]
+        offset = draw(st.sampled_from([0, 0, 1, -1, 2, -3, "m", "-n"]))
+        constant = -Dim.of(offset[1:]) if str(offset).startswith("-n") else Dim.of(offset)
+        form = combine(
+            ((Dim.of(weight), indices[letter]) for weight, letter in zip(weights, chosen, strict=True)),
+            constant,
+        )
+        conditions.append(zero_of(form))
+    return base.axes(indices), product(term.coefficient, [*term.factors, *conditions], term.summed)
+
+
+# Chains of views ----------------------------------------------------------------------------------
+
+
+def _sliced(start, stop, step):
+    return lambda X: X[start:stop:step]
+
+
+def _sliced_last(start, stop, step):
+    return lambda X: X[..., start:stop:step]
+
+
+STEPS = {
+    "X[1:]": _sliced(1, None, 1),
+    "X[:-1]": _sliced(None, -1, 1),
+    "X[::2]": _sliced(None, None, 2),
+    "X[1::2]": _sliced(1, None, 2),
+    "X[::-1]": _sliced(None, None, -1),
+    "X[..., :0:-1]": _sliced_last(None, 0, -1),
+    "X[..., ::3]": _sliced_last(None, None, 3),
+    "X[..., -2:]": _sliced_last(-2, None, 1),
+    "transpose": lambda X: X.T,
+    "flip": lambda X: np.flip(X, axis=-1),
+    "roll": lambda X: np.roll(X, 1, axis=0),
+    "pad": lambda X: np.pad(X, [(1, 0)] * (X.ndim - 1) + [(0, 2)]),
+    "pad first": lambda X: np.pad(X, [(2, 1)] + [(0, 0)] * (X.ndim - 1)),
+    "concatenate": lambda X: np.concatenate([X, X], axis=-1),
+    "concatenate reversed": lambda X: np.concatenate([X, X[::-1]], axis=0),
+    "merge": lambda X: X.reshape(-1),
+    "merge first": lambda X: X.reshape(-1, X.shape[-1]),
+    "repeat": lambda X: np.repeat(X, 2, axis=0),
+    "tile": lambda X: np.tile(X, 2),
+    "outer": lambda X: X[..., None] * np.ones(2) if X.ndim < 3 else X,
+    "cumulative": lambda X: np.tril(X) if X.ndim == 2 else X,
+    "sum": lambda X: X.sum(axis=0) if X.ndim > 1 else X,
+    "two and a rest": lambda X: np.concatenate([X, X]).reshape(2, *X.shape),
+    "windows": lambda X: X[1:] - X[:-1],
+}
+"""Linear steps of NumPy by name. Each takes an array of one to three axes and gives one of these."""
+
+
+def chains(longest=4):
+    """Names of steps, to be done one after the other."""
+    return st.lists(st.sampled_from(list(STEPS)), min_size=1, max_size=longest).map(tuple)
+
+
+def chained(names):
+    """The function that does the steps."""
+
+    def fun(X):
+        for name in names:
+            X = STEPS[name](X)
+        return X
+
+    return fun
