@@ -99,7 +99,7 @@ def _lower_triangle(slots: Sequence[Slot]) -> Sum:
 def local_derivative(
     tensor: Apply, arg: int, batch: Sequence[Slot], out: Sequence[Index], into: Sequence[Index]
 ) -> Sum:
-    """∂tensor/∂argument at batch slots, over the indices ``out`` and ``into`` of the result's and the argument's axes."""
+    """∂tensor/∂argument at batch slots, over the indices ``out`` of its own axes and ``into`` of the argument's."""
     primitive = tensor.operation
     assert isinstance(primitive, Primitive)
     rule = _rule(primitive, arg, len(into))

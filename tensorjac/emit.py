@@ -265,8 +265,12 @@ def source(
     inputs: Mapping[str, tuple[Dim, ...]],
     outputs: Sequence[str],
     constants: Mapping[str, Any] | None = None,
+    bare: bool = True,
 ) -> Source:
-    """The function's source: sizes read from arguments, named intermediates, and the results returned in order."""
+    """The function's source: sizes read from arguments, named intermediates, and the results returned in order.
+
+    A single result is returned as it is where ``bare``, else as a tuple of one.
+    """
     constants = constants or {}
     names = {size for shape in inputs.values() for dim in shape for size in dim.names}
     taken = {*inputs, *constants, *names, *outputs, "np", "math", "dtype", "erf", "xlogy", name}
@@ -277,12 +281,12 @@ def source(
     results = [_owned(writer, value) for value in program.outputs]
     head = _head(writer.lines + results, inputs, constants)
     parameters = ", ".join([*inputs, *(f"{c}={c}" for c in constants)])
-    returned = _returned(writer, results, outputs)
+    returned = _returned(results, outputs) if bare else [f"return ({results[0]},)"]
     body = "\n".join(f"    {line}" for line in [*head, *writer.lines, *returned])
     return Source(f"def {name}({parameters}):\n{body}\n", name)
 
 
-def _returned(writer: _Writer, results: Sequence[str], outputs: Sequence[str]) -> list[str]:
+def _returned(results: Sequence[str], outputs: Sequence[str]) -> list[str]:
     if len(results) == 1:
         return [f"return {results[0]}"]
     lines = [f"{name} = {text}" for name, text in zip(outputs, results, strict=True) if text != name]

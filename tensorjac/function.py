@@ -61,6 +61,8 @@ class Function:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._compiled: dict[tuple[int, ...], Callable[..., Any]] = {}
+        # what has been checked before need not be checked again: by class, dtype and shape of every argument
+        self._ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     # Looking at it
 
@@ -99,15 +101,25 @@ class Function:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at these arrays: one array, a tuple in order, or a dict where the function returned one."""
+        if not kwargs:
+            try:
+                ready = self._ready.get(tuple([(a.__class__, a.dtype, a.shape) for a in args]))
+            except (AttributeError, TypeError):
+                ready = None
+            if ready is not None:
+                return ready(*args)
         arrays = self._bound(args, kwargs)
         shapes = {name: array.shape for name, array in zip(self._parts.inputs, arrays, strict=True)}
         sizes = bind_sizes(self._parts.inputs, shapes, self._parts.requirements)
-        result = self._code(sizes)(*arrays)
+        code = self._code(sizes)
+        if all(type(array) is np.ndarray for array in arrays) and self._parts.nesting != "dict":
+            if len(self._ready) >= PLANS:
+                self._ready.clear()
+            self._ready[tuple([(a.__class__, a.dtype, a.shape) for a in arrays])] = code
+        result = code(*arrays)
         if self._parts.nesting == "dict":
-            values = result if len(self._parts.outputs) > 1 else (result,)
+            values = result if isinstance(result, tuple) else (result,)
             return dict(zip(self._parts.outputs, values, strict=True))
-        if self._parts.nesting == "tuple" and len(self._parts.outputs) == 1:
-            return (result,)
         return result
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
@@ -156,7 +168,8 @@ class Function:
         name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "f"
         if name in parts.inputs:
             name = "f"
-        return emit.source(program, name, parts.inputs, list(parts.outputs), parts.constants)
+        single = parts.nesting == "single" or len(parts.outputs) > 1
+        return emit.source(program, name, parts.inputs, list(parts.outputs), parts.constants, single)
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:
         """The NumPy source that runs at these sizes.

@@ -25,10 +25,17 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
-def bare_terminal(monkeypatch):
-    """No colours but those that a test asks for."""
+def untouched(tmp_path, monkeypatch):
+    """No colours but those that a test asks for; what a test imports and where from is forgotten."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
+    modules, path = set(sys.modules), list(sys.path)
+    yield
+    assert sys.path == path
+    for name in set(sys.modules) - modules:
+        file = str(getattr(sys.modules[name], "__file__", ""))
+        if file.startswith((str(tmp_path), str(ROOT / "examples"))):
+            del sys.modules[name]
 
 
 @pytest.fixture
@@ -72,12 +79,7 @@ def here(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(dedent(text).lstrip())
     monkeypatch.chdir(tmp_path)
-    before, path = set(sys.modules), list(sys.path)
-    yield tmp_path
-    assert sys.path == path
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
+    return tmp_path
 
 
 @pytest.fixture

@@ -180,9 +180,9 @@ def test_a_long_text_has_its_definitions_on_lines_of_their_own() -> None:
     text = "Y[ij] = E[ij] / z[i] + log(z[i]) tanh(Σ_k E[ik] x[k]) where E[ij] = exp(X[ij] - max_k(X[ik])), z[i] = Σ_k E[ik]"
     shown = printed(*lowered(text))
     assert shown == (
-        "Y[ij] = log(z[i]) tanh(Σ_k E[ik] x[k]) + E[ij] / z[i]\n"
-        "  where z[i] = Σ_k E[ik],\n"
-        "        E[ik] = exp(X[ik] - max_l(X[il]))"
+        "Y[ij] = E[ij] / z[i] + log(z[i]) tanh(Σ_k E[ik] x[k])\n"
+        "  where E[ij] = exp(X[ij] - max_k(X[ik])),\n"
+        "        z[i] = Σ_k E[ik]"
     )
     assert_same(*lowered(text), lowered(shown))
 
@@ -190,9 +190,9 @@ def test_a_long_text_has_its_definitions_on_lines_of_their_own() -> None:
 def test_names_of_definitions_are_free() -> None:
     shapes = {"E": (Dim.of("e"), Dim.of("u"))}
     tensors: dict[str, Tensor] = {name: Input(name, shape) for name, shape in shapes.items()}
-    (one,) = lowered("z[] = log(P[ij]) P[ij] where P[ij] = exp(E[ij])", tensors)
+    (one,) = lowered("z[] = P[ij]^2 E[ij] P[ij] + P[ij] where P[ij] = exp(E[ij]) + 1", tensors)
     shown = printing.text({"z": (one.axes, rewrites.power(one.body, 2))}, shapes)
-    assert shown == "z[] = v[]^2 where v[] = P[ij] E[ij], P[ij] = exp(E[ij])"
+    assert shown == "z[] = (Σ_ij E[ij] (1 + P[ij])^3 + Σ_ij P[ij] + e u)^2 where P[ij] = exp(E[ij])"
 
 
 def test_constants_have_the_names_that_are_given() -> None:

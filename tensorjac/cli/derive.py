@@ -103,7 +103,8 @@ class Derivation:
         functions = [self.function.source().rstrip(), self.gradient(*self.wrt).source().rstrip()]
         code = "\n\n\n".join(functions)
         imports = [line for pattern, line in _IMPORTS.items() if re.search(pattern, code)]
-        return [self.paint("code", "\n".join(imports) + "\n\n\n" * bool(imports) + code)]
+        head = "\n".join(imports).replace("import math\n", "import math\n\n") + "\n\n\n" if imports else ""
+        return [self.paint("code", head + code)]
 
     def latex(self) -> list[str]:
         lines = [self.function.latex()]
@@ -169,7 +170,7 @@ def derive(arguments: Arguments, paint: Paint) -> str:
     if not function.inputs:
         raise UsageError("there is nothing to differentiate by: name an input and its shape, such as X=b,m.")
     outputs = chosen(arguments, "--of", list(function.outputs), "output")
-    if len(outputs) < len(function.outputs):
+    if outputs != tuple(function.outputs):
         function = only(function, outputs)
     derivation = Derivation(function, chosen(arguments, "--wrt", list(function.inputs), "input"), paint)
     views = [view for flag, view in VIEWS.items() if flag in arguments.options] or [Derivation.overview]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from fractions import Fraction
 
 from ..dims import Dim
 from ..notation.printing import Formula, Printer
@@ -28,16 +28,24 @@ from ..notation.syntax import (
     Whole,
 )
 from ..primitives import PRIMITIVES
-from ..terms import Index, Tensor
-from .symbols import ATOM, HADAMARD, PRODUCT, SCRIPTED, SUM, Text, bracketed, call, extent, fraction, juxtaposed
-from .symbols import numeral, symbol
-
-
-class Sides(NamedTuple):
-    """An equation in LaTeX."""
-
-    left: str
-    right: str
+from ..terms import Index, Tensor, number
+from ..terms import Number as Value
+from .symbols import (
+    ATOM,
+    HADAMARD,
+    PRODUCT,
+    SCRIPTED,
+    SUM,
+    TALL,
+    Sides,
+    Text,
+    call,
+    extent,
+    fraction,
+    juxtaposed,
+    numeral,
+    symbol,
+)
 
 
 def equations(
@@ -67,19 +75,19 @@ class _Equations(Printer):
 
 @dataclass
 class _Factors:
-    """A product: a number as a fraction, and what stands above and below the line."""
+    """A product: a number, and what stands above and below the line."""
 
-    number: tuple[Node | None, Node | None]
+    number: Value
     above: list[Node]
     below: list[Node]
 
 
 class _Writer:
     def __init__(self, places: Iterable[Place], named: Collection[str]) -> None:
-        self.summed: dict[int, list[str]] = {}
+        self.indices: dict[int, list[tuple[str, Index]]] = {}
         for place in places:
-            if place.node is not None and not isinstance(place.node, SumOver | Apply):
-                self.summed.setdefault(id(place.node), []).append(place.letter)
+            if place.node is not None:
+                self.indices.setdefault(id(place.node), []).append((place.letter, place.index))
         self.named = named
 
     # Equations
@@ -103,9 +111,10 @@ class _Writer:
     # Expressions
 
     def _write(self, node: Node) -> Text:
-        letters = self.summed.get(id(node))
-        if letters:
-            return self._sum_over(f"_{{{_side_by_side(map(symbol, letters))}}}", node, letters)
+        implied = () if isinstance(node, SumOver | Apply) else self.indices.pop(id(node), ())
+        if implied:
+            letters = [letter for letter, _ in implied]
+            return self._sum_over(rf"\sum_{{{_side_by_side(map(symbol, letters))}}}", node, letters)
         match node:
             case Number(value):
                 return numeral(value)
@@ -119,21 +128,23 @@ class _Writer:
                 return Text(rf"\lvert {symbol(letter)} \rvert")
             case Unary(_, operand):
                 return Text(f"-{self._write(operand).at(HADAMARD)}", SUM)
+            case Chain((slot, Number(0)), ("+",)):
+                return self._write(slot)
             case Chain(operands, operators) if operators[0] in "+-":
                 return self._sum(operands, operators)
             case Chain(operands, ("//",)):
-                left, right = (self._write(operand).at(SCRIPTED) for operand in operands)
-                return Text(rf"\lfloor {left} / {right} \rfloor")
+                above, below = (self._write(operand).at(SCRIPTED) for operand in operands)
+                return Text(rf"\lfloor {above} / {below} \rfloor")
             case Chain():
-                return self._quotient(_factors(node), [])
+                return self._quotient(_factors(node))
             case Power(base, exponent):
                 return Text(f"{self._write(base).at(ATOM)}^{{{self._exponent(exponent)}}}", SCRIPTED)
             case SumOver(bound, body):
-                return self._sum_over(self._limits(bound), body, [one.letter for one in bound])
+                return self._sum_over(self._limits(node, bound), body, [one.letter for one in bound])
             case Apply():
                 return self._apply(node)
-            case Whole(Call, slots):
-                return self._whole(Call.function, Call.arguments, slots)
+            case Whole(inner, slots):
+                return self._whole(inner.function, inner.arguments, slots)
         raise TypeError(f"{type(node).__name__} is no node of index notation")
 
     def _sum(self, operands: Sequence[Node], operators: Sequence[str]) -> Text:
@@ -149,42 +160,43 @@ class _Writer:
 
     # Products and sums over indices
 
-    def _quotient(self, parts: _Factors, summed: Sequence[str]) -> Text:
-        """Factors as a fraction where something divides."""
-        top, bottom = parts.number
-        if parts.below:
-            above = [*([top] if top else []), *parts.above]
-            below = [*([bottom] if bottom else []), *parts.below]
-            return fraction(self._product(above) if above else "1", self._product(below))
-        front: list[Text] = []
-        if bottom:
-            front.append(fraction(self._write(top).text if top else "1", self._write(bottom).text))
-        elif top:
-            front.append(self._write(top))
-        return Text(_joined([*front, *map(self._write, parts.above)]), PRODUCT)
+    def _quotient(self, parts: _Factors) -> Text:
+        """Factors, as a fraction where something divides."""
+        c = parts.number
+        above, below = ([self._write(node) for node in nodes] for nodes in (parts.above, parts.below))
+        if below:
+            if not isinstance(c, float) and c.denominator != 1:
+                below.insert(0, numeral(c.denominator))
+                c = c.numerator
+            behind = [text for text in above if TALL.search(text.text)]
+            front = [text for text in above if text not in behind]
+            front = [numeral(c), *front] if c != 1 or not front else front
+            bar = fraction(_joined(front), _joined(below))
+            return Text(_joined([bar, *behind]), PRODUCT) if behind else bar
+        above = [numeral(c), *above] if c != 1 or not above else above
+        return above[0] if len(above) == 1 else Text(_joined(above), PRODUCT)
 
-    def _product(self, factors: Sequence[Node]) -> str:
-        return _joined([self._write(factor) for factor in factors])
-
-    def _sum_over(self, limits: str, body: Node, letters: Sequence[str]) -> Text:
-        """Σ with what it sums; what comes first and has nothing to do with it stands before it."""
+    def _sum_over(self, sign: str, body: Node, letters: Sequence[str]) -> Text:
+        """Σ before what it sums; what comes first and has nothing to do with it stands before it."""
         if isinstance(body, Unary):
-            inner = self._sum_over(limits, body.operand, letters)
-            return Text(f"-{inner.text}", SUM)
+            return Text(f"-{self._sum_over(sign, body.operand, letters).text}", SUM)
         parts = _factors(body)
         first = next((k for k, part in enumerate(parts.above) if _mentions(part, letters)), len(parts.above))
-        outside = [part for part in parts.below if not _mentions(part, letters)]
         inside = [part for part in parts.below if _mentions(part, letters)]
-        front = self._quotient(_Factors(parts.number, parts.above[:first], outside), ())
-        inner = self._quotient(_Factors((None, None), parts.above[first:], inside), ())
-        body_text = inner.text or "1"
-        sum_text = rf"\sum{limits} {bracketed(body_text) if inner.binding == SUM else body_text}"
-        return Text(f"{front.text} {sum_text}" if front.text else sum_text, HADAMARD)
+        outside = [part for part in parts.below if part not in inside]
+        inner = self._quotient(_Factors(1, parts.above[first:], inside))
+        text = f"{sign} {inner.at(HADAMARD)}"
+        if first or outside or parts.number != 1:
+            front = self._quotient(_Factors(parts.number, parts.above[:first], outside))
+            text = f"{front.at(PRODUCT)} {text}"
+        return Text(text, HADAMARD)
 
-    def _limits(self, bound: Sequence[Bound]) -> str:
+    def _limits(self, node: SumOver, bound: Sequence[Bound]) -> str:
+        """One Σ for all indices, or one for each where their sizes are shown."""
         if all(one.size is None for one in bound):
-            return f"_{{{_side_by_side(symbol(one.letter) for one in bound)}}}"
-        return ""
+            return rf"\sum_{{{_side_by_side(symbol(one.letter) for one in bound)}}}"
+        sizes = {letter: index.dim for letter, index in self.indices[id(node)]}
+        return " ".join(rf"\sum_{{{symbol(one.letter)}=0}}^{{{extent(sizes[one.letter] - 1).text}}}" for one in bound)
 
     # Tensors and functions
 
@@ -210,24 +222,31 @@ class _Writer:
         if function.name == "arange":
             return self._write(slots[0])
         text = call(function.name, PRIMITIVES.get(function.name), [self._write(one) for one in arguments])
-        return Text(f"{text.text}_{{{self._slots(slots)}}}", text.binding)
+        return Text(f"{text.at(ATOM)}_{{{self._slots(slots)}}}")
 
 
 def _factors(node: Node) -> _Factors:
     """A product taken apart."""
-    found = _Factors((None, None), [], [])
-    if not isinstance(node, Chain) or node.operators[0] not in "*/":
-        found.above.append(node)
-        return found
+    if isinstance(node, Number):
+        return _Factors(node.value, [], [])
+    if not isinstance(node, Chain) or node.operators[0] not in ("*", "/"):
+        return _Factors(1, [node], [])
+    found = _Factors(1, [], [])
     for operator, operand in zip(("*", *node.operators), node.operands, strict=True):
         inner = _factors(operand)
         if operator == "*":
+            found.number = number(found.number * inner.number)
             found.above += inner.above
             found.below += inner.below
         else:
+            found.number = _divided(found.number, inner.number)
             found.above += inner.below
             found.below += inner.above
     return found
+
+
+def _divided(value: Value, by: Value) -> Value:
+    return number(value / by if isinstance(value, float) or isinstance(by, float) else Fraction(value) / by)
 
 
 def _mentions(node: Node, letters: Collection[str]) -> bool:
@@ -263,6 +282,3 @@ def _joined(factors: Sequence[Text]) -> str:
         return factors[0].text
     *before, last = factors or [Text("")]
     return juxtaposed([*(factor.at(SCRIPTED) for factor in before), last.at(HADAMARD)])
-
-
-__all__ = ["Index", "Sides", "equations", "extent"]

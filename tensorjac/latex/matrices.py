@@ -27,14 +27,29 @@ from ..matrix.tree import (
     Zero,
 )
 from ..terms import Number as Value
-from .symbols import ATOM, HADAMARD, PRODUCT, SCRIPTED, SUM, TALL, Text, bracketed, call, exponent, extent, juxtaposed
+from .symbols import (
+    ATOM,
+    HADAMARD,
+    PRODUCT,
+    SCRIPTED,
+    SUM,
+    TALL,
+    Sides,
+    Text,
+    bracketed,
+    call,
+    exponent,
+    extent,
+    juxtaposed,
+    numeral,
+    symbol,
+)
 from .symbols import fraction as over
-from .symbols import numeral, symbol
 
 
-def equation(name: str, node: Node, names: Collection[str]) -> tuple[str, str]:
-    """Both sides of ``name = node``; ``names`` are all those in use."""
-    return symbol(name), _Writer(names).text(node).text
+def sides(name: str, node: Node, names: Collection[str]) -> Sides:
+    """The equation ``name = node``; ``names`` are all those in use."""
+    return Sides(symbol(name), _Writer(names).text(node).text)
 
 
 class _Writer:
@@ -125,22 +140,20 @@ class _Writer:
         return text
 
     def _scaled(self, node: Scaled) -> Text:
-        c = abs(node.coefficient)
-        top, bottom = (c.numerator, c.denominator) if isinstance(c, int | Fraction) else (c, 1)
-        above = [numeral(top), *map(self.text, node.above)] if top != 1 else [*map(self.text, node.above)]
-        below = [numeral(bottom), *map(self.text, node.below)] if bottom != 1 else [*map(self.text, node.below)]
+        c: Value = node.coefficient if node.coefficient > 0 else -node.coefficient
+        top, bottom = (c, 1) if isinstance(c, float) else (c.numerator, c.denominator)
+        above = [*([numeral(top)] if top != 1 else []), *map(self.text, node.above)]
+        below = [*([numeral(bottom)] if bottom != 1 else []), *map(self.text, node.below)]
         body = [] if node.body is None else [self.text(node.body)]
         sizes = all(isinstance(part, Extent) for part in node.below)
         if not sizes and body and not TALL.search(body[0].text) and not isinstance(node.body, Plus):
             above, body = above + body, []
-        if below:
-            body = [over(_product(above) if above else "1", _product(below)), *body]
-        else:
-            body = above + body
-        text = _product(body)
+        front = [over(_product(above) if above else "1", _product(below))] if below else above
+        pieces = [*front, *body]
+        text = _product(pieces)
         if node.coefficient > 0:
             return Text(text, PRODUCT)
-        return Text(f"-{text}" if len(body) > 1 else f"-{body[0].at(HADAMARD)}", SUM)
+        return Text(f"-{text}" if len(pieces) > 1 else f"-{pieces[0].at(HADAMARD)}", SUM)
 
 
 def _product(factors: Sequence[Text]) -> str:

@@ -15,12 +15,19 @@ from ..terms import Number
 # How tightly a text binds. A SCRIPTED one stands in any product, but takes no further superscript.
 SUM, HADAMARD, PRODUCT, SCRIPTED, ATOM = range(5)
 
-GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
-).split()
+GREEK = re.compile(
+    "alpha|beta|[Gg]amma|[Dd]elta|epsilon|zeta|eta|[Tt]heta|iota|kappa|[Ll]ambda|mu|nu|[Xx]i|[Pp]i|rho|[Ss]igma|tau|"
+    "[Uu]psilon|[Pp]hi|chi|[Pp]si|[Oo]mega"
+)
 RELATIONS = {"greater": ">", "greater_equal": r"\geq", "equal": "="}
-TALL = re.compile(r"\\(frac|sqrt|sum|left|oslash\\left)\b")
+TALL = re.compile(r"\\(frac|sqrt|sum|left)(?![a-zA-Z])")
+
+
+class Sides(NamedTuple):
+    """An equation."""
+
+    left: str
+    right: str
 
 
 class Text(NamedTuple):
@@ -59,8 +66,8 @@ def _word(name: str) -> str:
     if not head:
         return rf"\mathrm{{{name}}}"
     differential = re.fullmatch(r"d(.+)", head)
-    if differential and (len(differential[1]) == 1 or differential[1] in GREEK):
-        text = f"d{_letters(differential[1])}" if len(differential[1]) == 1 else f"d{_letters(differential[1])}"
+    if differential and (len(differential[1]) == 1 or GREEK.fullmatch(differential[1])):
+        text = f"d{_letters(differential[1])}"
     else:
         text = _letters(head)
     return f"{text}_{{{number}}}" if number else text
@@ -69,7 +76,7 @@ def _word(name: str) -> str:
 def _letters(word: str) -> str:
     if len(word) == 1:
         return _letter(word)
-    if word in GREEK:
+    if GREEK.fullmatch(word):
         return f"\\{word}"
     inside = "".join(r"\_" if letter == "_" else letter for letter in word)
     return rf"\mathrm{{{inside}}}" if word.isascii() else "".join(r"\_" if x == "_" else _letter(x) for x in word)
@@ -83,7 +90,7 @@ def _letter(letter: str) -> str:
     if words[:1] == ["GREEK"] and "LETTER" in words:
         word = words[words.index("LETTER") + 1].lower().replace("lamda", "lambda")
         word = word.capitalize() if "CAPITAL" in words else word
-        if word in GREEK:
+        if GREEK.fullmatch(word):
             return f"\\{word}"
     return letter
 

@@ -35,7 +35,6 @@ from .tree import (
     walk,
 )
 
-
 Order = tuple[int, tuple[int, ...], int]
 
 

@@ -167,8 +167,8 @@ class _Reader:
     def _settled(self, tensor: Tensor, form: Node) -> Node:
         """The form, or a name for it where it is long and used again."""
         short = 1 + (self.uses[tensor] == 2) + (not isinstance(form, Function))
-        again = self.uses[tensor] > 1 and size(form) > short or tensor in self.pairs
-        if not again and depth(form) < DEEPEST or isinstance(tensor, Input | Constant):
+        again = (self.uses[tensor] > 1 and size(form) > short) or tensor in self.pairs
+        if (not again and depth(form) < DEEPEST) or isinstance(tensor, Input | Constant):
             return form
         self.named.add(tensor)
         minus = tensor not in self.roots and _leads_with_minus(form)

@@ -262,4 +262,3 @@ def _norm(node: Node) -> Node | None:
     half = len(node.factors) // 2
     right = multiply(*node.factors[half:])
     return Norm(right, 2) if transpose(right) == multiply(*node.factors[:half]) else None
-

@@ -78,5 +78,3 @@ def _bare(factor: Factor) -> Sequence[Index] | None:
     """The indices of a factor, if they are all different and nothing else."""
     labels = [slot for slot in factor.slots if isinstance(slot, Index)]
     return labels if len(set(labels)) == len(factor.slots) else None
-
-

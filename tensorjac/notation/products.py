@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from ..dims import Dim
@@ -133,7 +133,7 @@ class Products:
 
     def top(self, terms: Iterable[Term], scope: Scope, frame: Frame) -> Node:
         """A right side: sums need no Σ; a definition shows one where only one factor is summed."""
-        planned = _sorted(self.plan(term, scope, frame) for term in terms)
+        planned = _led(sorted((self.plan(term, scope, frame) for term in terms), key=lambda one: one.key))
         nodes = [self.term(one, frame, True) for one in planned]
         node = signed_sum([(one.positive, part) for one, part in zip(planned, nodes, strict=True)])
         for k, (one, part) in enumerate(zip(planned, nodes, strict=True)):
@@ -142,11 +142,13 @@ class Products:
                     place.node = part if k or one.positive else _first(node)
         return node
 
-    def inner(self, body: Sum, scope: Scope, frame: Frame) -> Node:
-        """A sum within a function or brackets."""
+    def inner(self, body: Sum, scope: Scope, frame: Frame, even: bool = False) -> Node:
+        """A sum within a function or brackets; to an ``even`` power, its first term in order is positive."""
         terms = (self.names.opened(term, frame.opening) for term in body.terms)
-        planned = _sorted(self.plan(term, scope, frame) for term in terms)
-        return signed_sum([(one.positive, self.term(one, frame, False)) for one in planned])
+        planned = sorted((self.plan(term, scope, frame) for term in terms), key=lambda one: one.key)
+        if even and not planned[0].positive:
+            planned = [replace(one, coefficient=-one.coefficient) for one in planned]
+        return signed_sum([(one.positive, self.term(one, frame, False)) for one in _led(planned)])
 
     # Products.
 
@@ -155,7 +157,7 @@ class Products:
         looked, factors = _lookups(_tied(term, scope))
         scope = dict(scope)
         order = {label: k for k, label in enumerate((*scope, *term.summed))}
-        sizes = [factor for factor in factors if isinstance(factor.tensor, Size)]
+        sizes = sorted((f for f in factors if isinstance(f.tensor, Size)), key=_size_text)
         items = [self.item(f, order, looked) for f in factors if not isinstance(f.tensor, Size)]
         above = _ordered([item for item in items if item.factor.power > 0], list(scope), order)
         below = sorted((item for item in items if item.factor.power < 0), key=lambda item: _key(item, order))
@@ -209,7 +211,7 @@ class Products:
         ties = sum(item.rank[0] == TIES for item in above)
         keys = [_key(item, order) for item in above]
         keys = [(-1, *key[1:]) if key[0] == TIES else key for key in keys]
-        return (1, -ties, keys, len(term.summed), [_key(item, order) for item in below])
+        return (1, -ties, not above, keys, len(term.summed), [_key(item, order) for item in below])
 
     def item(self, factor: Factor, order: Mapping[Index, int], looked: Mapping[Index, Factor]) -> Item:
         tensor, slots, _ = factor
@@ -236,7 +238,7 @@ class Products:
         if isinstance(tensor, Input):
             return (PLACED, first, 0, tensor.name, tensor.key)
         if tensor in self.names.named or isinstance(tensor, Apply | Position) or triangle(tensor):
-            return (PLACED, first, 1, "", tensor.key)
+            return (PLACED, first, 1, tensor.operation.name if isinstance(tensor, Apply) else "", tensor.key)
         return (BRACKETS, first, 1, "", tensor.key)
 
     # Factors.
@@ -252,6 +254,9 @@ class Products:
             assert isinstance(tensor, Shared)
             terms = tensor.expression(slots).terms
             return self.inner(Sum(Term(-one.coefficient, *one[1:]) for one in terms), scope, frame)
+        if isinstance(tensor, Shared) and (tensor not in self.names.named or tensor is frame.opening):
+            even = isinstance(power, int) and power % 2 == 0
+            return _raised(self.inner(tensor.expression(slots), scope, frame, even), _magnitude(power))
         return _raised(self.base(item.factor, scope, frame, looked), _magnitude(power))
 
     def base(self, factor: Factor, scope: Scope, frame: Frame, looked: Mapping[Index, Factor]) -> Node:
@@ -271,8 +276,6 @@ class Products:
         if isinstance(tensor, Position):
             call = Call(Name("arange"), (dim_node(tensor.shape[0]),))
             return Whole(call, self.slots(slots, tensor.shape, scope, frame, looked))
-        if isinstance(tensor, Shared):
-            return self.inner(tensor.expression(slots), scope, frame)
         if isinstance(tensor, Contraction):
             corner = triangle(tensor)
             if corner and "tril" not in self.names.taken and isinstance(slots[corner[0]], Index):
@@ -380,11 +383,10 @@ def _alphabet() -> Iterator[str]:
     yield from map(chr, range(0x4E00, 0x9FA6))
 
 
-def _sorted(terms: Iterable[Planned]) -> list[Planned]:
-    """Terms in order, a positive one first if there is one."""
-    found = sorted(terms, key=lambda one: one.key)
-    lead = next((k for k, one in enumerate(found) if one.positive), 0)
-    return [found[lead], *found[:lead], *found[lead + 1 :]] if found else []
+def _led(terms: list[Planned]) -> list[Planned]:
+    """The terms with a positive one in front, if there is one."""
+    lead = next((k for k, one in enumerate(terms) if one.positive), 0)
+    return [*terms[lead : lead + 1], *terms[:lead], *terms[lead + 1 :]]
 
 
 def _first(node: Node) -> Node:
@@ -494,6 +496,10 @@ def number_node(value: Value) -> Node:
     if isinstance(value, Fraction):
         return Chain((syntax.Number(value.numerator), syntax.Number(value.denominator)), ("/",))
     return syntax.Number(value)
+
+
+def _size_text(factor: Factor) -> str:
+    return str(factor.tensor.dim) if isinstance(factor.tensor, Size) else ""
 
 
 def _magnitude(value: Value) -> Value:

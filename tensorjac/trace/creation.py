@@ -105,11 +105,9 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
     if stop is None:
         start, stop = 0, start
     if not all(map(is_whole, (start, stop, step))):
-        if all(isinstance(value, int | float) for value in (start, stop, step)):
-            return lift(np.arange(start, stop, step, dtype))  # type: ignore[call-overload]
         fail(
             TraceError,
-            "tj.arange counts in whole numbers where a size is symbolic",
+            "tj.arange counts in whole numbers while tracing",
             "scale the result, as in 0.5 * tj.arange(n).",
         )
     first, by = dim_of(start), dim_of(step)

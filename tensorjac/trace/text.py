@@ -294,8 +294,10 @@ def _named(name: str, node: Node, env: Mapping[str, Any]) -> Any:
         return _CONSTANTS[name]
     functions = [function.rpartition(".")[2] for function in numpy_namespace]
     near = get_close_matches(name, [*env, *functions], 3, 0.6)
-    known = f"did you mean {' or '.join(near)}" if near else f"use one of {', '.join(env)}, or a NumPy function"
-    _fail(node, f"{name} is neither given nor a NumPy function", known + ("?" if near else ""))
+    advice = f"use {', '.join([*env, 'NumPy functions'])}"
+    if near:
+        advice = f"did you mean {' or '.join(near)}?"
+    _fail(node, f"{name} is neither given nor a NumPy function", advice)
 
 
 def _attribute(value: Any, name: str, node: Node) -> Any:

@@ -187,7 +187,7 @@ def output_names(count: int) -> list[str]:
     >>> output_names(1), output_names(2)
     (['Y'], ['Y1', 'Y2'])
     """
-    return ["Y"] if count == 1 else [f"Y{k + 1}" for k in range(count)]
+    return ["Y"] if count == 1 else [f"Y{k}" for k in range(1, count + 1)]
 
 
 def free_name(name: str, taken: Iterable[str]) -> str:
