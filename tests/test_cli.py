@@ -507,6 +507,15 @@ def test_a_reader_who_leaves_is_no_error():
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize(("closed", "left"), [(1, "stderr"), (2, "stdout")])
+def test_a_closed_stream_gets_nothing(closed, left):
+    for line, status in [("derive X X=b", 0), ("derive X", 2)]:
+        command = f'exec "{sys.executable}" -m tensorjac {line} {closed}>&-'
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == status
+        assert bool(getattr(done, left)) == ((status == 2) == (left == "stderr"))
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_one_line():
     command = [sys.executable, "-m", "tensorjac", "derive", "X @ A", "X=b,m", "A=m,n"]

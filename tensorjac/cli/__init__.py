@@ -11,7 +11,7 @@ from importlib import metadata
 from ..errors import TensorjacError
 from .arguments import Command, command_of, read
 from .derive import DERIVE
-from .terminal import Paint, paint_for, writable
+from .terminal import Paint, opened, paint_for, writable
 
 COMMANDS: tuple[Command, ...] = (DERIVE,)
 
@@ -28,9 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     given = list(sys.argv[1:] if argv is None else argv)
+    screen = opened(sys.stdout)
     try:
-        text = _answer(given, paint_for(sys.stdout))
-        print(writable(text, sys.stdout.encoding), flush=True)
+        text = _answer(given, paint_for(screen))
+        print(writable(text, screen.encoding), file=screen, flush=True)
         return 0
     except BrokenPipeError:
         _give_up_stdout()
@@ -47,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
         said = " ".join(str(error).split())
         message = f"this is a fault of tensorjac itself: {place}: {type(error).__name__}: {said}"
-    paint = paint_for(sys.stderr)
-    print(paint("fault", "tensorjac:"), message, file=sys.stderr)
+    screen = opened(sys.stderr)
+    print(paint_for(screen)("fault", "tensorjac:"), message, file=screen)
     return USAGE
 
 

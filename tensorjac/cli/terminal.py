@@ -15,6 +15,11 @@ _CODES: dict[Style, str] = {"title": "1", "code": "36", "note": "2", "fault": "1
 _ASCII = {"∂²": "d2", "∂": "d", "δ": "delta", "Σ": "sum"}
 
 
+def opened(stream: TextIO | None) -> TextIO:
+    """The stream; of one that the shell has closed, ``>&-``, nothing is read."""
+    return open(os.devnull, "w", encoding="utf-8") if stream is None else stream
+
+
 def plain(style: Style, text: str) -> str:
     """The text as it is."""
     return text
