@@ -112,6 +112,8 @@ class Values:
     """The table in which equal values are one object."""
 
     known: dict[tuple[Any, ...], Value] = field(default_factory=dict)
+    # values that are used in several places, and so are not turned round in one of them
+    pinned: set[int] = field(default_factory=set)
 
     def make(
         self, kind: str, args: Sequence[Value], detail: Any, rank: int, mask: bool = False, hint: str = ""
@@ -196,13 +198,15 @@ class Values:
                 return self._scaled(flipped, by.negated)
         return self.make("scale", (value,), by, value.rank, hint=value.hint)
 
-    def _flipped(self, value: Value) -> Value | None:
-        """The negated value where that costs nothing, because a difference in it can be turned round."""
+    def _flipped(self, value: Value, depth: int = 4) -> Value | None:
+        """The negated value where that costs nothing, because a difference near by can be turned round."""
+        if not depth or id(value) in self.pinned:
+            return None
         if value.kind == "subtract":
             return self.make("subtract", value.args[::-1], None, value.rank, hint="diff")
         if value.kind in ("multiply", "divide", "matmul", "expand", "transpose", "sum"):
             for k, arg in enumerate(value.args):
-                flipped = self._flipped(arg)
+                flipped = self._flipped(arg, depth - 1)
                 if flipped is not None:
                     args = [flipped if n == k else other for n, other in enumerate(value.args)]
                     return self.make(value.kind, args, value.detail, value.rank, hint=value.hint)

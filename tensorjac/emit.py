@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from .arrays import ADDITIVE, ATOM, FREE, MULTIPLICATIVE, POWER, UNARY, Scalar, Value
+from .arrays import ADDITIVE, ATOM, FREE, MULTIPLICATIVE, POWER, UNARY, Scalar, Value, dim_text
 from .dims import Dim
 from .plan import Program, computed
 
@@ -63,7 +63,7 @@ class _Writer:
             self.uses[id(value)] = self.uses.get(id(value), 0) + 1
         self.returned = {id(value) for value in outputs}
         for value in reversed(order):
-            share = self.uses[id(value)] if value.kind in FREE or value.kind == "scale" else 1
+            share = self.uses[id(value)] if value.kind in FREE else 1
             for arg in value.args:
                 self.uses[id(arg)] = self.uses.get(id(arg), 0) + share
         return order
@@ -93,7 +93,7 @@ class _Writer:
         if value.kind in FREE:
             return
         text, _ = self.texts[id(value)]
-        if (self.uses[id(value)] > 1 and value.kind != "scale") or (
+        if (self.uses[id(value)] > 1 and not value.weak) or (
             len(text) > WIDTH and id(value) not in self.returned
         ):
             self.statement(value)
@@ -136,7 +136,10 @@ class _Writer:
         above, below = scalar.halves()
         (inner,) = value.args
         if above:
-            text = f"{' * '.join(above)} * {self.held(inner, UNARY)}"
+            # 2 * (A @ B) scales the result, 2 * A @ B would scale A; 2 * mask would be whole numbers in their own dtype
+            plain = inner.kind in ("multiply", "divide") and not inner.args[0].mask
+            held = self.texts[id(inner)][0] if plain else self.held(inner, UNARY)
+            text = f"{' * '.join(above)} * {held}"
             level = MULTIPLICATIVE
         else:
             text, level = self.texts[id(inner)]
@@ -331,11 +334,29 @@ def _head(lines: Sequence[str], inputs: Mapping[str, tuple[Dim, ...]], constants
             for size in mine:
                 sizes.pop(size)
     head += [f"{size} = {text}" for size, text in sizes.items()]
+    known = {dim.name for shape in inputs.values() for dim in shape}
+    for name, shape in inputs.items():
+        for axis, dim in enumerate(shape):
+            for size in sorted((dim.names & words) - known):
+                solved = _solved_for(size, dim, f"{name}.shape[{axis}]", known)
+                if solved is not None:
+                    known.add(size)
+                    head.append(f"{size} = {solved}")
     if "dtype" in words:
         # whole numbers and masks among the constants say nothing about precision
         arrays = [*inputs, *(name for name, array in constants.items() if array.dtype.kind == "f")]
         head.append(f"dtype = np.result_type({', '.join(arrays) if arrays else 'float'})")
     return head
+
+
+def _solved_for(size: str, dim: Dim, actual: str, known: set[str | None]) -> str | None:
+    """The size as text, where ``dim`` is a multiple of it plus sizes that are known."""
+    rest, step = (dim.substitute({size: Dim.of(k)}) for k in (0, 1))
+    factor = step - rest
+    if dim is not factor * Dim.of(size) + rest or not (factor.names | rest.names) <= known:
+        return None
+    text = actual if rest.value == 0 else f"({actual} - {dim_text(rest)})"
+    return text if factor.value == 1 else f"{text} // {dim_text(factor)}"
 
 
 def compiled(generated: Source, scope: Mapping[str, Any]) -> Callable[..., Any]:

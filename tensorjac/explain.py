@@ -229,7 +229,8 @@ def explain(
                 raw = _differentiated(writer, shown, target, into)
                 rule = "product rule"
             jacobian = _put_in(writer, [(name, axes), (by, into)], raw, known, target, into, rule)
-            if gradients:
+            # the derivative of a scalar is its gradient already
+            if gradients and axes:
                 _gradient(writer, name, axes, jacobian, target, into, f"G{k}" if len(outputs) > 1 else "G")
     return writer.text()
 

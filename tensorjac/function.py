@@ -165,7 +165,7 @@ class Function:
         with rewrites.assuming(parts.requirements):
             order = [dim for dims in parts.inputs.values() for dim in dims]
             program = plan(list(parts.outputs.values()), parts.names, sizes, order)
-        name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "f"
+        name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "vjp" if parts.origin else "f"
         if name in parts.inputs:
             name = "f"
         single = parts.nesting == "single" or len(parts.outputs) > 1

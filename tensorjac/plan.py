@@ -127,8 +127,11 @@ class _Planner:
         roots, bodies = _opened(roots, bodies)
         roots, bodies = self._paired(roots, bodies)
         self.bodies = bodies
+        uses = _uses([*roots, *(body for group in bodies.values() for body in group)])
         for tensor in topological_bodies(roots, bodies):
             self.done[tensor] = self._tensor(tensor)
+            if uses[tensor] > 1:
+                self.values.pinned.add(id(self.done[tensor][0]))
         return [self._output(axes, body) for (axes, _), body in zip(outputs, roots, strict=True)]
 
     def _output(self, axes: tuple[Index, ...], body: Sum) -> Value:
@@ -754,11 +757,7 @@ def topological_bodies(roots: Sequence[Sum], bodies: Mapping[Tensor, Sequence[Su
 
 def _opened(roots: list[Sum], bodies: dict[Tensor, list[Sum]]) -> tuple[list[Sum], dict[Tensor, list[Sum]]]:
     """Contractions that stand once in a product without sums are opened there, so that scalings can move into them."""
-    uses: dict[Tensor, int] = {}
-    for body in [*roots, *(b for group in bodies.values() for b in group)]:
-        for term in body.terms:
-            for factor in term.factors:
-                uses[factor.tensor] = uses.get(factor.tensor, 0) + 1
+    uses = _uses([*roots, *(b for group in bodies.values() for b in group)])
 
     def opened(body: Sum) -> Sum:
         terms = []
@@ -781,6 +780,15 @@ def _opened(roots: list[Sum], bodies: dict[Tensor, list[Sum]]) -> tuple[list[Sum
     bodies = {tensor: [opened(body) for body in group] for tensor, group in bodies.items()}
     needed = set(topological_bodies(roots, bodies))
     return roots, {tensor: group for tensor, group in bodies.items() if tensor in needed}
+
+
+def _uses(bodies: Iterable[Sum]) -> dict[Tensor, int]:
+    """In how many places each tensor stands."""
+    uses: dict[Tensor, int] = {}
+    for body in bodies:
+        for tensor in body.tensors:
+            uses[tensor] = uses.get(tensor, 0) + 1
+    return uses
 
 
 def _unit(factor: Factor) -> Factor | None:

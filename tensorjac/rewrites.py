@@ -481,7 +481,9 @@ def _leading_negative(body: Sum) -> bool:
 
 def _rank(tensor: Tensor) -> int:
     """Products and arguments come before functions of them, as in XA - T and x - max(x)."""
-    return 0 if isinstance(tensor, Contraction) else 2 if isinstance(tensor, Apply | Shared | Size) else 1
+    if isinstance(tensor, Contraction):
+        return 0 if len(tensor.factors) > 1 else 2
+    return 2 if isinstance(tensor, Apply | Shared | Size) else 1
 
 
 def _gcd(a: Number, b: Number) -> Fraction:

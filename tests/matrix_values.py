@@ -86,6 +86,8 @@ def _value(node: tree.Node, arrays: Arrays, sizes: Mapping[str, int]) -> np.ndar
                 _same([array for array in values if array.shape != (1, 1)] or values)
                 return primitive.value(*values)
             return column(primitive.value(values[0].reshape(-1) if primitive.reduces else values[0]))
+        case tree.OfRows(primitive, inner):
+            return column(primitive.value(of(inner)))
         case tree.Diagonal(inner):
             return np.diagflat(of(inner))
         case tree.DiagonalOf(inner):

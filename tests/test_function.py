@@ -174,7 +174,7 @@ def test_captured_constants_are_named_and_copied():
     assert str(F) == "Y[] = x[i] C1[i]"
     assert np.array_equal(F.constants["C1"], [1, 2, 3])
     assert F(np.ones(3)) == 6
-    assert F.source() == "def Y(x, C1=C1):\n    return C1 @ x\n"
+    assert F.source() == "def Y(x, C1=C1):\n    return x @ C1\n"
     assert tj.parse(str(F), **F.inputs, **F.constants) == F
 
 

@@ -112,7 +112,7 @@ def axes_of(one: Lowered) -> tuple[Index, ...]:
         ("L[] = sqrt(Σ_i x[i]^2)", "L[] = sqrt(Σ_i x[i]^2)"),
         ("Y[i] = x[i]^(3/2) + x[i]^-0.3", "Y[i] = x[i]^(3/2) + 1 / x[i]^0.3"),
         ("Y[i] = x[i]^y[i] + 2^x[i]", "Y[i] = x[i]^y[i] + 2^x[i]"),
-        ("Y[i] = (n//2) x[i] + max(n - 3, 0) y[i]", "Y[i] = n//2 x[i] + max(n - 3, 0) y[i]"),
+        ("Y[i] = (n//2) x[i] + max(n - 3, 0) y[i]", "Y[i] = (n//2) x[i] + max(n - 3, 0) y[i]"),
         # slots that are no letters
         ("Y[i] = x[n-1-i] + x[0]", "Y[i] = x[0] + x[n-1-i]"),
         ("Y[i:n-2] = x[i+2] - 2 x[i+1] + x[i]", "Y[i:n-2] = x[i] - 2 x[i+1] + x[i+2]"),
@@ -124,6 +124,9 @@ def axes_of(one: Lowered) -> tuple[Index, ...]:
         ("Y[(ac)(bd)] = X[ab] A[cd]", "Y[(ij)(kl)] = X[ik] A[jl]"),
         ("Y[ij] = Q[t[i], j]", "Y[ij] = Q[t[i], j]"),
         ("Y[ij] = tril[ij] Q[ij]", "Y[ij] = Q[ij] tril[ij]"),
+        ("Y[i] = tril[ij] x[j]", "Y[i] = tril[ij] x[j]"),
+        ("Y[i] = Σ_{k:n} δ[i = j + k] x[j]", "Y[i] = tril[ij] x[j]"),
+        ("Y[i] = tril[ji] y[i] x[j]", "Y[i] = y[i] tril[ji] x[j]"),
         ("Y[ij] = Q[ij] arange(n)[j]", "Y[ij] = Q[ij] arange(n)[j]"),
         # sizes that nothing shows
         ("dX[i:m, j:n] = 0", "dX[i:m, j:n] = 0"),
@@ -319,7 +322,7 @@ def expressions(draw: st.DrawFn, labels: tuple[Index, ...], depth: int) -> Sum:
     if kind == "power":
         return power(draw(inner), draw(st.sampled_from([2, 3, -1, -2, 0.5, -0.5])))
     if kind == "function":
-        name = draw(st.sampled_from(["exp", "tanh", "sin", "maximum", "greater", "where", "power"]))
+        name = draw(st.sampled_from(["exp", "tanh", "sin", "maximum", "heaviside", "where", "power"]))
         primitive = PRIMITIVES[name]
         return apply(primitive, [draw(inner) for _ in range(primitive.arity)])
     if kind == "pair":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
@@ -88,7 +89,9 @@ np.linalg.cholesky(I @ I.T); np.linalg.cholesky(I @ I.T, upper=True); np.linalg.
 np.linalg.matrix_power(np.broadcast_to(S, (2, *S.shape)), 0) + S; np.linalg.matrix_power(U, 0) + U; np.linalg.multi_dot([X, A, B]); np.linalg.multi_dot([x, S, y]); np.linalg.multi_dot([X, S, S, x]); np.linalg.solve(I, np.linalg.inv(I))
 np.exp(X); np.log(w); np.sqrt(w); np.square(X); np.cbrt(X); np.sin(X) * np.cos(X); np.tan(X); np.tanh(X); np.arctan2(X, Z); np.hypot(X, Z); np.logaddexp(X, x); np.exp2(X); np.reciprocal(w); np.asin(a / 9)
 np.sign(X); np.negative(X); np.positive(X); np.absolute(X); np.fabs(X); np.conj(X); X.conj(); np.real(X); X.real; np.power(w, 3); np.float_power(w, 2); np.heaviside(X, 0.5); np.heaviside(X - X, 0.3); np.true_divide(X, w); np.pow(w, x)
-special.expit(X); special.logit(w / 9); special.erf(X); special.erfc(X); special.xlogy(w, w); special.ndtr(X); special.entr(w); special.rel_entr(w, w + 1); special.kl_div(w, w * 2); special.exp10(X); special.log_expit(X)
+np.log2(w) + np.log10(w); np.log1p(w) * np.expm1(X); np.sinh(X) - np.cosh(X); np.arcsin(X / 2) + np.arccos(X / 2); np.arctan(X); np.arcsinh(X); np.arccosh(w + 1); np.arctanh(X / 2)
+np.acos(X / 2) + np.atan(X); np.asinh(X); np.acosh(w + 1); np.atanh(X / 2); np.atan2(X, Z); np.fmin(X, x); np.radians(X) - np.degrees(x); np.tril(x); np.triu(x, 1); tj.identity(3) * 2
+special.softplus(X); special.expm1(X); special.log1p(w); X.sum().max(axis=0); X.sum().sum(-1, keepdims=True); special.cbrt(X); special.exp2(X); special.xlog1py(w, w); special.expit(X); special.logit(w / 9); special.erf(X); special.erfc(X); special.xlogy(w, w); special.ndtr(X); special.entr(w); special.rel_entr(w, w + 1); special.kl_div(w, w * 2); special.exp10(X); special.log_expit(X)
 X > 0; X >= Z; (X < 0) * X; (X <= Z) * 1.0; X == Z; X != X; (X > 0) & (Z > 0); (X > 0) | (Z > 0); (X > 0) ^ (Z > 0); ~(X > 0); (X > 0) + (Z > 0); (X > 0) * (Z > 0); np.logical_and(X, Z > 0); np.logical_or(X > 0, X); np.logical_not(X); np.logical_xor(X > 0, Z)
 np.where(X > 0, X, Z); np.where(X > 0, 1, x); np.where(X > 0, X, -np.inf) > -9; np.where(X, 1.0, 2.0); np.where(FIXED > 0, F, 0); np.select([X > 1, X > 0], [X, Z], 7); (X > 0).sum(0) / 2; (X > 0).astype(float) * X; X.astype(np.float64); (X > 0).astype(int).sum(); (X > 0).max(0)
 np.clip(X, -1, 1); X.clip(0); np.clip(X, None, Z); np.clip(X, min=0.5); X.clip(max=0.2); np.maximum(X, 0); np.minimum(X, x); np.fmax(X, Z); np.maximum(X > 0, Z > 0); abs(X > 0); np.abs(X).astype("float64"); 1 - (X > 0)
@@ -117,6 +120,7 @@ class OutsideATrace:
     """What `tj` is to NumPy in the rows above: NumPy's own functions."""
 
     eye, ones, zeros, full, arange = map(staticmethod, (np.eye, np.ones, np.zeros, np.full, np.arange))
+    identity = staticmethod(np.identity)
 
 
 def names_in(text):
@@ -169,6 +173,46 @@ def test_text(text):
     assert_same(trace_text(parse_numpy(text), text, shapes), arrays, expected)
 
 
+# SciPy has these as functions of its own, which ask for the entries of an array.
+IN_TEXT = [
+    *("special.logsumexp(X)", "special.logsumexp(X, axis=1)", "special.logsumexp(X, 1, w, True)", "linalg.inv(I)"),
+    *("special.softmax(X, axis=1)", "special.softmax(X)", "special.log_softmax(X, axis=0)", "inv(I) @ x", "exp(X) * pi"),
+    *("Y = X @ A; Y", "P = X @ A; P.T", "P, q = X @ A, x; P * q[0]", "t = x; t = t + y; t", "numpy.exp(X)", "norm(x)"),
+    *("p, q, r = F; p * q + r", "s, d = np.linalg.slogdet(I); s * d", "x / n", "X.sum() / (b * n)", "softplus(X)"),
+    *("-X**2 + +X", "np.where((X > 0) & ~(Z > 0), X, -1e3)", "scipy.special.erf(X) + np.e", "np.inf > X", "x[n - 1] * x[-n]"),
+]
+
+
+@pytest.mark.parametrize("text", IN_TEXT)
+def test_text_of_its_own(text):
+    shapes, arrays = inputs(names_in(text))
+    spoken = {"linalg": np.linalg, "inv": np.linalg.inv, "norm": np.linalg.norm, "exp": np.exp, "numpy": np, "scipy": scipy}
+    spoken |= {"softplus": lambda x: np.logaddexp(x, 0), "pi": np.pi, **SIZES, **NAMESPACE, **arrays}
+    *statements, last = text.split("; ")
+    for statement in statements:
+        exec(statement, spoken)
+    assert_same(trace_text(parse_numpy(text), text, shapes), arrays, eval(last.removeprefix("Y = "), spoken))
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "nesting"),
+    [
+        ("X @ A", ["Y"], "single"),
+        ("loss = X.sum()", ["loss"], "single"),
+        ("S = X @ X.T; Y = S @ X; loss = S.sum()", ["Y", "loss"], "tuple"),
+        ("X, X @ A", ["Y1", "Y2"], "tuple"),
+        ("X; X @ A", ["Y1", "Y2"], "tuple"),
+        ("P, q = X, A", ["P", "q"], "tuple"),
+        ("P = X; X @ A", ["P", "Y"], "tuple"),
+        ("P = X; P = P + 1", ["P"], "single"),
+        ("slogdet(X @ X.T)", ["Y1", "Y2"], "tuple"),
+    ],
+)
+def test_outputs_of_a_text(text, names, nesting):
+    traced = trace_text(parse_numpy(text), text, shapes_of(X="b n", A="n k"))
+    assert (list(traced.outputs), traced.nesting) == (names, nesting)
+
+
 # What is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -209,7 +253,7 @@ def refusals():
         yield pytest.param(lines[0].startswith("text"), body, "\n".join(lines[count:]), id=body)
 
 
-@pytest.mark.parametrize(("is_text", "body", "message"), refusals())
+@pytest.mark.parametrize(("is_text", "body", "message"), list(refusals()))
 def test_refusal(is_text, body, message):
     if is_text:
         shapes, _ = inputs(names_in(body))
@@ -372,6 +416,16 @@ d = np.einsum("ij->ji", Y)
 Y = Y * 2
 d
 
+Y = X * 2
+V = np.atleast_2d(Y.real).conj()
+V += 1
+Y
+
+Y = X * 2
+V = np.real(Y.astype(float, copy=False))
+Y += 1
+V
+
 def g(u, scale=2.0):
     return scale * u
 g(X) + g(Z, scale=3)
@@ -401,22 +455,22 @@ def test_statements(body):
     assert_same(trace(fun, shapes), arrays, fun(**copies))
 
 
-def test_writes_that_another_array_sees_are_refused():
-    """Whatever shares memory in NumPy shares it here: a write through one that the other would see is refused."""
-    views = """Y.T; Y[0]; Y[:, ::2]; Y[None]; Y[...]; Y.reshape(-1); Y.ravel(); Y.swapaxes(0, 1); np.moveaxis(Y, 0, 1);
-    np.transpose(Y); np.flip(Y); np.rot90(Y); np.expand_dims(Y, 0); np.squeeze(Y); np.atleast_2d(Y); np.atleast_3d(Y);
-    np.split(Y, [1])[1]; Y.real; np.real(Y); Y.conj(); np.einsum("ij->ji", Y); np.einsum("...->...", Y); np.fliplr(Y);
-    Y.astype(float, copy=False); np.rollaxis(Y, 1); np.unstack(Y[:3])[0]; np.matrix_transpose(Y); Y.mT; np.hsplit(Y, [1])[0]"""
-    for view in views.split(";"):
-        view = view.strip().replace("Y[:3]", "Y")
-        name = "F" if "unstack" in view else "X"
-        for body in (f"Y = {name} * 2\nV = {view}\nV += 1\nY", f"Y = {name} * 2\nV = {view}\nY += 1\nV * 1"):
-            plain = function(body.replace("\nY += 1", "").replace("\nV += 1", ""), [name])
-            array = inputs([name])[1][name]
-            assert not np.array_equal(plain(array), function(body, [name])(array.copy())), f"{view} is no view in NumPy"
-            if "V += 1" in body and view in ("Y.real", "np.real(Y)", "Y.conj()", "np.atleast_2d(Y)", "Y.astype(float, copy=False)"):
-                continue  # these are the same object: what the write changes is what is returned
-            assert refusal(body).startswith("TraceError: ") or view in ("Y.real", "np.real(Y)", "Y.conj()", "np.atleast_2d(Y)")
+VIEWS = """
+Y.T; Y.mT; Y[0]; Y[:, ::2]; Y[None]; Y[...]; Y[..., 0]; Y.reshape(-1); Y.ravel(); Y.swapaxes(0, 1); np.moveaxis(Y, 0, 1); np.transpose(Y)
+np.matrix_transpose(Y); np.rollaxis(Y, 1); np.flip(Y); np.fliplr(Y); np.rot90(Y); np.expand_dims(Y, 0); np.squeeze(Y); np.squeeze(Y[:1])
+np.atleast_3d(Y); np.split(Y, [1])[1]; np.hsplit(Y, [1])[0]; np.unstack(Y)[0]; np.einsum("ij->ji", Y); np.einsum("...->...", Y)
+np.einsum("ii->i", Y[:, :3]); np.broadcast_to(Y, (2, 3, 4)); np.diagonal(Y); np.lib.stride_tricks.sliding_window_view(Y, 2, axis=0)
+"""
+
+
+@pytest.mark.parametrize("view", [view.strip() for view in VIEWS.replace("\n", ";").split(";") if view.strip()])
+def test_writes_that_another_array_sees_are_refused(view):
+    """What shares memory in NumPy shares it here: neither of the two is changed without the other."""
+    array = np.ones((3, 4))
+    assert np.may_share_memory(array, eval(view, {"np": np, "Y": array}))
+    assert refusal(f"Y = F * 2\nV = {view}\nV += 1\nY").startswith("TraceError: an operation in place would write ")
+    assert "shares memory with an array that was changed in place" in refusal(f"Y = F * 2\nV = {view}\nY += 1\nV * 1")
+    assert refusal(f"V = {view.replace('Y', 'F')}\nV += 1\nF") != "TraceError: an operation in place would write "
 
 
 # Inputs and outputs ------------------------------------------------------------------------------------------------
@@ -446,7 +500,7 @@ def test_parameters():
     assert_same(traced, arrays, 2 * arrays["X"] @ arrays["A"] + arrays["c"])
     assert list(trace(lambda **arrays: arrays["p"] + arrays["q"], shapes_of(p="n", q="n")).inputs) == ["p", "q"]
     assert list(trace(np.exp, shapes_of(x="n")).inputs) == ["x"]
-    assert list(trace(math.hypot if False else special.erf, shapes_of(x="n")).inputs) == ["x"]
+    assert list(trace(special.erf, shapes_of(x="n")).inputs) == ["x"]
 
 
 def test_constants_are_copied_and_named():
@@ -518,9 +572,9 @@ def test_attributes():
 def test_size_arithmetic():
     def fun(X):
         b, n = X.shape
-        assert str((b + 1, 2 * b - 1, n // 2, n % 2, b * n, -b + n, b**2, divmod(n, 2)[0])) == (
-            "(b + 1, 2*b - 1, n//2, -2*(n//2) + n, b*n, n - b, b**2, n//2)"
-        ) or True
+        assert str((b + 1, 2 * b - 1, n // 2, b * n, -b + n, b**2, divmod(n, 2)[0])) == (
+            "(b + 1, 2*b - 1, n//2, b*n, n - b, b**2, n//2)"
+        )
         assert b == b and n == n and not b != b and hash(b) == hash(X.shape[0])
         assert b > 0 and b >= 1 and not b < 1 and not b <= 0 and b + 1 > b and b > 0.5 and not b < 0.5 and b != 0 and b
         assert not b == 0.5 and not b == "b" and b < math.inf and not b > math.inf and not b < math.nan
@@ -545,13 +599,9 @@ def test_every_function_has_a_row():
     operators = "add subtract multiply divide negative positive power matmul absolute getitem greater greater_equal less"
     operators += " less_equal equal not_equal invert bitwise_and bitwise_or bitwise_xor copy astype"
     aliases = "bitwise_not bitwise_invert conjugate"
-    rows = " ".join(EXPRESSIONS) + BODIES
-    untested = [
-        name
-        for name in numpy_namespace
-        if f".{name}(" not in rows and f"tj.{name}(" not in rows and name not in operators.split() + aliases.split()
-    ]
-    assert untested == []
+    rows = " ".join([*EXPRESSIONS, *IN_TEXT, BODIES])
+    known = {*operators.split(), *aliases.split()}
+    assert [name for name in numpy_namespace if name not in known and f"{name}(" not in rows] == []
 
 
 # Random chains -----------------------------------------------------------------------------------------------------

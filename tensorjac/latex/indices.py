@@ -102,7 +102,7 @@ class _Writer:
 
     def _target(self, target: Target) -> str:
         axes = [self._axis(axis) for axis in target.axes]
-        return _subscripted(symbol(target.name), _side_by_side(axes))
+        return _subscripted(symbol(target.name, self.named), _side_by_side(axes))
 
     def _axis(self, axis: Axis) -> str:
         letters = _side_by_side([symbol(bound.letter) for bound in axis.letters])
@@ -119,7 +119,7 @@ class _Writer:
             case Number(value):
                 return numeral(value)
             case Name(name):
-                return Text(symbol(name))
+                return Text(symbol(name, self.named))
             case Indexed(name, slots):
                 return self._indexed(name, slots)
             case Delta(left, right):
@@ -204,7 +204,7 @@ class _Writer:
         if name == "tril" and name not in self.named:
             row, column = (self._write(slot).text for slot in slots)
             return Text(rf"[{row} \geq {column}]")
-        return Text(_subscripted(symbol(name), self._slots(slots)))
+        return Text(_subscripted(symbol(name, self.named), self._slots(slots)))
 
     def _slots(self, slots: Sequence[Node]) -> str:
         texts = [self._write(slot).text for slot in slots]

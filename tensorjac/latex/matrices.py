@@ -16,6 +16,7 @@ from ..matrix.tree import (
     Node,
     Norm,
     Number,
+    OfRows,
     Ones,
     Plus,
     Power,
@@ -49,17 +50,18 @@ from .symbols import fraction as over
 
 def sides(name: str, node: Node, names: Collection[str]) -> Sides:
     """The equation ``name = node``; ``names`` are all those in use."""
-    return Sides(symbol(name), _Writer(names).text(node).text)
+    return Sides(symbol(name, names), _Writer(names).text(node).text)
 
 
 class _Writer:
     def __init__(self, names: Collection[str]) -> None:
+        self.names = names
         self.identity = r"\mathbf{I}" if "I" in names else "I"
 
     def text(self, node: Node) -> Text:
         match node:
             case Name(_, name):
-                return Text(symbol(name))
+                return Text(symbol(name, self.names))
             case Zero():
                 return Text("0")
             case Number(value):
@@ -85,8 +87,14 @@ class _Writer:
                 return self._scaled(node)
             case Plus(terms):
                 return Text(self._sum([self.text(term) for term in terms]), SUM)
+            case Function(primitive, (base, raised)) if primitive.name == "power" and not node.scalar:
+                return Text(rf"{self._base(base)}^{{\circ {self.text(raised).at(SCRIPTED)}}}", SCRIPTED)
+            case Function(primitive, args) if primitive.name == "prod":
+                return Text(rf"\operatorname{{prod}}{bracketed(self.text(args[0]).text)}")
             case Function(primitive, args):
                 return call(primitive.name, primitive, [self.text(arg) for arg in args])
+            case OfRows(primitive, of):
+                return Text(rf"\operatorname{{row{primitive.name}}}{bracketed(self.text(of).text)}")
             case Diagonal(of) | DiagonalOf(of):
                 return Text(rf"\operatorname{{diag}}{bracketed(self.text(of).text)}")
             case Trace(of):
@@ -149,15 +157,13 @@ class _Writer:
         if not sizes and body and not TALL.search(body[0].text) and not isinstance(node.body, Plus):
             above, body = above + body, []
         front = [over(_product(above) if above else "1", _product(below))] if below else above
-        pieces = [*front, *body]
-        text = _product(pieces)
-        if node.coefficient > 0:
-            return Text(text, PRODUCT)
-        return Text(f"-{text}" if len(pieces) > 1 else f"-{pieces[0].at(HADAMARD)}", SUM)
+        text = _product([*front, *body])
+        if node.coefficient < 0:
+            return Text(f"-{text}", SUM)
+        return Text(text, HADAMARD if body and body[0].binding == HADAMARD else PRODUCT)
 
 
 def _product(factors: Sequence[Text]) -> str:
-    """Factors side by side: a product may stand last without brackets."""
-    if len(factors) == 1:
-        return factors[0].text
-    return juxtaposed([*(factor.at(SCRIPTED) for factor in factors[:-1]), factors[-1].at(PRODUCT)])
+    """Scalars and at most one matrix side by side: a product may stand last without brackets."""
+    *before, last = factors
+    return juxtaposed([*(factor.at(SCRIPTED) for factor in before), last.at(HADAMARD)])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from ..dims import Dim, FloorDiv
 from ..primitives import Primitive
-from ..terms import Number
+from ..terms import Number, number
 
 # How tightly a text binds. A SCRIPTED one stands in any product, but takes no further superscript.
 SUM, HADAMARD, PRODUCT, SCRIPTED, ATOM = range(5)
@@ -48,29 +48,31 @@ def bracketed(text: str) -> str:
 # Names -----------------------------------------------------------------------------------------------------------
 
 
-def symbol(name: str) -> str:
-    r"""A name as a mathematical symbol.
+def symbol(name: str, known: Collection[str] = ()) -> str:
+    r"""A name as a mathematical symbol; ``known`` are names of which it may be the differential.
 
-    >>> print(symbol("X"), symbol("dW1"), symbol("sigma"), symbol("G_"), symbol("weights"))
-    X dW_{1} \sigma \tilde{G} \mathrm{weights}
+    >>> print(symbol("X"), symbol("W1"), symbol("sigma"), symbol("G_"), symbol("weights"))
+    X W_{1} \sigma \tilde{G} \mathrm{weights}
+    >>> print(symbol("dW1"), symbol("dlow", ["low"]), symbol("down", ["low"]))
+    dW_{1} d\mathrm{low} \mathrm{down}
     """
     bare = name.rstrip("_") or name
-    text = _word(bare)
+    text = _word(bare, known)
     for _ in name[len(bare) :]:
         text = rf"\tilde{{{text}}}"
     return text
 
 
-def _word(name: str) -> str:
-    head, number = re.fullmatch(r"(.*?)_?(\d*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+def _word(name: str, known: Collection[str]) -> str:
+    of = name.removeprefix("d")
+    if len(of) == len(name) - 1 and (of in known or re.fullmatch(r"[^\W\d_]_?\d*", of) or GREEK.fullmatch(of)):
+        return f"d{_word(of, known)}"
+    found = re.fullmatch(r"(.*?)_?(\d*)", name, re.DOTALL)
+    assert found is not None
+    head, number = found.groups()
     if not head:
         return rf"\mathrm{{{name}}}"
-    differential = re.fullmatch(r"d(.+)", head)
-    if differential and (len(differential[1]) == 1 or GREEK.fullmatch(differential[1])):
-        text = f"d{_letters(differential[1])}"
-    else:
-        text = _letters(head)
-    return f"{text}_{{{number}}}" if number else text
+    return f"{_letters(head)}_{{{number}}}" if number else _letters(head)
 
 
 def _letters(word: str) -> str:
@@ -95,20 +97,23 @@ def _letter(letter: str) -> str:
     return letter
 
 
-def wordy(text: str) -> bool:
-    """Whether a symbol is of several letters, so that it needs a space beside others."""
-    return bool(re.match(r"(d\\?[^\W\d_]|\\mathrm)", text)) and text != "d"
-
-
 def juxtaposed(factors: Sequence[str]) -> str:
-    """Factors side by side, with a thin space where they could be read as one word."""
+    """Factors side by side, with a thin space where they could be read as one word, and before a δ."""
     text = ""
     for k, factor in enumerate(factors):
-        thin = k and (wordy(factors[k - 1]) or wordy(factor) or factors[k - 1].endswith("|") or factor.startswith("|"))
-        digit = k and factor[:1].isdigit() and factors[k - 1][-1:].isdigit()
-        text += (r" \cdot " if digit else r"\, " if thin else " " if k else "") + factor
+        before = factors[k - 1] if k else ""
+        if before[-1:].isdigit() and factor[:1].isdigit():
+            text += r" \cdot "
+        elif k and (_WORD.match(before) or _WORD.match(factor) or factor.startswith(r"\delta_")):
+            text += r"\,"
+        elif k:
+            text += " "
+        text += factor
     return text
 
+
+# A differential such as dX, or a name of several letters.
+_WORD = re.compile(r"d\\?[^\W\d_]|\\mathrm|\\operatorname\{row")
 
 # Numbers and sizes -----------------------------------------------------------------------------------------------
 
@@ -148,7 +153,7 @@ def extent(size: Dim) -> Text:
     """
     pieces: list[str] = []
     for coefficient, atoms in size.monomials:
-        factors = [] if abs(coefficient) == 1 and atoms else [numeral(abs(coefficient)).text]
+        factors = [] if abs(coefficient) == 1 and atoms else [numeral(number(abs(coefficient))).text]
         for atom, power in atoms:
             if isinstance(atom, str):
                 base = symbol(atom)
@@ -188,10 +193,11 @@ def call(name: str, primitive: Primitive | None, args: Sequence[Text], below: st
     if name == "cbrt":
         return Text(rf"\sqrt[3]{{{texts[0]}}}")
     if name == "mask":
-        return Text(rf"[{args[0].at(HADAMARD)} \neq 0]")
+        return Text(rf"[{texts[0]} \neq 0]")
     if name in RELATIONS:
-        left, right = (arg.at(HADAMARD) for arg in args)
-        return Text(f"[{left} {RELATIONS[name]} {right}]")
+        return Text(f"[{texts[0]} {RELATIONS[name]} {texts[1]}]")
+    if name == "power":
+        return Text(f"{args[0].at(ATOM)}^{{{texts[1]}}}", SCRIPTED)
     head = primitive.latex if primitive is not None and primitive.latex else ""
     if not head:
         head = rf"\operatorname{{{name.replace('_', '')}}}"

@@ -163,9 +163,12 @@ def scaled(coefficient: Value, above: Iterable[Node], below: Iterable[Node], bod
         over = opened
     over.sort(key=_scalar_order)
     under.sort(key=_scalar_order)
-    turned = negated(body) if body is not None and coefficient < 0 else None
-    if turned is not None:
-        coefficient, body = exact(-coefficient), turned
+    for k, node in enumerate([*over, body] if coefficient < 0 else ()):
+        turned = None if node is None else negated(node)
+        if turned is not None:
+            coefficient = exact(-coefficient)
+            over, body = ([*over[:k], turned, *over[k + 1 :]], body) if k < len(over) else (over, turned)
+            break
     if coefficient == 1 and not under and len(over) + (body is not None) == 1:
         return over[0] if body is None else body
     if not over and not under and body is None:
@@ -214,6 +217,7 @@ def plus(terms: Iterable[Node]) -> Node:
             parts += [scaled(-1, (), (), part) for part in term.body.terms]
         else:
             parts += term.terms if isinstance(term, Plus) else [term]
+    parts = _merged(parts)
     if len(parts) == 1:
         return parts[0]
     if all(part.wide and not part.tall for part in parts):
@@ -223,6 +227,27 @@ def plus(terms: Iterable[Node]) -> Node:
     if left or right:
         return multiply(*left, plus(middles), *right)
     return Plus(tuple(parts))
+
+
+def _merged(terms: Sequence[Node]) -> list[Node]:
+    """The terms, equal ones counted."""
+    counts: dict[tuple[tuple[Node, ...], tuple[Node, ...], Node | None], Value] = {}
+    for term in terms:
+        like = (term.above, term.below, term.body) if isinstance(term, Scaled) else ((), (), term)
+        like = ((), (), None) if isinstance(term, Number) else like
+        counts[like] = exact(counts.get(like, 0) + _coefficient(term))
+    found = [scaled(count, *like) for like, count in counts.items() if count != 0]
+    return found or [scaled(0, (), (), terms[0])]
+
+
+def leads_with_minus(node: Node) -> bool:
+    """Whether there is a minus in front, or before the shortest term of a sum: mean - X, where X - mean is meant."""
+    if not isinstance(node, Plus):
+        return isinstance(node, Scaled) and node.coefficient < 0
+    first = min(
+        node.terms, key=lambda term: (sum(isinstance(part, Name | Function) for part in walk(term)), places(term))
+    )
+    return _coefficient(first) < 0
 
 
 def _coefficient(node: Node) -> Value:
@@ -296,7 +321,12 @@ def power(node: Node, exponent: Value) -> Node:
         return power(node.base, exact(node.exponent * exponent))
     if isinstance(node, Transpose):
         return Transpose(power(node.of, exponent))
-    return Power(node, exponent)
+    return Power(upright(node) if exponent % 2 == 0 else node, exponent)
+
+
+def upright(node: Node) -> Node:
+    """A matrix of which the sign does not matter, without a minus in front."""
+    return scaled(-1, (), (), node) if leads_with_minus(node) else node
 
 
 def diagonal(items: Sequence[Item]) -> list[Node]:

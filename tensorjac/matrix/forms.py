@@ -27,13 +27,27 @@ from ..terms import (
     Sum,
     Tensor,
     Term,
+    number,
     product,
     topological,
 )
-from .building import plus, rebuilt, scaled, transpose
+from .building import leads_with_minus, plus, rebuilt, scaled, transpose
 from .network import Network, NoForm
 from .pairs import repeated_pairs, with_pairs
-from .tree import Extent, Function, Identity, Name, Node, Plus, Scaled, Zero, depth, places, size, transposes, walk
+from .tree import (
+    Extent,
+    Function,
+    Identity,
+    Name,
+    Node,
+    OfRows,
+    Zero,
+    depth,
+    places,
+    size,
+    transposes,
+    walk,
+)
 
 # A form as deep as this gets a name, so that no tree is deep, however long the chain of layers.
 DEEPEST = 20
@@ -101,7 +115,10 @@ class _Reader:
         terms = [term for body in bodies for term in body.terms]
         terms += [term for tensor in tensors for body in _inside(tensor) for term in body.terms]
         self.uses = Counter(factor.tensor for term in terms for factor in term.factors)
-        self.roots = {f.tensor for term in terms for f in term.factors if not isinstance(f.power, int)}
+        # what stands alone in a function or under a root keeps its sign
+        self.signed = {f.tensor for term in terms for f in term.factors if not isinstance(f.power, int)}
+        lone = [arg for tensor in tensors if isinstance(tensor, Apply) for arg in tensor.args if len(arg.terms) == 1]
+        self.signed.update(arg.terms[0].factors[0].tensor for arg in lone if len(arg.terms[0].factors) == 1)
         for tensor in tensors:
             self._read(tensor)
         self.forms = {name: self.expression(body, axes) for name, (axes, body) in outputs.items()}
@@ -154,10 +171,12 @@ class _Reader:
         if primitive.elementwise:
             args = [self.expression(arg, tensor.axes if arg.labels else ()) for arg in tensor.args]
             return Function(primitive, tuple(args))
-        if tensor.batch or primitive.name == "prod":
-            raise NoForm
         (arg,), (core,) = tensor.args, tensor.cores
-        inner = self.expression(arg, core)
+        inner = self.expression(arg, (*tensor.axes[: tensor.batch], *core))
+        if tensor.batch:
+            if not primitive.reduces:
+                raise NoForm
+            return OfRows(primitive, inner)
         turned = transpose(inner)
         swap = not primitive.core_out and transposes(turned) < transposes(inner)
         return Function(primitive, (turned if swap else inner,))
@@ -171,7 +190,7 @@ class _Reader:
         if (not again and depth(form) < DEEPEST) or isinstance(tensor, Input | Constant):
             return form
         self.named.add(tensor)
-        minus = tensor not in self.roots and _leads_with_minus(form)
+        minus = tensor not in self.signed and leads_with_minus(form)
         form = scaled(-1, (), (), form) if minus else form
         turned = transpose(form)
         swap = form.wide and (transposes(turned), places(turned)) < (transposes(form), places(form))
@@ -213,6 +232,12 @@ class _Reader:
 
     def _term(self, term: Term, axes: Sequence[Index], within: Tensor | None = None) -> Node:
         opened = self._opened(term, within)
+        for factor in opened.factors:
+            if isinstance(factor.tensor, Shared) and factor.power == 1 and factor.tensor.rank > 2:
+                rest = [other for other in opened.factors if other is not factor]
+                inner = factor.tensor.expression(factor.slots).terms
+                parts = [product(opened.coefficient * t.coefficient, [*rest, *t.factors], opened.summed) for t in inner]
+                return plus(self._term(part, axes, within) for part in parts)
         network = Network(opened.coefficient)
         for factor in opened.factors:
             if factor.tensor is DELTA:
@@ -231,17 +256,19 @@ class _Reader:
         factors: list[Factor] = []
         summed = list(term.summed)
         waiting = list(reversed(term.factors))
+        coefficient = term.coefficient
         while waiting:
             factor = waiting.pop()
             tensor = factor.tensor
             closed = tensor in self.named or factor.power != 1 or len(factors) + len(waiting) > LONGEST
-            if isinstance(tensor, Contraction) and not closed:
-                inner = tensor.term(factor.slots)
+            inner = None if closed else _opens(tensor, factor.slots)
+            if inner is None:
+                factors.append(factor)
+            else:
+                coefficient = number(coefficient * inner.coefficient)
                 waiting.extend(inner.factors)
                 summed.extend(inner.summed)
-            else:
-                factors.append(factor)
-        opened = product(term.coefficient, factors, tuple(summed))
+        opened = product(coefficient, factors, tuple(summed))
         return with_pairs(opened, self.pairs - {within}) if self.pairs else opened
 
 
@@ -252,6 +279,16 @@ def _inside(tensor: Tensor) -> Sequence[Sum]:
     if isinstance(tensor, Shared):
         return (tensor.body,)
     return tensor.args if isinstance(tensor, Apply) else ()
+
+
+def _opens(tensor: Tensor, slots: Sequence[Slot] | None = None) -> Term | None:
+    """The product that a tensor is."""
+    slots = tensor.axes if slots is None else slots
+    if isinstance(tensor, Contraction):
+        return tensor.term(slots)
+    if isinstance(tensor, Shared) and len(tensor.body.terms) == 1:
+        return tensor.expression(slots).terms[0]
+    return None
 
 
 def _common_roots(body: Sum) -> list[Factor]:
@@ -265,7 +302,9 @@ def _common_roots(body: Sum) -> list[Factor]:
 
 
 def _labels(factor: Factor) -> list[Index]:
-    labels = [slot for slot in factor.slots if isinstance(slot, Index)]
+    """The indices at which a factor is read, each along a whole axis."""
+    axes = zip(factor.slots, factor.tensor.shape, strict=True)
+    labels = [slot for slot, dim in axes if isinstance(slot, Index) and slot.dim is dim]
     if len(labels) < len(factor.slots):
         raise NoForm
     return labels
@@ -278,14 +317,6 @@ def _tie(form: Slot) -> tuple[Node, list[Index]]:
         if a.dim is b.dim and p + q is ZERO and p.value in (1, -1):
             return Identity(a.dim), [a, b]
     raise NoForm
-
-
-def _leads_with_minus(form: Node) -> bool:
-    """Whether there is a minus in front, or before the shortest term of a sum: mean - X, where X - mean is meant."""
-    if not isinstance(form, Plus):
-        return isinstance(form, Scaled) and form.coefficient < 0
-    first = min(form.terms, key=lambda term: (size(term), places(term)))
-    return isinstance(first, Scaled) and first.coefficient < 0
 
 
 def _inlined(outputs: dict[str, Node], definitions: Mapping[str, Node]) -> Forms:

@@ -14,7 +14,19 @@ from fractions import Fraction
 from ..terms import Index
 from ..terms import Number as Value
 from ..terms import number as exact
-from .building import Item, column, diagonal, easiest, entry_order, hadamard, multiply, power, scaled, transpose
+from .building import (
+    Item,
+    column,
+    diagonal,
+    easiest,
+    entry_order,
+    hadamard,
+    multiply,
+    power,
+    scaled,
+    transpose,
+    upright,
+)
 from .tree import DiagonalOf, Node, Norm, Ones, Product, Scaled, Trace, Transpose, transposes
 
 
@@ -137,7 +149,12 @@ class Network:
     def _loop(self, label: Index, far: Index, edges: Sequence[Edge]) -> None:
         """Two matrices between the same indices, one of them summed: (A ∘ B) 1, or the diagonal of A Bᵀ."""
         first, second = edges
-        beside = hadamard([Item(first.seen_from(far), 1), Item(second.seen_from(far), 1)])
+        beside = easiest(
+            [
+                hadamard(Item(edge.seen_from(far), 1) for edge in edges),
+                transpose(hadamard(Item(edge.seen_from(label), 1) for edge in edges)),
+            ]
+        )
         items = self.marks.pop(label, [])
         scale = diagonal(items)
         ways = ((first, second), (second, first))
@@ -153,7 +170,7 @@ class Network:
         last = max((k for k, item in enumerate(ordered) if item.power > 0), default=0)
         squared = _root(ordered)
         if squared is not None:
-            self.add(Norm(squared, 2), [])
+            self.add(Norm(upright(squared), 2), [])
         elif len(items) == 1 and isinstance(items[0].node, DiagonalOf) and items[0].power == 1:
             self.add(Trace(items[0].node.of), [])
         elif last == 0:
@@ -163,7 +180,7 @@ class Network:
             left = column([item for k, item in enumerate(ordered) if k != last])
             same = left == right
             ways = [multiply(transpose(left), right), multiply(transpose(right), left)]
-            self.add(Norm(right, 2) if same else easiest(ways), [])
+            self.add(Norm(upright(right), 2) if same else easiest(ways), [])
 
     # Sums of all entries, and traces
 
@@ -176,7 +193,7 @@ class Network:
         row, column = edge.ends
         squared = _root(edge.items)
         if squared is not None:
-            self.add(Norm(squared, 2), [])
+            self.add(Norm(upright(squared), 2), [])
         else:
             self.add(multiply(Transpose(Ones(row.dim)), hadamard(edge.items), Ones(column.dim)), [])
 
@@ -204,7 +221,7 @@ class Network:
             squared = _root([item for _, edge in ring for item in _turned(edge, start)])
             if squared is not None:
                 self.edges = [edge for edge in self.edges if all(edge is not own for _, own in ring)]
-                self.add(Norm(squared, 2), [])
+                self.add(Norm(upright(squared), 2), [])
                 return
         steps: list[Node] = []
         for label, edge in ring:
@@ -261,4 +278,4 @@ def _norm(node: Node) -> Node | None:
         return None
     half = len(node.factors) // 2
     right = multiply(*node.factors[half:])
-    return Norm(right, 2) if transpose(right) == multiply(*node.factors[:half]) else None
+    return Norm(upright(right), 2) if transpose(right) == multiply(*node.factors[:half]) else None

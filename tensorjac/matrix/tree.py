@@ -207,6 +207,14 @@ class Function(Node):
 
 
 @dataclass(frozen=True)
+class OfRows(_Column):
+    """A primitive that reduces, such as the maximum, of each row."""
+
+    primitive: Primitive
+    of: Node
+
+
+@dataclass(frozen=True)
 class Diagonal(_Matrix):
     """The diagonal matrix of a column."""
 
@@ -256,7 +264,7 @@ def places(node: Node) -> tuple[int, ...]:
 def size(node: Node) -> int:
     """How much there is to read: names and functions, but no inverses."""
     return sum(
-        isinstance(part, Name | Ones) or (isinstance(part, Function) and part.primitive.name != "inv")
+        isinstance(part, Name | Ones | OfRows) or (isinstance(part, Function) and part.primitive.name != "inv")
         for part in walk(node)
     )
 

@@ -86,8 +86,8 @@ class Names:
 
     def _note_factors(self, factors: Iterable[Factor], inside: bool) -> None:
         for tensor, slots, power in factors:
-            wide = [slot for slot in slots if isinstance(slot, Affine) and slot.parts]
-            self.affine = self.affine or (bool(wide) and (tensor is not DELTA or not is_pair(slots[0])))
+            shown = [slot for slot in slots if isinstance(slot, Affine) and not is_pair(slot)]
+            self.affine = self.affine or any(slot.parts or slot.constant.value is None for slot in shown)
             windowed = any(isinstance(slot, Affine) and len(slot.parts) > 1 for slot in slots)
             self.uses.setdefault(tensor, []).append(Use(power, inside, windowed))
 

@@ -184,7 +184,7 @@ class Printer:
         for place in hidden:
             if place.node is None:
                 letter = scope[place.letter]
-            elif id(place.node) in reader.bound:
+            elif place.letter in reader.bound.get(id(place.node), ()):
                 letter = reader.bound[id(place.node)][place.letter]
             else:
                 letter = next(term.scope[place.letter] for term in terms if term.node is place.node)

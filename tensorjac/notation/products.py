@@ -188,11 +188,11 @@ class Products:
         down = [self.size(factor) for factor in plan.sizes if factor.power < 0]
         down += [self.factor(item, plan.scope, frame, plan.looked) for item in plan.below]
         items = (*plan.above, *plan.below)
-        alone = any(sum(place.index in item.labels for item in items) < 2 for place in plan.summed)
+        carriers = [sum(place.index in item.labels for item in items) for place in plan.summed]
         explicit = bool(plan.summed) and (
             not top
             or any(place.number in frame.shown for place in plan.summed)
-            or (frame.shared and alone)
+            or min(carriers) < (2 if frame.shared else 1)
             or _is_sum(up, down)
         )
         if not explicit:

@@ -86,7 +86,7 @@ def _written(node: Node, style: int) -> tuple[int, str]:
         case SizeOf(letter):
             return ATOM, f"|{letter}|"
         case Unary(_, operand):
-            return SUM, f"-{write(operand, PRODUCT, style)}"
+            return SUM, f"-{write(operand, POWER if _floors(operand) else PRODUCT, style)}"
         case Chain(_, operators) if operators[0] in "+-":
             return SUM, _sum(node, style)
         case Chain():
@@ -126,8 +126,8 @@ def _sum(node: Chain, style: int) -> str:
 
 def _product(node: Chain, style: int) -> str:
     first, *rest = node.operands
-    signed = isinstance(first, Unary)
-    parts = [write(first, SUM if signed else POWER if isinstance(first, SumOver) else PRODUCT, style)]
+    tight = isinstance(first, SumOver) or (_floors(first) and style == FACTORS)
+    parts = [write(first, SUM if isinstance(first, Unary) else POWER if tight else PRODUCT, style)]
     before: Node = first
     for place, (operator, operand) in enumerate(zip(node.operators, rest, strict=True), start=1):
         last = place == len(rest) and operator == "*"
@@ -135,6 +135,10 @@ def _product(node: Chain, style: int) -> str:
         parts.append(_joint(operator, before, operand, style, text) + text)
         before = operand
     return "".join(parts)
+
+
+def _floors(node: Node) -> bool:
+    return isinstance(node, Chain) and "//" in node.operators
 
 
 def _joint(operator: str, before: Node, operand: Node, style: int, text: str) -> str:
@@ -145,6 +149,7 @@ def _joint(operator: str, before: Node, operand: Node, style: int, text: str) ->
         return "/" if isinstance(before, Number) and isinstance(operand, Number) else " / "
     if style == SPACED:
         return "*"
-    # "n (x + y)" could be a function of that name
-    called = isinstance(before, Name) and text.startswith("(")
+    # "max (x + y)" would be that function
+    name = before.operand if isinstance(before, Unary) else before
+    called = isinstance(name, Name) and len(name.name) > 1 and text.startswith("(")
     return " * " if called or isinstance(operand, Number) else " "

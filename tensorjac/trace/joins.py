@@ -97,7 +97,7 @@ def stack(arrays: Any, axis: Any = 0) -> Tracer:
     return Tracer(axes, add(*bodies), wider(*(piece.kind for piece in pieces)))
 
 
-@implements("vstack", "row_stack")
+@implements("vstack")
 def vstack(tup: Any) -> Tracer:
     return concatenate([atleast_2d(each) for each in _each(tup, "np.vstack")], 0)
 

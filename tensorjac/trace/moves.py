@@ -8,7 +8,7 @@ from ..dims import Dim, positive
 from ..errors import ShapeError, TraceError, UnsupportedError
 from ..rewrites import contract, multiply, substitute
 from ..terms import ONE, ZERO, Index, Slot, Sum, combine, delta, of_factor, zero_of
-from .axes import swapaxes, transpose
+from .axes import broadcast_to, swapaxes, transpose
 from .elementwise import minus, plus, same
 from .joins import along_axis, concatenate, placed, stack
 from .operands import axis_number, axis_numbers, is_number, lift, wider
@@ -125,7 +125,7 @@ def _widths(pad_width: Any, rank: int) -> list[tuple[Dim, Dim]]:
 
 @implements("repeat")
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Tracer:
-    array = ravel(a) if axis is None else lift(a)
+    array = ravel(a) if axis is None or lift(a).ndim == 0 else lift(a)
     along = axis_number(0 if axis is None else axis, array.ndim)
     if not is_whole(repeats):
         fail(
@@ -185,13 +185,10 @@ def triu(m: Any, k: Any = 0) -> Tracer:
 
 def _matrix(value: Any, name: str) -> Tracer:
     array = lift(value)
-    if array.ndim < 2:
-        fail(
-            ShapeError,
-            f"{name} takes a matrix, and {described(array)} has {counted(array.ndim, 'axis', 'axes')}",
-            "pass a matrix.",
-        )
-    return array
+    if array.ndim == 0:
+        fail(ShapeError, f"{name} takes a matrix, and {described(array)} has no axes", "pass a matrix.")
+    # as NumPy does, a vector is repeated as the rows of a square matrix
+    return array if array.ndim > 1 else broadcast_to(array, array.shape * 2)
 
 
 # Windows ----------------------------------------------------------------------------------------------------

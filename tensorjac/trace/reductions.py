@@ -31,7 +31,8 @@ def left_over(array: Tracer, reduced: Sequence[int], keepdims: Any) -> tuple[Ind
 
 
 def reduced_labels(array: Tracer, axis: Any) -> tuple[tuple[int, ...], list[Index]]:
-    numbers = axis_numbers(axis, array.ndim)
+    # of scalars NumPy lets axis 0 pass
+    numbers = () if array.ndim == 0 and axis in (0, -1) else axis_numbers(axis, array.ndim)
     return numbers, [array.axes[k] for k in numbers]
 
 
@@ -144,7 +145,7 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = NONE) -> Tracer:
 @implements("cumsum")
 def cumulative_sum(a: Any, axis: Any = None) -> Tracer:
     array = lift(a)
-    if axis is None:
+    if axis is None or array.ndim == 0:
         array = array.ravel()
         axis = 0
     label = array.axes[axis_number(axis, array.ndim)]

@@ -133,6 +133,7 @@ def described(array: Symbolic) -> str:
     if len(terms) == 1 and len(terms[0].factors) == 1:
         (factor,) = terms[0].factors
         tensor = factor.tensor
-        if isinstance(tensor, Input) and tensor.shape == array.dims and factor == tensor(*array.axes):
+        plain = terms[0].coefficient == 1 and factor == tensor(*array.axes)
+        if isinstance(tensor, Input) and tensor.shape == array.dims and plain:
             name = tensor.name
     return f"{name} of shape {spelled(array.shape)}" if array.axes else name

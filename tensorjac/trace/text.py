@@ -109,31 +109,24 @@ def _run(parsed: syntax.NumpyText, env: dict[str, Any], given: Sequence[str]) ->
     loose = []
     for statement in parsed.statements:
         value = evaluate_numpy(statement.value, env)
-        several = isinstance(value, tuple | list) and value and not statement.targets
-        for part in value if several else (value,):
+        parts = list(value) if isinstance(value, tuple | list) or (statement.unpacks and _unpacks(value)) else [value]
+        for part in parts:
             _array(part, statement.value, "result")
-        if not statement.targets:
-            loose.append(value)
-            continue
         for target in statement.targets:
             if target.name in given:
                 _fail(
-                    target,
-                    f"{target.name} is given, and so it cannot be assigned",
-                    "use another name for the result",
+                    target, f"{target.name} is given, and so it cannot be assigned", "use another name for the result"
                 )
-        if not statement.unpacks:
+        if statement.unpacks and len(parts) != len(statement.targets):
+            found = "this is one value" if parts == [value] else f"here are {len(parts)}"
+            rule = f"{len(statement.targets)} names take as many values: {found}"
+            _fail(statement.value, rule, "name each value once")
+        if not statement.targets:
+            loose.append(value)
+        elif statement.unpacks:
+            env.update((target.name, part) for target, part in zip(statement.targets, parts, strict=True))
+        else:
             env[statement.targets[0].name] = value
-            continue
-        parts = list(value) if isinstance(value, tuple | list) or _unpacks(value) else None
-        if parts is None or len(parts) != len(statement.targets):
-            found = f"this is {'one value' if parts is None else f'{len(parts)} values'}"
-            _fail(
-                statement.value,
-                f"{len(statement.targets)} names need as many values: {found}",
-                "name each value once",
-            )
-        env.update((target.name, part) for target, part in zip(statement.targets, parts, strict=True))
     return loose
 
 
