@@ -33,6 +33,7 @@ HINTS = {
     "softmax": "S",
     "ratio": "R",
 }
+SIGMOID = "1 / (1 + np.exp({0}))"
 COMPARISONS = frozenset({"({0} > {1})", "({0} >= {1})", "({0} == {1})", "({0} != 0)"})
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
@@ -93,9 +94,12 @@ class _Writer:
         if value.kind in FREE:
             return
         text, _ = self.texts[id(value)]
-        if (self.uses[id(value)] > 1 and not value.weak) or (
-            len(text) > WIDTH and id(value) not in self.returned
-        ):
+        if value.kind == "call" and value.detail[0] == SIGMOID and not value.weak:
+            # exp overflows to inf where the result is 0, as it should be: no warning
+            self.lines.append('with np.errstate(over="ignore"):')
+            self.statement(value)
+            self.lines[-1] = f"    {self.lines[-1]}"
+        elif (self.uses[id(value)] > 1 and not value.weak) or (len(text) > WIDTH and id(value) not in self.returned):
             self.statement(value)
 
     def _filled(self, value: Value) -> None:

@@ -125,6 +125,12 @@ class _Planner:
         bodies = _gathered([body for _, body in outputs])
         roots = [body for _, body in outputs]
         roots, bodies = _opened(roots, bodies)
+        roots = [_joined_products(root) for root in roots]
+        bodies = {tensor: [_joined_products(body) for body in group] for tensor, group in bodies.items()}
+        for body in [*roots, *(body for group in list(bodies.values()) for body in group)]:
+            for tensor in body.tensors:
+                if isinstance(tensor, Shared):
+                    bodies.setdefault(tensor, [tensor.body])
         roots, bodies = self._paired(roots, bodies)
         self.bodies = bodies
         uses = _uses([*roots, *(body for group in bodies.values() for body in group)])
@@ -266,11 +272,21 @@ class _Planner:
         args = [arg if primitive.name == "mask" else self.values.floating(arg) for arg in args]
         names = ("erf",) if primitive.name == "erf" else ("xlogy",) if primitive.name == "xlogy" else ()
         source = primitive.source
+        if primitive.boolean:
+            args = [self._whole(arg) for arg in args]
         if primitive.name == "sigmoid":
             # the sign goes where it may cancel another
             source, args = "1 / (1 + np.exp({0}))", [self.values.negated(args[0])]
         value = self.values.call(source, args, len(order), primitive.boolean, primitive.name, names)
         return value, tuple(order)
+
+    def _whole(self, value: Value) -> Value:
+        """Positions as whole numbers: in a comparison they are exact, however many there are."""
+        if value.kind == "expand":
+            return self.values.expand(self._whole(value.args[0]), value.detail)
+        if value.kind == "call" and value.detail[0].startswith("np.arange("):
+            return self.values.call(value.detail[0].replace(", dtype=dtype", ""), (), 1, hint=value.hint)
+        return value
 
     # Expressions
 
@@ -780,6 +796,45 @@ def _opened(roots: list[Sum], bodies: dict[Tensor, list[Sum]]) -> tuple[list[Sum
     bodies = {tensor: [opened(body) for body in group] for tensor, group in bodies.items()}
     needed = set(topological_bodies(roots, bodies))
     return roots, {tensor: group for tensor, group in bodies.items() if tensor in needed}
+
+
+def _joined_products(body: Sum) -> Sum:
+    """A B + C B as (A + C) B: one product less for a sum that costs no more."""
+    waiting = list(body.terms)
+    terms: list[Term] = []
+    while waiting:
+        term = waiting.pop(0)
+        for k, other in enumerate(waiting):
+            joined = _joined(term, other)
+            if joined is not None:
+                del waiting[k]
+                waiting.insert(0, joined)
+                break
+        else:
+            terms.append(term)
+    return Sum(terms) if len(terms) < len(body.terms) else body
+
+
+def _joined(a: Term, b: Term) -> Term | None:
+    """Two products of two factors that share one of them, as one product; None where they do not."""
+    if not a.summed or len(a.factors) != 2 or len(b.factors) != 2 or len(a.summed) != len(b.summed):
+        return None
+    for first in a.factors:
+        for second in b.factors:
+            if first.tensor is not second.tensor or first.power != second.power or first.tensor is DELTA:
+                continue
+            mapping: dict[Index, Slot] = {
+                other: mine
+                for mine, other in zip(first.slots, second.slots, strict=True)
+                if isinstance(other, Index) and other in b.summed
+            }
+            if set(mapping.values()) != set(a.summed) or len(mapping) != len(b.summed):
+                continue
+            moved = product(b.coefficient, [f.substitute(mapping) for f in b.factors])
+            rest = [Term(term.coefficient, tuple(f for f in term.factors if f != first)) for term in (a, moved)]
+            if all(len(term.factors) == 1 for term in rest) and rest[0].labels == rest[1].labels:
+                return product(1, [first, shared(Sum(rest))], a.summed)
+    return None
 
 
 def _uses(bodies: Iterable[Sum]) -> dict[Tensor, int]:

@@ -38,6 +38,7 @@ from .terms import (
     canonical,
     combine,
     constant,
+    contraction,
     delta,
     flattened,
     magnitude,
@@ -283,29 +284,101 @@ def multiply(*sums: Sum) -> Sum:
 
 def settled(term: Term) -> Sum:
     """A term that sums nothing, its δ and its masks put in order."""
-    factors: list[Factor] | None = None
-    for k, (tensor, slots, power) in enumerate(term.factors):
-        if tensor is DELTA:
-            decided = _decided(slots[0])
-            if decided is False:
-                return Sum()
-            if decided is None:
-                continue
-            replacement: tuple[Factor, ...] = ()
-        elif _boolean(tensor) and power != 1 and power > 0 and _on("masks are idempotent"):
-            replacement = (Factor(tensor, slots, 1),)
-        else:
-            continue
-        if factors is None:
-            factors = list(term.factors)
-        factors[k : k + 1] = replacement or [Factor(DELTA, slots, 0)]
-    if factors is not None:
+    factors: list[Factor] = []
+    for factor in term.factors:
+        replaced = _replaced(factor)
+        if replaced is None:
+            return Sum()
+        factors.extend(replaced)
+    if tuple(factors) != term.factors:
         term = product(term.coefficient, factors)
     if len(term.factors) > 1 and _on("sigmoid"):
         term = _with_sigmoid(term)
-    if sum(1 for factor in term.factors if factor.tensor is DELTA) and len(term.factors) > 1:
+    if len(term.factors) > 1 and any(factor.tensor is DELTA for factor in term.factors):
         term = _tied(term)
+    if len(term.factors) > 1 and _on("distribute"):
+        opened = _opened_beside(term)
+        if opened is not None:
+            return opened
     return Sum((term,))
+
+
+def _opened_beside(term: Term) -> Sum | None:
+    """The term with a contraction of a sum multiplied out, where a sum that separates then cancels a divisor.
+
+    (Σ_k e[k] (u[k] - c)) / z with z = Σ_k e[k] is Σ_k e[k] u[k] / z - c.
+    """
+    divisors = {f.tensor for f in term.factors if f.power < 0 and isinstance(f.tensor, Contraction)}
+    if not divisors:
+        return None
+    for factor in term.factors:
+        tensor, slots, exponent = factor
+        if exponent != 1 or not isinstance(tensor, Contraction):
+            continue
+        for held in tensor.factors:
+            if not isinstance(held.tensor, Shared) or held.power != 1 or len(tensor.factors) < 2:
+                continue
+            if any(part in divisors for part in _separated(tensor, held)):
+                opened = _multiplied_out(tensor, slots, held)
+                rest = Sum((product(term.coefficient, [f for f in term.factors if f is not factor]),))
+                return add(*(multiply(rest, Sum((part,))) for part in opened.terms))
+    return None
+
+
+def _separated(tensor: Contraction, held: Factor) -> Iterator[Tensor]:
+    """The contractions that stand alone in some term when a sum in this contraction is multiplied out."""
+    assert isinstance(held.tensor, Shared)
+    others = [f for f in tensor.factors if f is not held]
+    touched = set(held.labels).intersection(tensor.summed)
+    for inner in held.tensor.expression(held.slots).terms:
+        if touched <= inner.labels:
+            continue
+        _, groups = _components(Term(1, (*others, *inner.factors), tensor.summed))
+        for factors, summed in groups:
+            if all(f in others for f in factors):
+                yield contraction(factors, summed).tensor
+
+
+def _multiplied_out(tensor: Contraction, slots: Sequence[Slot], held: Factor) -> Sum:
+    """A contraction with one sum among its factors multiplied out."""
+    assert isinstance(held.tensor, Shared)
+    body = held.tensor.expression(held.slots)
+    others = [f for f in tensor.factors if f is not held]
+    moved: dict[Index, Slot] = dict(zip(tensor.axes, slots, strict=True))
+    moved.update((index, Index.fresh(index.dim)) for index in tensor.summed)
+    summed = tuple(moved[index] for index in tensor.summed)
+    return finished(
+        Sum(
+            product(
+                inner.coefficient,
+                [f.substitute(moved) for f in (*others, *inner.factors)],
+                tuple(index for index in summed if isinstance(index, Index)),
+            )
+            for inner in body.terms
+        )
+    )
+
+
+def _replaced(factor: Factor) -> Sequence[Factor] | None:
+    """What stands for a factor by itself: a decided δ goes, a mask keeps no power; None where it makes the term 0."""
+    tensor, slots, exponent = factor
+    if tensor is DELTA:
+        decided = _decided(slots[0])
+        return (factor,) if decided is None else () if decided else None
+    if isinstance(tensor, Shared):
+        if exponent < 0 and _on("sigmoid") and _exponential(tensor.body) is not None:
+            return _sigmoids(tensor.expression(slots), -exponent)
+    elif exponent != 1 and exponent > 0 and _boolean(tensor) and _on("masks are idempotent"):
+        return (Factor(tensor, slots, 1),)
+    return (factor,)
+
+
+def _sigmoids(body: Sum, exponent: Number) -> Sequence[Factor]:
+    """(1 + exp(u))^-p as σ(-u)^p."""
+    u = _exponential(body)
+    assert u is not None
+    (term,) = apply(PRIMITIVES["sigmoid"], (multiply(constant(-1), u),)).terms
+    return [Factor(f.tensor, f.slots, number(f.power * exponent)) for f in term.factors]
 
 
 _named("masks are idempotent", "A mask times itself is the mask: 0·0 = 0 and 1·1 = 1. Removes a factor.")

@@ -61,7 +61,8 @@ def arrays(seed=0):
     result = {}
     for name, axes in TENSORS.items():
         shape = tuple(SIZES[size] for size in axes)
-        result[name] = rng.choice([-1.0, 1.0], shape) * rng.choice([0.5, 1.0, 2.0, 4.0], shape)
+        signs, sizes = rng.choice([-1.0, 1.0], shape), rng.choice([0.5, 1.0, 2.0, 4.0], shape)
+        result[name] = np.asarray(signs * sizes)
     return result
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 import tensorjac as tj
 from evaluate import evaluate
 from generators import (
-    LETTERS,
     SIZES,
     Einsum,
     arrays,
@@ -24,7 +23,7 @@ from generators import (
     sums_of_einsums,
 )
 from tensorjac import rewrites
-from tensorjac.terms import DELTA, Contraction, Index, Shared, Sum, slot_labels, topological
+from tensorjac.terms import DELTA, Contraction, Index, Shared, Sum, topological
 
 VALUES = arrays()
 
@@ -191,25 +190,16 @@ def test_printed_and_read_again(einsum):
 
 @given(einsums(ties=2, powers=(1, 2), least=1), st.data())
 def test_derivative_of_any_einsum(einsum, data):
-    """By each input that occurs: a multilinear function, so a difference of two values is exact."""
+    """By each input that occurs at most twice: the central difference of a quadratic is exact."""
     name = data.draw(st.sampled_from(sorted({name for name, _, _ in einsum.factors})))
+    assume(sum(power for other, _, power in einsum.factors if other == name) <= 2)
     axes, body = eliminated(einsum)
-    F = function(axes, body)
-    J = F.jacobian(name)
-    linear = sum(power for other, _, power in einsum.factors if other == name) == 1
-    dense = J.dense(**VALUES)
+    dense = function(axes, body).jacobian(name).dense(**VALUES)
     for position in np.ndindex(VALUES[name].shape):
-        moved = {**VALUES, name: VALUES[name].copy()}
-        moved[name][position] += 1
-        back = {**VALUES, name: VALUES[name].copy()}
-        back[name][position] -= 1
-        entry = dense[(..., *position)]
-        difference = (einsum.dense(moved) - einsum.dense(back)) / 2
-        if linear:
-            np.testing.assert_array_equal(entry, difference)
-        elif sum(power for other, _, power in einsum.factors if other == name) == 2:
-            # the central difference of a quadratic is exact, too
-            np.testing.assert_array_equal(entry, difference)
+        step = np.zeros_like(VALUES[name])
+        step[position] = 1
+        above, below = (einsum.dense({**VALUES, name: VALUES[name] + s}) for s in (step, -step))
+        np.testing.assert_array_equal(dense[(..., *position)], (above - below) / 2)
 
 
 # Affine δ -----------------------------------------------------------------------------------------
@@ -336,25 +326,29 @@ def test_chain_of_views(names, text):
     check_chain(names, text)
 
 
-@pytest.mark.parametrize("size", range(1, 9))
 @pytest.mark.parametrize("stop", [None, 0, 1, -1, -2])
 @pytest.mark.parametrize("start", [None, 0, 1, -1, -2])
 @pytest.mark.parametrize("step", [1, 2, 3, -1, -2, -3])
-def test_every_slice(start, stop, step, size):
-    """One trace for all sizes: what NumPy does, or a refusal that names the sizes, and never other numbers."""
+def test_every_slice(start, stop, step):
+    """One trace for all sizes: what NumPy does, or a refusal that names the sizes, and never other numbers.
+
+    Only where the ends meet at small sizes, or the slice is empty at large ones, may it be refused.
+    """
     cut = slice(start, stop, step)
-    try:
-        F = tj.trace(lambda x: x[cut] * 2, x="n")
-    except (tj.TraceError, tj.ShapeError, tj.UnsupportedError):
-        pytest.skip("this slice needs a fixed size")
-    x = np.arange(1.0, size + 1)
-    try:
-        actual = F(x)
-    except tj.ShapeError:
-        assert size <= 3, "refused though the slice is inside the axis"
-        return
-    assert_exact(actual, x[cut] * 2)
-    assert_exact(F.jacobian("x").dense(x), basis(lambda x: x[cut] * 2, (size,)))
+    F = tj.trace(lambda x: x[cut] * 2, x="n")
+    J = F.jacobian("x")
+    answered = 0
+    for size in range(1, 9):
+        x = np.arange(1.0, size + 1)
+        try:
+            actual = F(x)
+        except tj.ShapeError:
+            assert size <= 3 or not x[cut].size or not np.arange(8)[cut].size, size
+            continue
+        answered += 1
+        assert_exact(actual, x[cut] * 2)
+        assert_exact(J.dense(x), basis(lambda x: x[cut] * 2, (size,)))
+    assert answered
 
 
 @pytest.mark.parametrize(("a", "b"), [(3, 4), (4, 3), (1, 5), (5, 1), (2, 2)])
@@ -372,24 +366,11 @@ def test_splits_and_merges_cancel(a, b):
 
 
 def test_summed_letters_do_not_capture():
-    """A contraction read inside the sum of another: their summed indices stay apart."""
-    einsum = Einsum(1, (("B", "ij", 1), ("B", "jk", 1)), (), "ik", "j")
-    axes, body = eliminated(einsum)
-    (factor,) = body.terms[0].factors
-    j = Index.fresh(axes[0].dim)
-    squared = rewrites.contract(
-        rewrites.multiply(
-            rewrites.substitute(body, {axes[1]: j}), rewrites.substitute(body, {axes[0]: j})
-        ),
-        [j],
-    )
+    """A contraction with itself over its own free letters: their summed letters stay apart."""
+    axes, body = eliminated(Einsum(1, (("B", "ij", 1), ("B", "jk", 1)), (), "ik", "j"))
+    middle = Index.fresh(axes[0].dim)
+    left, right = rewrites.substitute(body, {axes[1]: middle}), rewrites.substitute(body, {axes[0]: middle})
+    squared = rewrites.contract(rewrites.multiply(left, right), [middle])
     B = VALUES["B"]
     assert_exact(evaluate(squared, axes, VALUES, SIZES), B @ B @ B @ B)
-    assert factor.tensor in topological(squared.tensors) or squared.terms
-
-
-@pytest.mark.parametrize("size", LETTERS)
-def test_slots_name_their_labels(size):
-    left, right = (Index.fresh(axis.dim) for axis in eliminated(Einsum(1, (), (), LETTERS[size][:2], ""))[0])
-    assert set(slot_labels(left)) == {left}
-    assert left is not right
+    assert_exact(function(axes, squared)(**VALUES), B @ B @ B @ B)

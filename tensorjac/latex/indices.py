@@ -96,7 +96,7 @@ class _Writer:
         target = self._target(equation.target)
         if equation.wrt:
             twice = len(equation.wrt) > 1
-            below = r"\, ".join(rf"\partial {self._target(one)}" for one in equation.wrt)
+            below = r"\,".join(rf"\partial {self._target(one)}" for one in equation.wrt)
             target = fraction(rf"\partial{'^{2}' if twice else ''} {target}", below).text
         return Sides(target, self._write(equation.right).text)
 
@@ -125,7 +125,7 @@ class _Writer:
             case Delta(left, right):
                 return Text(rf"\delta_{{{self._slots((left, right))}}}")
             case SizeOf(letter):
-                return Text(rf"\lvert {symbol(letter)} \rvert")
+                return Text(rf"\left| {symbol(letter)} \right|")
             case Unary(_, operand):
                 return Text(f"-{self._write(operand).at(HADAMARD)}", SUM)
             case Chain((slot, Number(0)), ("+",)):

@@ -137,7 +137,7 @@ class _Writer:
     def _norm(self, of: Node, value: Value) -> Text:
         if isinstance(of, Name) and not of.wide and value == 2:
             return Text(rf"{self._base(of)}^{{\top}} {self._base(of)}", PRODUCT)
-        text = rf"\lVert {self.text(of).text} \rVert" + ("_F" if of.wide else "")
+        text = rf"\left\| {self.text(of).text} \right\|" + ("_F" if of.wide else "")
         return Text(text) if value == 1 else Text(f"{text}^{{{exponent(value)}}}", SCRIPTED)
 
     def _sum(self, terms: list[Text]) -> str:
@@ -157,13 +157,16 @@ class _Writer:
         if not sizes and body and not TALL.search(body[0].text) and not isinstance(node.body, Plus):
             above, body = above + body, []
         front = [over(_product(above) if above else "1", _product(below))] if below else above
-        text = _product([*front, *body])
+        pieces = [*front, *body]
+        text = _product(pieces)
         if node.coefficient < 0:
-            return Text(f"-{text}", SUM)
+            return Text(f"-{pieces[0].at(HADAMARD) if len(pieces) == 1 else text}", SUM)
         return Text(text, HADAMARD if body and body[0].binding == HADAMARD else PRODUCT)
 
 
 def _product(factors: Sequence[Text]) -> str:
     """Scalars and at most one matrix side by side: a product may stand last without brackets."""
+    if len(factors) == 1:
+        return factors[0].text
     *before, last = factors
     return juxtaposed([*(factor.at(SCRIPTED) for factor in before), last.at(HADAMARD)])

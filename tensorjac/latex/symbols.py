@@ -20,7 +20,7 @@ GREEK = re.compile(
     "[Uu]psilon|[Pp]hi|chi|[Pp]si|[Oo]mega"
 )
 RELATIONS = {"greater": ">", "greater_equal": r"\geq", "equal": "="}
-TALL = re.compile(r"\\(frac|sqrt|sum|left)(?![a-zA-Z])")
+TALL = re.compile(r"\\(frac|sqrt|sum|left\()")
 
 
 class Sides(NamedTuple):
@@ -113,7 +113,7 @@ def juxtaposed(factors: Sequence[str]) -> str:
 
 
 # A differential such as dX, or a name of several letters.
-_WORD = re.compile(r"d\\?[^\W\d_]|\\mathrm|\\operatorname\{row")
+_WORD = re.compile(r"d\\?[^\W\d_]|\\mathrm")
 
 # Numbers and sizes -----------------------------------------------------------------------------------------------
 
@@ -183,9 +183,9 @@ def call(name: str, primitive: Primitive | None, args: Sequence[Text], below: st
     if name == "pinv":
         return Text(f"{args[0].at(ATOM)}^{{+}}", SCRIPTED)
     if name == "abs":
-        return Text(rf"\lvert {texts[0]} \rvert")
+        return Text(rf"\left| {texts[0]} \right|")
     if name == "logabsdet":
-        return Text(rf"\log\lvert\det({texts[0]})\rvert")
+        return Text(rf"\log\left|\det({texts[0]})\right|")
     if name == "signdet":
         return Text(rf"\operatorname{{sign}}(\det{bracketed(texts[0])})")
     if name == "sqrt":

@@ -30,7 +30,9 @@ from .tree import (
     Repeated,
     Scaled,
     Transpose,
+    Zero,
     places,
+    size,
     transposes,
     walk,
 )
@@ -163,8 +165,9 @@ def scaled(coefficient: Value, above: Iterable[Node], below: Iterable[Node], bod
         over = opened
     over.sort(key=_scalar_order)
     under.sort(key=_scalar_order)
-    for k, node in enumerate([*over, body] if coefficient < 0 else ()):
-        turned = None if node is None else negated(node)
+    parts = [*over, *([] if body is None else [body])] if coefficient < 0 else []
+    for k, part in enumerate(parts):
+        turned = negated(part)
         if turned is not None:
             coefficient = exact(-coefficient)
             over, body = ([*over[:k], turned, *over[k + 1 :]], body) if k < len(over) else (over, turned)
@@ -237,17 +240,16 @@ def _merged(terms: Sequence[Node]) -> list[Node]:
         like = ((), (), None) if isinstance(term, Number) else like
         counts[like] = exact(counts.get(like, 0) + _coefficient(term))
     found = [scaled(count, *like) for like, count in counts.items() if count != 0]
-    return found or [scaled(0, (), (), terms[0])]
+    return found or [Zero(terms[0].tall + terms[0].wide)]
 
 
 def leads_with_minus(node: Node) -> bool:
-    """Whether there is a minus in front, or before the shortest term of a sum: mean - X, where X - mean is meant."""
+    """Whether there is a minus in front, or where it is not expected: mean - X for X - mean, or Y - 1."""
     if not isinstance(node, Plus):
         return isinstance(node, Scaled) and node.coefficient < 0
-    first = min(
-        node.terms, key=lambda term: (sum(isinstance(part, Name | Function) for part in walk(term)), places(term))
-    )
-    return _coefficient(first) < 0
+    first = min(node.terms, key=lambda term: (len(places(term)), size(term)))
+    alike = not places(first) or all(set(places(term)) == set(places(first)) for term in node.terms)
+    return alike and _coefficient(first) < 0
 
 
 def _coefficient(node: Node) -> Value:

@@ -27,6 +27,7 @@ from ..terms import (
     Sum,
     Tensor,
     Term,
+    contraction,
     number,
     product,
     topological,
@@ -110,6 +111,7 @@ class _Reader:
         self.known: dict[Tensor, Node | None] = {}
         self.named: set[Tensor] = set()
         self.definitions: dict[str, Node] = {}
+        self.joint: dict[Sum, Sequence[Term]] = {}
         bodies = [body for _, body in outputs.values()]
         tensors = topological(t for body in bodies for t in body.tensors)
         terms = [term for body in bodies for term in body.terms]
@@ -186,7 +188,9 @@ class _Reader:
     def _settled(self, tensor: Tensor, form: Node) -> Node:
         """The form, or a name for it where it is long and used again."""
         short = 1 + (self.uses[tensor] == 2) + (not isinstance(form, Function))
-        again = (self.uses[tensor] > 1 and size(form) > short) or tensor in self.pairs
+        again = self.uses[tensor] > 1 and size(form) > short
+        if isinstance(tensor, Shared) and self._product(tensor) is not None:
+            again = tensor in self.pairs
         if (not again and depth(form) < DEEPEST) or isinstance(tensor, Input | Constant):
             return form
         self.named.add(tensor)
@@ -224,11 +228,25 @@ class _Reader:
         """The terms, or the product of what they have in common and the rest."""
         if len(body.terms) < 2:
             return body.terms
-        roots = _common_roots(body)
-        rest = Sum(product(c, [*factors, *(f._replace(power=-f.power) for f in roots)]) for c, factors, _ in body.terms)
-        (joint,) = rewrites.whole(rest).terms
-        joint = product(joint.coefficient, [*joint.factors, *roots])
-        return (joint,) if len(joint.factors) > 1 or abs(joint.coefficient) != 1 else body.terms
+        found = self.joint.get(body)
+        if found is None:
+            lifted = Sum(map(self._lifted, body.terms))
+            roots = _common_roots(lifted)
+            inverse = [root._replace(power=-root.power) for root in roots]
+            rest = Sum(product(c, [*factors, *inverse]) for c, factors, _ in lifted.terms)
+            (joint,) = rewrites.whole(rest).terms
+            joint = product(joint.coefficient, [*joint.factors, *roots])
+            found = (joint,) if len(joint.factors) > 1 or abs(joint.coefficient) != 1 else body.terms
+            self.joint[body] = found
+        return found
+
+    def _lifted(self, term: Term) -> Term:
+        """The term with what its sum does not touch beside it."""
+        opened = self._opened(term)
+        hidden = set(opened.summed)
+        free = [factor for factor in opened.factors if hidden.isdisjoint(factor.labels)]
+        rest = [factor for factor in opened.factors if factor not in free]
+        return product(opened.coefficient, [*free, contraction(rest, opened.summed)] if rest else free)
 
     def _term(self, term: Term, axes: Sequence[Index], within: Tensor | None = None) -> Node:
         opened = self._opened(term, within)
@@ -251,6 +269,16 @@ class _Reader:
         network.contract(opened.summed)
         return network.form(axes)
 
+    def _product(self, tensor: Tensor, slots: Sequence[Slot] | None = None) -> Term | None:
+        """The product that a tensor is, read at these slots."""
+        slots = tensor.axes if slots is None else slots
+        if isinstance(tensor, Contraction):
+            return tensor.term(slots)
+        if isinstance(tensor, Shared):
+            terms = self._terms(tensor.body)
+            return terms[0].substitute(dict(zip(tensor.axes, slots, strict=True))) if len(terms) == 1 else None
+        return None
+
     def _opened(self, term: Term, within: Tensor | None = None) -> Term:
         """The term with the contractions in it opened, but for those that have names; pairs that have one as one."""
         factors: list[Factor] = []
@@ -261,7 +289,7 @@ class _Reader:
             factor = waiting.pop()
             tensor = factor.tensor
             closed = tensor in self.named or factor.power != 1 or len(factors) + len(waiting) > LONGEST
-            inner = None if closed else _opens(tensor, factor.slots)
+            inner = None if closed else self._product(tensor, factor.slots)
             if inner is None:
                 factors.append(factor)
             else:
@@ -279,16 +307,6 @@ def _inside(tensor: Tensor) -> Sequence[Sum]:
     if isinstance(tensor, Shared):
         return (tensor.body,)
     return tensor.args if isinstance(tensor, Apply) else ()
-
-
-def _opens(tensor: Tensor, slots: Sequence[Slot] | None = None) -> Term | None:
-    """The product that a tensor is."""
-    slots = tensor.axes if slots is None else slots
-    if isinstance(tensor, Contraction):
-        return tensor.term(slots)
-    if isinstance(tensor, Shared) and len(tensor.body.terms) == 1:
-        return tensor.expression(slots).terms[0]
-    return None
 
 
 def _common_roots(body: Sum) -> list[Factor]:

@@ -56,7 +56,7 @@ class Network:
         self.coefficient = coefficient
         self.scalars: list[Item] = []
         self.marks: dict[Index, list[Item]] = {}
-        self.edges: list[Edge] = []
+        self.edges: dict[Index, list[Edge]] = {}
 
     def add(self, node: Node, labels: Sequence[Index], exponent: Value = 1) -> None:
         """Put a factor, whose axes are read at ``labels``, in its place."""
@@ -76,7 +76,14 @@ class Network:
         elif labels[0] is labels[1]:
             self.marks.setdefault(labels[0], []).append(Item(DiagonalOf(node), exponent))
         else:
-            self.edges.append(Edge((labels[0], labels[1]), [Item(node, exponent)]))
+            edge = Edge((labels[0], labels[1]), [Item(node, exponent)])
+            for label in edge.ends:
+                self.edges.setdefault(label, []).append(edge)
+
+    def _remove(self, edges: Iterable[Edge]) -> None:
+        for edge in edges:
+            for label in edge.ends:
+                self.edges[label].remove(edge)
 
     def _vector(self, label: Index) -> Node:
         """The vector at an index, of ones where there is none."""
@@ -87,8 +94,8 @@ class Network:
         """The vector at an index as diagonal matrices, if there is one."""
         return diagonal(self.marks.pop(label, []))
 
-    def _at(self, label: Index) -> list[Edge]:
-        return [edge for edge in self.edges if label in edge.ends]
+    def _at(self, label: Index) -> Sequence[Edge]:
+        return tuple(self.edges.get(label, ()))
 
     # Summed indices
 
@@ -126,8 +133,8 @@ class Network:
         for k, edge in enumerate(edges):
             for other in edges[:k]:
                 if set(edge.ends) == set(other.ends):
-                    other.items += _turned(edge, other.ends[0])
-                    self.edges.remove(edge)
+                    other.items = [*other.items, *_turned(edge, other.ends[0])]
+                    self._remove([edge])
                     return True
         return False
 
@@ -137,7 +144,7 @@ class Network:
             self._inner(self.marks.pop(label, []), label)
             return
         far = [edge.other(label) for edge in edges]
-        self.edges = [edge for edge in self.edges if edge not in edges]
+        self._remove(edges)
         if len(edges) == 1:
             self.add(multiply(edges[0].seen_from(far[0]), self._vector(label)), far)
         elif far[0] is not far[1]:
@@ -185,11 +192,11 @@ class Network:
     # Sums of all entries, and traces
 
     def _alone(self, edge: Edge) -> bool:
-        return all(label not in self.marks and self._at(label) == [edge] for label in edge.ends)
+        return all(label not in self.marks and self._at(label) == (edge,) for label in edge.ends)
 
     def _total(self, edge: Edge) -> None:
         """The sum of all entries of matrices beside each other."""
-        self.edges.remove(edge)
+        self._remove([edge])
         row, column = edge.ends
         squared = _root(edge.items)
         if squared is not None:
@@ -200,12 +207,16 @@ class Network:
     def _ring(self, summed: Sequence[Index]) -> list[tuple[Index, Edge]]:
         """Summed indices that matrices connect in a ring, with nothing else attached but vectors: each with the edge
         to the next one."""
+        seen: set[Index] = set()
         for start in summed:
+            if start in seen:
+                continue
             ring: list[tuple[Index, Edge]] = []
             label, edges = start, self._at(start)
             while len(edges) == 2 and label in summed:
                 edge = edges[1] if ring and edges[0] is ring[-1][1] else edges[0]
                 ring.append((label, edge))
+                seen.add(label)
                 label = edge.other(label)
                 if label is start:
                     if len(ring) > 2 or not any(index in self.marks for index, _ in ring):
@@ -216,16 +227,15 @@ class Network:
 
     def _close(self, ring: Sequence[tuple[Index, Edge]]) -> None:
         """tr(A B C), begun where that takes the fewest transposes; tr(Aᵀ A) is a squared norm."""
+        self._remove(edge for _, edge in ring)
         if len(ring) == 2:
             start = ring[0][0]
             squared = _root([item for _, edge in ring for item in _turned(edge, start)])
             if squared is not None:
-                self.edges = [edge for edge in self.edges if all(edge is not own for _, own in ring)]
                 self.add(Norm(upright(squared), 2), [])
                 return
         steps: list[Node] = []
         for label, edge in ring:
-            self.edges.remove(edge)
             steps += [*self._scaling(label), edge.seen_from(label)]
         back = [transpose(step) for step in reversed(steps)]
         turns = [multiply(*way[k:], *way[:k]) for way in (steps, back) for k in range(len(steps))]
@@ -241,13 +251,14 @@ class Network:
 
     def form(self, axes: Sequence[Index]) -> Node:
         """What is left, over the output indices."""
-        while self._beside(self.edges):
-            pass
+        edges = self._at(axes[0]) if len(axes) == 2 else ()
+        while self._beside(edges):
+            edges = self._at(axes[0])
         body: Node | None = None
         if len(axes) == 1:
             body = self._vector(axes[0])
-        elif self.edges:
-            (edge,) = self.edges
+        elif edges:
+            (edge,) = edges
             row, column = axes
             body = multiply(*self._scaling(row), edge.seen_from(row), *self._scaling(column))
         elif axes:

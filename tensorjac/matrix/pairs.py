@@ -1,4 +1,4 @@
-"""Normalised tensors, such as E[ij] / z[i], that stand in several products: people write those with one letter."""
+"""Tensors divided by sums of themselves, E[ij] / z[i], that stand in several products: people give those one letter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,21 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 
-from ..terms import Apply, Contraction, Factor, Index, Number, Shared, Sum, Tensor, Term, number, product, shared
+from ..terms import (
+    Apply,
+    Contraction,
+    Factor,
+    Index,
+    Number,
+    Shared,
+    Sum,
+    Tensor,
+    Term,
+    number,
+    product,
+    shared,
+    topological,
+)
 
 HALF = Fraction(-1, 2)
 
@@ -69,7 +83,7 @@ def _pairs(term: Term, halves: Collection[Tensor]) -> Iterator[tuple[Factor, Fac
             inside = _bare(below)
             if copies < 1 or inside is None or not isinstance(below.tensor, Contraction | Shared | Apply):
                 continue
-            if set(inside) < set(labels):
+            if set(inside) < set(labels) and above.tensor in topological([below.tensor]):
                 one = Factor(below.tensor, below.slots, unit)
                 yield shared(Sum((product(1, (Factor(*above[:2], 1), one)),))), above, one, copies
 

@@ -7,9 +7,8 @@ from typing import NoReturn
 
 from ..dims import Dim, Requirement, nonnegative
 from ..errors import ShapeError
-from ..terms import ZERO
 from .letters import LetterReader, Named, Numpy, P
-from .slots import Letter, Scope, ends, largest, looked_up, slot_names
+from .slots import Letter, Scope, comparable, ends, largest, looked_up, slot_names
 from .syntax import Name, Node
 
 
@@ -116,16 +115,13 @@ class SizeReader(LetterReader[P]):
             self.check_range(slot, scope, dim, owner)
         for left, right, owner, strict in self.ties:
             assert left.dim is not None and right.dim is not None
-            difference = left.dim - right.dim
-            if strict and difference is not ZERO:
+            if strict and left.dim is not right.dim:
                 found = f"{getattr(owner, 'name', '')} takes a square matrix: index {left.name} has size "
                 found += f"{left.dim} and index {right.name} size {right.dim}"
                 self.fail(owner, found, "give it a matrix with two equal sizes", ShapeError)
-            if not (nonnegative(difference) or nonnegative(-difference)):
+            if not comparable(left.dim, right.dim):
                 found = f"δ compares two indices of one size: index {left.name} has size {left.dim}"
-                found += (
-                    f"{_within(left.owner)} and index {right.name} has size {right.dim}{_within(right.owner)}"
-                )
+                found += f"{_within(left.owner)} and index {right.name} has size {right.dim}{_within(right.owner)}"
                 advice = f'make the sizes equal, or write "δ[{left.name} = {right.name} + 0]"'
                 self.fail(owner, found, advice, ShapeError)
 
@@ -159,9 +155,7 @@ class SizeReader(LetterReader[P]):
             if nonnegative(spare):
                 continue
             if nonnegative(-1 - spare):
-                said = (
-                    f"here stands {low}" if low is high else f"{self.shown(slot)} runs from {low} to {high}"
-                )
+                said = f"here stands {low}" if low is high else f"{self.shown(slot)} runs from {low} to {high}"
                 found = f"A slot stays within its axis: {said}"
                 found += f", and the axis of {self.shown(owner)} has size {dim}"
                 self.fail(slot, found, "change the slot, or the size of an index in it", ShapeError)

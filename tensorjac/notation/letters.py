@@ -145,9 +145,7 @@ class LetterReader(SlotReader, Generic[P]):
         functions: Mapping[str, P],
         numpy: Numpy | None = None,
     ) -> None:
-        super().__init__(
-            text, {*sizes, *(size for one in names.values() for dim in one.shape for size in dim.names)}
-        )
+        super().__init__(text, {*sizes, *(size for one in names.values() for dim in one.shape for size in dim.names)})
         self.names = names
         self.functions = functions
         self.numpy = numpy
@@ -196,9 +194,7 @@ class LetterReader(SlotReader, Generic[P]):
 
     def letter(self, name: str, size: Node | None = None, owner: Node | None = None) -> Letter:
         dim = None if size is None else self.size(size)
-        letter = Letter(
-            name, dim, self.shown(owner) if owner else "", annotated=dim is not None, binder=owner
-        )
+        letter = Letter(name, dim, self.shown(owner) if owner else "", annotated=dim is not None, binder=owner)
         self.letters.append(letter)
         return letter
 
@@ -260,11 +256,7 @@ class LetterReader(SlotReader, Generic[P]):
     def owner(self, node: Node) -> str:
         """What stands before the brackets."""
         if isinstance(node, Apply):
-            return (
-                f"{node.name}_{''.join(bound.letter for bound in node.bound)}(…)"
-                if node.bound
-                else self.shown(node)
-            )
+            return f"{node.name}_{''.join(bound.letter for bound in node.bound)}(…)" if node.bound else self.shown(node)
         return node.name if isinstance(node, Indexed | Target) else self.shown(node).rpartition("[")[0]
 
     def axes(self, node: Indexed) -> Sequence[Dim | None]:

@@ -347,9 +347,7 @@ class Lowering(SizeReader[P]):
     def power(self, base: Sum, exponent: Value, node: Node) -> Sum:
         if not base.terms and exponent < 0:
             self.fail(node, "Nothing is divided by 0: this is 0 everywhere", "take the division out")
-        if not -LARGEST <= exponent <= LARGEST and any(
-            term.coefficient not in (1, -1) for term in base.terms
-        ):
+        if not -LARGEST <= exponent <= LARGEST and any(term.coefficient not in (1, -1) for term in base.terms):
             found = f"A number is raised to a power of at most {LARGEST}: this one is {exponent}"
             self.fail(node, found, "write a smaller exponent")
         try:
@@ -395,9 +393,7 @@ class Lowering(SizeReader[P]):
         batch = tuple(slots[: mapped.batch])
         core = tuple(Index.fresh(dim) for dim in argument.shape[mapped.batch :])
         result = tuple(slots[mapped.batch :])
-        return self.build.apply(
-            function, (argument.read((*batch, *core)),), (core,), result, mapped.core_shape
-        )
+        return self.build.apply(function, (argument.read((*batch, *core)),), (core,), result, mapped.core_shape)
 
     def indexed(self, node: Indexed, scope: Scope) -> Sum:
         named = self.names.get(node.name)

@@ -26,6 +26,7 @@ from ..terms import (
     Tensor,
     Term,
     canonical,
+    contraction,
     product,
     slot_parts,
     topological,
@@ -96,9 +97,7 @@ class Names:
         width: dict[Tensor, int] = {}
         for tensor in order:
             parts = [part for part in tensor.parts if part not in self.named]
-            depth[tensor] = max((depth[part] for part in parts), default=0) + isinstance(
-                tensor, Apply | Shared
-            )
+            depth[tensor] = max((depth[part] for part in parts), default=0) + isinstance(tensor, Apply | Shared)
             width[tensor] = 1
             if isinstance(tensor, Contraction):
                 width[tensor] = sum(
@@ -180,7 +179,23 @@ class Names:
         fresh = {label: Index.fresh(label.dim) for label in found.summed}
         mapping: dict[Index, Slot] = dict(fresh)
         moved = [factor.substitute(mapping) for factor in found.factors]
-        return product(found.coefficient, moved, tuple(fresh[label] for label in found.summed))
+        return _triangular(product(found.coefficient, moved, tuple(fresh[label] for label in found.summed)))
+
+
+def _triangular(term: Term) -> Term:
+    """The term with every δ that makes a lower triangle of ones closed to that."""
+    factors: list[Factor] = []
+    closed: set[Index] = set()
+    for factor in term.factors:
+        users = {label: sum(label in other.labels for other in term.factors) for label in factor.labels}
+        gaps = [label for label in term.summed if users.get(label) == 1]
+        if factor.tensor is DELTA and len(users) == 3 and len(gaps) == 1:
+            whole = contraction((factor,), gaps)
+            if triangle(whole.tensor) is not None:
+                factor = whole
+                closed.update(gaps)
+        factors.append(factor)
+    return product(term.coefficient, factors, tuple(label for label in term.summed if label not in closed))
 
 
 def is_matrix_function(tensor: Apply) -> bool:
@@ -200,21 +215,12 @@ def _is_small(tensor: Shared) -> bool:
 def is_pair(slot: Slot) -> bool:
     """Whether this is the form i - j of a δ[ij]."""
     constant, parts = slot_parts(slot)
-    return (
-        constant is ZERO
-        and len(parts) == 2
-        and (parts[0][1] + parts[1][1]) is ZERO
-        and parts[0][1].value == 1
-    )
+    return constant is ZERO and len(parts) == 2 and (parts[0][1] + parts[1][1]) is ZERO and parts[0][1].value == 1
 
 
 def triangle(tensor: Tensor) -> tuple[int, int] | None:
     """The axes of rows and columns of a lower triangle of ones: Σ_p δ[i = j + p], with |p| = |i|."""
-    if (
-        not isinstance(tensor, Contraction)
-        or len(tensor.factors) != 1
-        or tensor.factors[0].tensor is not DELTA
-    ):
+    if not isinstance(tensor, Contraction) or len(tensor.factors) != 1 or tensor.factors[0].tensor is not DELTA:
         return None
     constant, parts = slot_parts(tensor.factors[0].slots[0])
     if constant is not ZERO or len(parts) != 3 or len(tensor.summed) != 1:

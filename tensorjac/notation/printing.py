@@ -141,16 +141,17 @@ class Printer:
     # One equation.
 
     def line(self, formula: Formula) -> str:
-        """The equation, with the sizes that a reader could not find out."""
+        return write_equation(self.settled(formula)[0])
+
+    def settled(self, formula: Formula) -> tuple[Equation, Frame]:
+        """The equation, with the sizes that a reader could not find out, and the places of its letters."""
         shown: set[int] = set()
         while True:
-            frame = Frame(
-                frozenset(shown), self.products.avoid, formula.opening, formula.shared, formula.avoid
-            )
+            frame = Frame(frozenset(shown), self.products.avoid, formula.opening, formula.shared, formula.avoid)
             equation = self.equation(formula, frame)
             missing = self.missing(equation, frame)
             if missing is None:
-                return write_equation(equation)
+                return equation, frame
             shown.add(missing)
 
     def equation(self, formula: Formula, frame: Frame) -> Equation:
@@ -223,9 +224,7 @@ def _merged(formula: Formula, terms: list[Term]) -> tuple[Axes, list[Term]]:
         found: list[tuple[Index, ...]] = []
         for axis in axes:
             digits = [_digits(axis, term) for term in terms]
-            if not terms or any(
-                not one or [i.dim for i in one] != [i.dim for i in digits[0]] for one in digits
-            ):
+            if not terms or any(not one or [i.dim for i in one] != [i.dim for i in digits[0]] for one in digits):
                 found.append((axis,))
                 continue
             own = tuple(Index.fresh(index.dim) for index in digits[0])

@@ -120,9 +120,7 @@ class Wanted:
 class Products:
     """Writes the right sides of a text."""
 
-    def __init__(
-        self, names: Names, inputs: Iterable[str], constants: Mapping[Tensor, str], sizes: Collection[str]
-    ):
+    def __init__(self, names: Names, inputs: Iterable[str], constants: Mapping[Tensor, str], sizes: Collection[str]):
         self.names = names
         self.constants = constants
         self.position = {name: k for k, name in enumerate((*inputs, *constants.values()))}
@@ -162,7 +160,8 @@ class Products:
         above = _ordered([item for item in items if item.factor.power > 0], list(scope), order)
         below = sorted((item for item in items if item.factor.power < 0), key=lambda item: _key(item, order))
         coefficient = term.coefficient
-        turned = next((item for item in (*above, *below) if coefficient < 0 and self.turns(item)), None)
+        alone = len(factors) == 1 and coefficient == -1
+        turned = next((item for item in (*above, *below) if coefficient < 0 and self.turns(item, alone)), None)
         if turned:
             turned.turned, coefficient = True, -coefficient
         summed = []
@@ -174,12 +173,12 @@ class Products:
         key = self.term_key(term, above, below, {label: k for k, label in enumerate(scope)})
         return Planned(coefficient, above, below, sizes, looked, scope, tuple(summed), key)
 
-    def turns(self, item: Item) -> bool:
-        """Whether this is a sum whose sign may as well be turned: -(x - y) is y - x, but -(1 - x) stays."""
+    def turns(self, item: Item, alone: bool) -> bool:
+        """Whether this is a sum whose sign may as well be turned: x (1 - x) stays, but -(1 - x) alone is x - 1."""
         tensor, _, power = item.factor
         if item.rank[0] != BRACKETS or not isinstance(tensor, Shared) or power not in (1, -1):
             return False
-        return all(term.factors or term.coefficient < 0 for term in tensor.body.terms)
+        return alone or all(term.factors or term.coefficient < 0 for term in tensor.body.terms)
 
     def term(self, plan: Planned, frame: Frame, top: bool) -> Node:
         """A term without its sign."""
@@ -202,9 +201,7 @@ class Products:
             place.node = over
         return _quotient(_magnitude(plan.coefficient), [over], [])
 
-    def term_key(
-        self, term: Term, above: Sequence[Item], below: Sequence[Item], order: Mapping[Index, int]
-    ) -> Key:
+    def term_key(self, term: Term, above: Sequence[Item], below: Sequence[Item], order: Mapping[Index, int]) -> Key:
         """Whole numbers first, other numbers last; terms with δ, then by the factors as they are written."""
         if not above and not below and not term.factors:
             return (0 if isinstance(term.coefficient, int) and term.coefficient > 0 else 2,)
@@ -267,9 +264,7 @@ class Products:
             definition = self.definition(tensor, slots, scope, frame)
             order = definition.order
             shape = [tensor.shape[k] for k in order]
-            return Indexed(
-                definition.name, self.slots([slots[k] for k in order], shape, scope, frame, looked)
-            )
+            return Indexed(definition.name, self.slots([slots[k] for k in order], shape, scope, frame, looked))
         if isinstance(tensor, Input | Constant):
             name = tensor.name if isinstance(tensor, Input) else self.constants[tensor]
             return Indexed(name, self.slots(slots, tensor.shape, scope, frame, looked))
@@ -319,7 +314,7 @@ class Products:
                 return Whole(call, nodes) if nodes else syntax.Apply(name, (), (Name(inner),))
         args = tensor.arguments(slots)
         if not any(tensor.cores):
-            if name == "power" and args[1].labels:
+            if name == "power" and any(term.factors for term in args[1].terms):
                 return Power(self.inner(args[0], scope, frame), self.inner(args[1], scope, frame))
             return syntax.Apply(name, (), tuple(self.inner(arg, scope, frame) for arg in args))
         inside = dict(scope)
@@ -366,9 +361,7 @@ class Products:
             if isinstance(factor.tensor, Input | Constant) and factor.power == 1:
                 if factor.slots != axes:
                     return ""
-                return (
-                    factor.tensor.name if isinstance(factor.tensor, Input) else self.constants[factor.tensor]
-                )
+                return factor.tensor.name if isinstance(factor.tensor, Input) else self.constants[factor.tensor]
         key = (body, axes)
         found = self.names.given.get(key)
         if found is None:
@@ -438,9 +431,7 @@ def _tied(term: Term, scope: Scope) -> Term:
                 mapping[second] = root
     if not mapping:
         return term
-    factors = [
-        f if f.tensor is DELTA and is_pair(f.slots[0]) else f.substitute(mapping) for f in term.factors
-    ]
+    factors = [f if f.tensor is DELTA and is_pair(f.slots[0]) else f.substitute(mapping) for f in term.factors]
     return product(term.coefficient, factors, term.summed)
 
 

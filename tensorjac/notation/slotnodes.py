@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import lcm
 
 from ..dims import Dim, FloorDiv, nonnegative
-from ..terms import ONE, ZERO, Index, Slot, combine, slot_parts
+from ..terms import ONE, Index, Slot, combine, slot_parts
+from .slots import comparable
 from .syntax import Apply, Chain, Delta, Name, Node, Number, Power, Unary
 
 
@@ -102,22 +103,29 @@ def delta_node(form: Slot, letters: Mapping[Index, str]) -> Node:
     if not single:
         left, right = _sides(form)
         return Delta(slot_node(left, letters), slot_node(right, letters))
-    first = single[0]
-    weight = dict(parts)[first]
-    rest = combine(((-weight, form), (ONE, first)))
+    first = min(single, key=lambda index: _subtractions(_solved(form, index)))
+    rest = _solved(form, first)
     node = slot_node(rest, letters)
-    if isinstance(rest, Index) and not (
-        nonnegative(rest.dim - first.dim) or nonnegative(first.dim - rest.dim)
-    ):
+    if isinstance(rest, Index) and not comparable(rest.dim, first.dim):
         node = Chain((node, Number(0)), ("+",))
     return Delta(Name(letters[first]), node)
 
 
+def _solved(form: Slot, index: Index) -> Slot:
+    """What an index with the weight 1 or -1 is where the form is 0."""
+    weight = dict(slot_parts(form)[1])[index]
+    return combine(((-weight, form), (ONE, index)))
+
+
+def _subtractions(slot: Slot) -> tuple[int, bool]:
+    """How many letters are subtracted in a slot, and whether a number is."""
+    constant, parts = slot_parts(slot)
+    return sum(c.monomials[0][0] < 0 for _, c in parts), bool(constant.terms) and constant.monomials[0][0] < 0
+
+
 def _sides(form: Slot) -> tuple[Slot, Slot]:
-    """What is added, and what is subtracted."""
+    """The letters that are added, and what their sum is where the form is 0."""
     constant, parts = slot_parts(form)
     added = [(c, index) for index, c in parts if c.monomials[0][0] > 0]
     taken = [(-c, index) for index, c in parts if c.monomials[0][0] < 0]
-    if not taken:
-        return combine(added), combine((), -constant)
-    return combine(added, constant), combine(taken, ZERO)
+    return combine(added), combine(taken, -constant)

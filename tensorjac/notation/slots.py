@@ -176,9 +176,7 @@ class SlotReader:
         return total
 
 
-def fail(
-    kind: type[NotationError] | type[ShapeError], text: str, span: Span, found: str, advice: str
-) -> NoReturn:
+def fail(kind: type[NotationError] | type[ShapeError], text: str, span: Span, found: str, advice: str) -> NoReturn:
     """Raise: the rule and what was found, carets under ``span``, what to do."""
     raise kind(f"{found}.\n{caret(text, *span)}\n{advice[0].upper()}{advice[1:]}.")
 
@@ -243,6 +241,11 @@ def slot_names(node: Node) -> Iterator[str]:
     elif not isinstance(node, Indexed | Whole):
         for child in node.children:
             yield from slot_names(child)
+
+
+def comparable(a: Dim, b: Dim) -> bool:
+    """Whether two letters of these sizes may be tied by δ[ij]: sizes of two names would be a mistake."""
+    return a.value is not None or b.value is not None or nonnegative(a - b) or nonnegative(b - a)
 
 
 def scaled(form: Linear, by: Dim) -> Linear:

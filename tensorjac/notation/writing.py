@@ -145,11 +145,11 @@ def _joint(operator: str, before: Node, operand: Node, style: int, text: str) ->
     """What stands between two factors."""
     if operator == "//" or style == DENSE:
         return operator
+    name = before.operand if isinstance(before, Unary) else before
     if operator == "/":
-        return "/" if isinstance(before, Number) and isinstance(operand, Number) else " / "
+        return "/" if isinstance(name, Number) and isinstance(operand, Number) else " / "
     if style == SPACED:
         return "*"
     # "max (x + y)" would be that function
-    name = before.operand if isinstance(before, Unary) else before
     called = isinstance(name, Name) and len(name.name) > 1 and text.startswith("(")
     return " * " if called or isinstance(operand, Number) else " "

@@ -30,7 +30,7 @@ def transpose(a: Any, axes: Any = None) -> Tracer:
             f"a transpose names all axes: {described(array)} has {array.ndim}, and {axes} names {len(order)}",
             "name all axes, as in X.transpose(1, 0).",
         )
-    return array.view([array.axes[k] for k in order], array.body)
+    return array.alias([array.axes[k] for k in order], array.body)
 
 
 @implements("matrix_transpose", "linalg.matrix_transpose")
@@ -51,7 +51,7 @@ def swapaxes(a: Any, axis1: Any, axis2: Any) -> Tracer:
     first, second = axis_number(axis1, array.ndim), axis_number(axis2, array.ndim)
     axes = list(array.axes)
     axes[first], axes[second] = axes[second], axes[first]
-    return array.view(axes, array.body)
+    return array.alias(axes, array.body)
 
 
 @implements("moveaxis")
@@ -89,7 +89,7 @@ def expand_dims(a: Any, axis: Any) -> Tracer:
     places = axis_numbers(tuple(added), array.ndim + len(added))
     rest = iter(array.axes)
     axes = [Index.fresh(ONE) if k in places else next(rest) for k in range(array.ndim + len(places))]
-    return array.view(axes, array.body)
+    return array.alias(axes, array.body)
 
 
 @implements("squeeze")
@@ -106,7 +106,7 @@ def squeeze(a: Any, axis: Any = None) -> Tracer:
             )
     mapping: dict[Index, Slot] = {array.axes[k]: constant_slot(0) for k in dropped}
     axes = [label for k, label in enumerate(array.axes) if k not in dropped]
-    return array.view(axes, substitute(array.body, mapping))
+    return array.alias(axes, substitute(array.body, mapping))
 
 
 @implements("broadcast_to")
@@ -132,14 +132,14 @@ def broadcast_to(array: Any, shape: Any) -> Tracer:
         label if label is not None and label.dim is dim else Index.fresh(dim)
         for label, dim in zip((*[None] * front, *own.axes), dims, strict=True)
     ]
-    return own.view(axes, own.over(axes[front:]), writable=False)
+    return own.alias(axes, own.over(axes[front:]), writable=False)
 
 
 @implements("broadcast_arrays")
 def broadcast_arrays(*args: Any) -> tuple[Tracer, ...]:
     arrays = [lift(each) for each in args]
     axes, bodies = aligned(*arrays)
-    return tuple(array.view(axes, body, writable=False) for array, body in zip(arrays, bodies, strict=True))
+    return tuple(array.alias(axes, body, writable=False) for array, body in zip(arrays, bodies, strict=True))
 
 
 def _at_least(array: Tracer, rank: int) -> Tracer:
@@ -193,7 +193,7 @@ def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Tracer:
         columns: combine([(ONE, label)], right),
     }
     rest = [axis for k, axis in enumerate(array.axes) if k not in (first, second)]
-    return array.view([*rest, label], substitute(array.body, slots), writable=False)
+    return array.alias([*rest, label], substitute(array.body, slots), writable=False)
 
 
 def smaller(first: Dim, second: Dim, what: str) -> Dim:

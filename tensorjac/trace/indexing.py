@@ -65,7 +65,7 @@ def getitem(a: Any, key: Any) -> Tracer:
         return Tracer(axes, body, array.kind)
     if not axes and not any(item is Ellipsis for item in _tuple(key)):
         return Tracer((), body, array.kind)
-    return array.view(axes, body)
+    return array.alias(axes, body)
 
 
 def _tuple(key: Any) -> tuple[Any, ...]:

@@ -218,7 +218,7 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, writeabl
         axes[along] = Index.fresh(old.dim - width + 1)
         windows.append(Index.fresh(width))
         slots[old] = combine(((ONE, axes[along]), (ONE, windows[-1])))
-    return array.view([*axes, *windows], substitute(array.body, slots), writable=False)
+    return array.alias([*axes, *windows], substitute(array.body, slots), writable=False)
 
 
 @implements("convolve")

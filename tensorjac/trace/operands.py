@@ -60,7 +60,7 @@ def constant_of(array: np.ndarray[Any, Any]) -> Constant:
         fail(
             TraceError,
             f"arrays of numbers can be captured, and this one has dtype {array.dtype}",
-            "use real numbers; np.stack joins traced arrays into one.",
+            "use real numbers; np.stack joins traced arrays and sizes into one.",
         )
     # Whole numbers and masks take part in real arithmetic: 1 + True is 2, and 2**-1 is 1/2.
     kept = array.copy(order="C")

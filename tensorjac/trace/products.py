@@ -257,7 +257,7 @@ def einsum(*operands: Any) -> Tracer:
     everywhere = frozenset(letter for own in letters for letter in own)
     if len(arrays) == 1 and everywhere == set(named):
         read = contraction([(arrays[0], letters[0])], named)
-        return arrays[0].view(read.axes, read.body)
+        return arrays[0].alias(read.axes, read.body)
     return contraction(list(zip(arrays, letters, strict=True)), named, everywhere)
 
 

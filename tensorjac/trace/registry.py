@@ -17,6 +17,7 @@ from .record import fail
 Function = Callable[..., Any]
 _F = TypeVar("_F", bound=Function)
 
+_MODULES = ("linalg", "lib.stride_tricks")
 _RULES: dict[str, tuple[Function, inspect.Signature]] = {}
 _NAMESPACE: dict[str, Function] = {}
 
@@ -38,6 +39,12 @@ def implements(*names: str) -> Callable[[_F], _F]:
 def spelled_name(name: str) -> str:
     """How a person writes the name: np.linalg.inv, scipy.special.erf."""
     return f"scipy.{name}" if name.startswith("special.") else f"np.{name}"
+
+
+def function_name(function: Function) -> str:
+    """The dotted name of one of NumPy's functions."""
+    module = function.__module__.removeprefix("numpy").removeprefix(".")
+    return f"{module}.{function.__name__}" if module in _MODULES else function.__name__
 
 
 def ufunc_name(ufunc: np.ufunc) -> str:

@@ -27,7 +27,7 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Tra
         fail(TraceError, f"the order of a reshape is 'C' or 'F', not {order!r}", "leave order= out.")
     dims = _filled(array, sizes)
     body, axes = _regrouped(array, dims)
-    return array.view(axes, body)
+    return array.alias(axes, body)
 
 
 @implements("ravel")

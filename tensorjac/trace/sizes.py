@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -12,7 +12,7 @@ import numpy as np
 from ..dims import Dim
 from ..errors import TraceError
 from .record import at_least, demanded, fail
-from .registry import call, spelled_name
+from .registry import call, function_name, spelled_name
 
 WAYS_OUT = (
     "use tj.eye, tj.ones, tj.zeros or tj.arange, which take symbolic sizes, np.sqrt instead of math.sqrt, "
@@ -145,6 +145,11 @@ class SizeNumber:
             return size_number(_WHOLE[name](*map(dim_of, inputs)))
         return call(name, *inputs, **kwargs)
 
+    def __array_function__(
+        self, function: Callable[..., Any], types: Iterable[type], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        return call(function_name(function), *args, **kwargs)
+
     # Comparisons
 
     def __eq__(self, other: object) -> Any:
@@ -237,9 +242,8 @@ _WHOLE: dict[str, Callable[..., Dim]] = {
 
 
 def _is_array(value: object) -> bool:
-    return isinstance(value, np.ndarray | list) or (
-        hasattr(value, "__array_ufunc__") and not isinstance(value, SizeNumber | np.generic)
-    )
+    # a list is none: a list times a number is the list repeated
+    return hasattr(value, "__array_ufunc__") and not isinstance(value, SizeNumber | np.generic)
 
 
 def _calculated(name: str, left: Any, right: Any) -> Any:

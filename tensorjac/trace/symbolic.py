@@ -59,7 +59,7 @@ class Symbolic:
 
     def __index__(self) -> int:
         self._scalar(
-            "a whole number",
+            "a use as a whole number",
             "index with numbers, sizes, slices, or arrays of numbers from outside the function.",
         )
 

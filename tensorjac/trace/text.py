@@ -109,7 +109,8 @@ def _run(parsed: syntax.NumpyText, env: dict[str, Any], given: Sequence[str]) ->
     loose = []
     for statement in parsed.statements:
         value = evaluate_numpy(statement.value, env)
-        parts = list(value) if isinstance(value, tuple | list) or (statement.unpacks and _unpacks(value)) else [value]
+        several = isinstance(value, tuple | list) or (statement.unpacks and _unpacks(value))
+        parts = list(value) if several else [value]
         for part in parts:
             _array(part, statement.value, "result")
         for target in statement.targets:
@@ -118,7 +119,7 @@ def _run(parsed: syntax.NumpyText, env: dict[str, Any], given: Sequence[str]) ->
                     target, f"{target.name} is given, and so it cannot be assigned", "use another name for the result"
                 )
         if statement.unpacks and len(parts) != len(statement.targets):
-            found = "this is one value" if parts == [value] else f"here are {len(parts)}"
+            found = f"here are {len(parts)}" if several else "this is one value"
             rule = f"{len(statement.targets)} names take as many values: {found}"
             _fail(statement.value, rule, "name each value once")
         if not statement.targets:

@@ -13,7 +13,7 @@ from ..errors import ShapeError, TraceError
 from ..rewrites import substitute
 from ..terms import ONE, Index, Slot, Sum, constant_slot
 from .record import Record, fail, running, spelled, user_frame
-from .registry import call, numpy_namespace, spelled_name, ufunc_name, unsupported
+from .registry import call, function_name, numpy_namespace, spelled_name, ufunc_name, unsupported
 from .symbolic import Symbolic, described
 
 Kind = Literal["b", "i", "f"]  # masks, whole numbers, and everything else
@@ -63,7 +63,7 @@ class Tracer(Symbolic):
         self._memory = memory
         self._seen = memory.version
 
-    def view(self, axes: Sequence[Index], body: Sum, writable: bool = True) -> Tracer:
+    def alias(self, axes: Sequence[Index], body: Sum, writable: bool = True) -> Tracer:
         """Another array with the same memory."""
         self.current()
         return Tracer(axes, body, self.kind, self._memory, writable and self._writable)
@@ -101,7 +101,7 @@ class Tracer(Symbolic):
 
     @property
     def T(self) -> Tracer:
-        return self.view(self.axes[::-1], self.body)
+        return self.alias(self.axes[::-1], self.body)
 
     @property
     def mT(self) -> Any:
@@ -138,9 +138,7 @@ class Tracer(Symbolic):
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
     ) -> Any:
-        module = function.__module__.removeprefix("numpy").removeprefix(".")
-        name = function.__name__
-        return call(f"{module}.{name}" if module in _MODULES else name, *args, **kwargs)
+        return call(function_name(function), *args, **kwargs)
 
     # Operators
 
@@ -185,7 +183,6 @@ class Tracer(Symbolic):
     __hash__ = None  # type: ignore[assignment]
 
 
-_MODULES = ("linalg", "lib.stride_tricks")
 _REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 
 # Methods that are functions of the same name.

@@ -54,7 +54,7 @@ def trace(fun: Callable[..., Any], shapes: Mapping[str, tuple[Dim, ...]]) -> Tra
         tracers = {name: of_input(name, dims) for name, dims in inputs.items()}
         try:
             result = fun(*[tracers[name] for name in by_position], **{name: tracers[name] for name in by_name})
-        except TypeError as error:
+        except Exception as error:
             _reveal(error, record)
             raise
         values, nesting = named_outputs(result, _where(fun))
@@ -137,7 +137,7 @@ def _where(fun: Callable[..., Any]) -> str:
     return f"{_name(fun)}{place}"
 
 
-def _reveal(error: TypeError, record: Record) -> None:
+def _reveal(error: Exception, record: Record) -> None:
     """Raise what a traced array or a size said, where NumPy replaced it by words of its own."""
     if isinstance(error, TensorjacError) or record.demanded is None:
         return

@@ -1,0 +1,404 @@
+"""Every rewrite by itself: that it changes no value, that it ends, that it is needed, and that it costs nothing.
+
+Expressions are simplified as they are built, so a rewrite is switched off while the same NumPy function is
+traced and differentiated again.
+"""
+
+import ast
+import random
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+import tensorjac as tj
+from functions import CASES, named
+from oracles import assert_close, distinct_sizes, random_inputs
+from tensorjac import rewrites
+from tensorjac.function import Function
+
+LAYERS = [
+    "linear",
+    "softmax",
+    "softmax_shifted",
+    "log_softmax",
+    "cross_entropy",
+    "cross_entropy_of_labels",
+    "layer_norm",
+    "rms_norm",
+    "batch_norm",
+    "attention",
+    "attention_causal",
+    "attention_multi_head",
+    "gelu",
+    "gelu_by_tanh",
+    "tanh_mlp",
+    "gated_mlp",
+    "gru_cell",
+    "low_rank_bilinear",
+    "contrastive",
+    "gaussian_log_likelihood",
+    "mahalanobis",
+    "ridge_regression",
+    "conv1d",
+    "recurrent",
+    "factorisation_loss",
+    "classifier",
+]
+
+BY_NAME = {case.name: case for case in CASES}
+
+# Those that simplification changes, a spread of all others, and every layer.
+CHANGED = [
+    *("variance", "standard_deviation_unbiased", "trace", "several_outputs", "stable_pair", "in_place"),
+    *("where_of_comparison", "where_with_scalar", "cholesky_of_gram", "elementary exp2", "powers"),
+    *("reshape_splitting", "reshape_adding_and_dropping", "ravelled", "rolled", "padded", "lower_triangle"),
+]
+CHOSEN = list(dict.fromkeys([*LAYERS, *CHANGED, *(case.name for case in CASES[::8])]))
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A function that one rewrite changes, with its shapes (or its text), and where it is evaluated."""
+
+    fun: object
+    shapes: dict
+    domain: object = "any"
+    beside: tuple = ()  # rewrites that would do the same, and are off in both
+
+    def traced(self):
+        with rewrites.without(*self.beside):
+            if isinstance(self.fun, str):
+                return tj.parse(self.fun, **self.shapes)
+            return tj.trace(self.fun, **self.shapes)
+
+    def printed(self):
+        """The text and the source of the function and of its VJP."""
+        with rewrites.without(*self.beside):
+            F = self.traced()
+            return "\n".join([str(F), F.source(), str(F.vjp()), F.vjp().source()])
+
+
+def of_case(name):
+    case = BY_NAME[name]
+    return Witness(case.fun, case.shapes, case.domain)
+
+
+def softmax(X):
+    E = np.exp(X)
+    return E / E.sum(axis=1, keepdims=True)
+
+
+WITNESSES = {
+    "like terms": of_case("attention"),
+    "masks are idempotent": Witness(
+        lambda x: np.where(x > 0, np.where(x > 0, x**2, 1.0), 2 * x), {"x": "n"}
+    ),
+    "common factors": Witness(lambda x: np.exp(x * x - 2 * x), {"x": "n"}),
+    "sigmoid": Witness(lambda x: x / (1 + np.exp(-x)), {"x": "n"}),
+    "transpose": Witness(
+        lambda X: np.linalg.inv(X.T).T @ X.sum(axis=0) + np.linalg.inv(X) @ X.sum(axis=0),
+        {"X": "n n"},
+        "invertible",
+    ),
+    "constants": Witness(lambda x: 2**x, {"x": "n"}),
+    "read what is needed": Witness(lambda X, A: np.diagonal(np.exp(X @ A)), {"X": "n m", "A": "m n"}),
+    "δ decided": Witness(lambda x, y: np.concatenate([x, y])[0] * x, {"x": "n", "y": "m"}),
+    "δ renames": Witness(lambda X, A: X @ A, {"X": "b m", "A": "m n"}),
+    "digits": Witness("Y[] = X[ij] Z[lm] δ[b*i + j, b*l + m]", {"X": "a b", "Z": "a b"}),
+    "unused index": Witness(lambda X: np.var(X, axis=0), {"X": "b n"}),
+    "inverse": Witness(lambda S, x: np.linalg.inv(S) @ (S @ x), {"S": "n n", "x": "n"}, {"S": "invertible"}),
+    "separate sums": of_case("sum_builtin"),
+    "sums of sums": Witness(lambda A, B: np.trace(A @ B), {"A": "m n", "B": "n m"}),
+    "distribute": of_case("layer_norm"),
+    "log of exp": Witness(lambda x: np.log(np.exp(x)), {"x": "n"}),
+    "exp of log": Witness(lambda x: np.exp(np.log(x)), {"x": "n"}, "positive"),
+    "log1p of expm1": Witness(lambda x: np.log1p(np.expm1(x)), {"x": "n"}),
+    "values at zero": Witness(lambda x: np.exp(x - x) * x, {"x": "n"}, beside=("constants",)),
+    "parity": Witness(lambda x: np.sin(-x) + np.sin(x) + np.cos(-x), {"x": "n"}),
+    "log of a product": Witness(lambda X: np.log(softmax(X)), {"X": "b n"}),
+    "log of abs of det": Witness(
+        lambda X: np.log(np.abs(np.linalg.det(X))), {"X": "n n"}, "invertible"
+    ),
+    "mask of a mask": Witness(lambda x: np.where(x > 0, x, -x), {"x": "n"}),
+    "where of equals": Witness(lambda x, y: np.where(x > 0, y, y), {"x": "n", "y": "n"}),
+    "softplus": Witness(lambda x: np.log(1 + np.exp(x)), {"x": "n"}),
+    "softplus of log1p": Witness(lambda x: np.log1p(np.exp(x)), {"x": "n"}),
+}
+
+every_rewrite = pytest.mark.parametrize("name", rewrites.REWRITES)
+
+
+def chosen(config):
+    """All cases in a long run, else those that matter."""
+    return CASES if config.getoption("--long") else [BY_NAME[name] for name in CHOSEN]
+
+
+def cotangents(outputs, seed=1):
+    """Cotangents by the names that `vjp` gives them."""
+    rng = np.random.default_rng(seed)
+    values = [np.asarray(rng.normal(size=np.shape(value))) for value in outputs]
+    return {"G": values[0]} if len(values) == 1 else {f"G{k}": value for k, value in enumerate(values, 1)}
+
+
+def results(F, args):
+    """The values of a function and of its VJP."""
+    outputs = list(named(F(**args)).values())
+    pulled = named(F.vjp()(**args, **cotangents(outputs))).values()
+    return [np.asarray(value) for value in (*outputs, *pulled)]
+
+
+@cache
+def traced(case):
+    return tj.trace(case.fun, **case.shapes)
+
+
+@cache
+def expected(case):
+    return results(traced(case), case.inputs())
+
+
+def assert_equal_where_finite(actual, desired):
+    """Where the unsimplified value is finite, it is the simplified one, to rounding."""
+    for one, other in zip(actual, desired, strict=True):
+        assert one.shape == other.shape
+        finite = np.isfinite(one)
+        assert_close(np.where(finite, one, 0.0), np.where(finite, other, 0.0), roundings=4096)
+
+
+# Each rewrite switched off ------------------------------------------------------------------------
+
+
+@every_rewrite
+def test_values_stay_without_it(name, request):
+    """All functions again, without this rewrite: values and gradients, each failure by its name."""
+    failures = {}
+    for case in chosen(request.config):
+        try:
+            with rewrites.without(name):
+                actual = results(tj.trace(case.fun, **case.shapes), case.inputs())
+            assert_equal_where_finite(actual, expected(case))
+        except Exception as error:
+            failures[case.name] = f"{type(error).__name__}: {error}"
+    assert failures == {}
+
+
+@every_rewrite
+def test_witness_stays_without_it(name):
+    witness = WITNESSES[name]
+    F = witness.traced()
+    shapes = {key: " ".join(map(str, shape)) for key, shape in F.inputs.items()}
+    args = random_inputs(shapes, distinct_sizes(shapes), np.random.default_rng(0), witness.domain)
+    with rewrites.without(name):
+        actual = results(witness.traced(), args)
+    assert_equal_where_finite(actual, results(F, args))
+    if not isinstance(witness.fun, str):
+        assert_close(F(**args), witness.fun(**args))
+
+
+@every_rewrite
+def test_it_is_needed(name):
+    """Without it something comes out otherwise: a rewrite that never fires is not tested by the others."""
+    with rewrites.without(name):
+        without = WITNESSES[name].printed()
+    assert WITNESSES[name].printed() != without
+
+
+@every_rewrite
+def test_it_says_what_it_is(name):
+    """A docstring with an identity, as a sentence."""
+    rewrite = rewrites.REWRITES[name]
+    assert rewrite.name == name
+    assert rewrite.identity.endswith(".")
+    assert len(rewrite.identity.split()) > 5
+
+
+def test_every_rewrite_is_a_row():
+    assert set(WITNESSES) == set(rewrites.REWRITES)
+    registered = {name for name, _ in rewrites._TERM_RULES}
+    registered |= {name for rules in rewrites._FUNCTION_RULES.values() for name, _ in rules}
+    assert registered <= set(rewrites.REWRITES)
+
+
+TERM_RULES = [name for name, _ in rewrites._TERM_RULES]
+
+
+@pytest.mark.parametrize("name", TERM_RULES)
+def test_term_rewrites_are_recorded(name):
+    """What `explain` shows: the rewrite fires on its witness, and the step it records is an equation that holds."""
+    with rewrites.recording() as steps:
+        WITNESSES[name].traced().vjp()
+    fired = [step for step in steps if step.name == name]
+    assert fired
+    for step in fired:
+        assert step.before.summed
+        assert step.after.labels <= step.before.free
+
+
+def test_recording_without_a_rewrite_does_not_show_it():
+    with rewrites.without("δ renames"), rewrites.recording() as steps:
+        WITNESSES["δ renames"].traced().vjp()
+    assert "δ renames" not in {step.name for step in steps}
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(KeyError, match="no rewrite is called"), rewrites.without("δ"):
+        pass
+
+
+def test_switching_off_ends_with_the_block():
+    before = WITNESSES["sigmoid"].printed()
+    with rewrites.without("sigmoid"):
+        with rewrites.without("like terms"):
+            assert WITNESSES["sigmoid"].printed() != before
+        assert WITNESSES["sigmoid"].printed() != before
+    assert WITNESSES["sigmoid"].printed() == before
+
+
+@pytest.mark.parametrize("case", [BY_NAME[name] for name in LAYERS], ids=str)
+def test_values_stay_without_all_functional_rewrites(case):
+    """Every rewrite of functions switched off at once, and the merging of terms and factors with them."""
+    off = [name for name in rewrites.REWRITES if name not in TERM_RULES]
+    with rewrites.without(*off):
+        actual = results(tj.trace(case.fun, **case.shapes), case.inputs())
+    assert_equal_where_finite(actual, expected(case))
+
+
+@pytest.mark.parametrize("case", [BY_NAME[name] for name in LAYERS], ids=str)
+def test_values_stay_without_any_rewrite(case):
+    with rewrites.without(*rewrites.REWRITES):
+        actual = results(tj.trace(case.fun, **case.shapes), case.inputs())
+    assert_equal_where_finite(actual, expected(case))
+
+
+# Idempotent ---------------------------------------------------------------------------------------
+
+
+def rebuilt(F):
+    """The function with its expressions built again from the ground."""
+    parts = F._parts
+    with rewrites.assuming(parts.requirements):
+        bodies = rewrites.rebuild([body for _, body in parts.outputs.values()])
+    outputs = {
+        name: (axes, body)
+        for (name, (axes, _)), body in zip(parts.outputs.items(), bodies, strict=True)
+    }
+    return Function(replace(parts, outputs=outputs))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_rebuilding_a_finished_expression_changes_nothing(case):
+    """An equal expression, and from then on the very same."""
+    for F in (traced(case), traced(case).vjp()):
+        again = rebuilt(F)
+        assert again == F
+        assert bodies(rebuilt(again)) == bodies(again)
+
+
+def bodies(F):
+    return [body for _, body in F._parts.outputs.values()]
+
+
+# A sum that was kept whole while the rest was not yet there is written out when it is built again.
+OTHERWISE = {"gru_cell", "contrastive", "gaussian_log_likelihood"}
+
+
+@pytest.mark.parametrize("case", [BY_NAME[name] for name in LAYERS if name not in OTHERWISE], ids=str)
+def test_rebuilding_gives_the_very_same_sums(case):
+    """Not only equal: the same terms, with the same factors."""
+    for F in (traced(case), traced(case).vjp()):
+        assert bodies(rebuilt(F)) == bodies(F)
+
+
+# Independent of order -----------------------------------------------------------------------------
+
+
+def permuted(seed):
+    rules = list(rewrites._TERM_RULES)
+    if seed == 0:
+        return rules[::-1]
+    random.Random(seed).shuffle(rules)
+    return rules
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_order_of_the_rules_does_not_matter(seed, request, monkeypatch):
+    """Term rewrites tried in another order: equal expressions, value and VJP."""
+    cases = chosen(request.config)
+    plain = [(traced(case), traced(case).vjp()) for case in cases]
+    monkeypatch.setattr(rewrites, "_TERM_RULES", permuted(seed))
+    failures = []
+    for case, (F, V) in zip(cases, plain, strict=True):
+        other = tj.trace(case.fun, **case.shapes)
+        if not (other == F and other.vjp() == V):
+            failures.append(case.name)
+    assert failures == []
+
+
+# Never costlier -----------------------------------------------------------------------------------
+
+
+def operations(source):
+    """How many array operations a source holds: operators and calls."""
+    return sum(isinstance(part, ast.BinOp | ast.Call) for part in ast.walk(ast.parse(source)))
+
+
+# Where a rewrite costs operations, and at most how many: (rewrite, layer) → for the value, for the VJP.
+DEARER = {
+    ("common factors", "attention_multi_head"): (0, 1),
+    ("common factors", "gated_mlp"): (0, 1),
+    ("common factors", "gaussian_log_likelihood"): (0, 1),
+    ("common factors", "gelu_by_tanh"): (0, 1),
+    ("common factors", "layer_norm"): (0, 1),
+    ("read what is needed", "contrastive"): (0, 8),
+    ("separate sums", "attention_multi_head"): (0, 37),
+    ("separate sums", "contrastive"): (2, 8),
+}
+
+
+@every_rewrite
+def test_it_never_costs_operations(name):
+    excess = {}
+    for layer in LAYERS:
+        case = BY_NAME[layer]
+        F = traced(case)
+        with rewrites.without(name):
+            other = tj.trace(case.fun, **case.shapes)
+            plain = (other, other.vjp())
+        counts = [
+            (operations(on.source()), operations(off.source()))
+            for on, off in zip((F, F.vjp()), plain, strict=True)
+        ]
+        known = DEARER.get((name, layer), (0, 0))
+        if any(on > off + more for (on, off), more in zip(counts, known, strict=True)):
+            excess[layer] = counts
+    assert excess == {}
+
+
+# What a rewrite is for ----------------------------------------------------------------------------
+
+STABLE = {
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "softplus of log1p": lambda x: np.log1p(np.exp(x)),
+    "log of exp": lambda x: np.log(np.exp(x)),
+    "log of a product": lambda x: np.log(np.exp(x - x.max()) / np.exp(x - x.max()).sum()),
+}
+
+
+@pytest.mark.parametrize("name", STABLE)
+def test_it_keeps_values_finite(name):
+    """At ±1000, where the function as written overflows or takes the logarithm of 0."""
+    x = np.array([-1000.0, -1.0, 0.0, 2.0, 1000.0])
+    F = tj.trace(STABLE[name], x="n")
+    with np.errstate(all="ignore"):
+        for result in (F(x), F.vjp()(x, np.ones(5)), F.jacobian("x").dense(x)):
+            assert np.all(np.isfinite(result))
+        assert not all(np.all(np.isfinite(value)) for value in unsimplified(STABLE[name], x))
+    np.testing.assert_allclose(F(x[1:4]), STABLE[name](x[1:4]), rtol=1e-13)
+
+
+def unsimplified(fun, x):
+    with rewrites.without(*rewrites.REWRITES):
+        return results(tj.trace(fun, x="n"), {"x": x})
