@@ -41,9 +41,9 @@ class Value:
         self.args = args
         self.detail = detail
         self.rank = rank
-        self.mask = mask
         self.hint = hint
         self.weak = kind == "scalar" or (bool(args) and all(arg.weak for arg in args))
+        self.mask = mask and not self.weak
 
     def __repr__(self) -> str:
         return f"{self.kind}{self.detail or ''}{self.args!r}"

@@ -710,9 +710,7 @@ def _without_name(
     return None
 
 
-def _cases(
-    dim: Dim, atom: Positive, given: tuple[Requirement, ...]
-) -> Iterator[tuple[Dim, tuple[Requirement, ...]]]:
+def _cases(dim: Dim, atom: Positive, given: tuple[Requirement, ...]) -> Iterator[tuple[Dim, tuple[Requirement, ...]]]:
     """max(e, 0) is e where e >= 0, and 0 where e <= 0."""
     zero = _literal(0)
     for side, value in ((atom.inner, atom.inner), (-atom.inner, zero)):

@@ -154,8 +154,9 @@ class _Writer:
         elif below:
             text, level = f"{text} / ({' * '.join(below)})", MULTIPLICATIVE
         if scalar.value < 0:
-            # -A @ B would negate all of A first
-            if level < MULTIPLICATIVE or (inner.kind == "matmul" and not above):
+            # -A @ B would negate all of A first, and a mask cannot be negated
+            led_by_mask = inner.kind in ("multiply", "divide") and inner.args[0].mask
+            if level < MULTIPLICATIVE or (not above and (inner.kind == "matmul" or led_by_mask)):
                 text = f"({text})"
             return f"-{text}", UNARY if level > MULTIPLICATIVE else MULTIPLICATIVE
         return text, level
@@ -228,6 +229,8 @@ class _Writer:
         (inner,) = value.args
         shape = ", ".join(str(dim) for dim in value.detail) + ("," if len(value.detail) == 1 else "")
         text, _ = self.texts[id(inner)]
+        if not value.detail:
+            return f"dtype.type({text})", ATOM
         if inner.kind == "scalar" and inner.detail.value == 0:
             return f"np.zeros(({shape}), dtype=dtype)", ATOM
         if inner.rank == 0:

@@ -61,6 +61,4 @@ def _columns(text: str) -> int:
     """How many columns of a terminal `text` takes: combining marks take none, wide characters two."""
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -86,11 +86,12 @@ def plan(
 
 @dataclass(frozen=True)
 class _Part:
-    """An operand of a product: what it is, over which indices, and whether it stands below the fraction bar."""
+    """An operand of a product: what it is, over which indices, and how it takes part."""
 
     value: Value
     labels: tuple[Index, ...]
     divides: bool = False
+    tests: bool = False  # a δ as a mask: what stands beside it counts only where it holds, be it infinite elsewhere
 
 
 class _Planner:
@@ -147,7 +148,7 @@ class _Planner:
 
     def broadcast(self, value: Value, labels: Sequence[Index], axes: Sequence[Index]) -> Value:
         """The value with every axis at its full size."""
-        if set(labels) >= set(axes) and value.kind != "scalar":
+        if set(labels) >= set(axes) and not value.weak:
             return value
         shape = tuple(axis.dim for axis in axes)
         return self.values.make("full", (value,), shape, len(axes))
@@ -362,8 +363,14 @@ class _Planner:
         """The value of one product, summed over its summed indices."""
         operands = [self.operand(factor) for factor in term.factors]
         powers = [factor.power for factor in term.factors]
-        value, labels = self._joined(operands, powers, want, term.summed)
-        return self.values.multiply(value, self.values.scalar(Scalar(term.coefficient))), labels
+        tests = [factor.tensor is DELTA for factor in term.factors]
+        value, labels = self._joined(operands, powers, want, term.summed, tests)
+        used = term.labels
+        counts = tuple((index.dim, 1) for index in term.summed if index not in used)
+        scale = Scalar(term.coefficient)
+        for dim, power in counts:
+            scale = scale.times(Scalar(1, ((dim, power),)))
+        return self.values.multiply(value, self.values.scalar(scale)), labels
 
     # Products
 
@@ -373,13 +380,16 @@ class _Planner:
         powers: Sequence[Number],
         want: Sequence[Index] | None,
         summed: Sequence[Index] = (),
+        tests: Sequence[bool] = (),
     ) -> Labelled:
         """The product of operands raised to powers, summed over ``summed``: ordered by cost and built pair by pair."""
         parts: list[_Part] = []
         scalar = self.values.scalar(Scalar())
         hidden = set(summed)
-        for (value, labels), exponent in zip(operands, powers, strict=True):
-            if value.kind == "scalar":
+        for k, ((value, labels), exponent) in enumerate(zip(operands, powers, strict=True)):
+            if tests and tests[k] and len(operands) > 1:
+                parts.append(_Part(value, labels, tests=True))
+            elif value.kind == "scalar":
                 scalar = self.values.multiply(scalar, self.values.power(value, exponent))
             elif exponent == 2 and hidden.intersection(labels):
                 # a sum of squares is the product of the array with itself
@@ -499,6 +509,8 @@ class _Planner:
         """Two parts joined: an elementwise product or quotient, a matrix product, or an einsum."""
         both = [label for label in a.labels if label in b.labels]
         contracted = [label for label in both if label not in needed]
+        if a.tests or b.tests:
+            return self._where(a, b, needed)
         if not contracted:
             if a.divides is b.divides:
                 value, labels = self._elementwise_product((a.value, a.labels), (b.value, b.labels), want)
@@ -507,6 +519,21 @@ class _Planner:
         a, b = self._upright(a), self._upright(b)
         value, labels = self._product((a.value, a.labels), (b.value, b.labels), needed, want, both, contracted)
         return _Part(value, labels)
+
+    def _where(self, a: _Part, b: _Part, needed: set[Index]) -> _Part:
+        """A part where a condition holds, 0 elsewhere: not their product, which is nan where 0 meets infinity."""
+        if a.tests and b.tests:
+            value, labels = self._elementwise_product((a.value, a.labels), (b.value, b.labels), None)
+            return _Part(value, labels, tests=True)
+        test, part = (a, b) if a.tests else (b, a)
+        part = self._upright(part)
+        order = tuple(dict.fromkeys([*part.labels, *test.labels]))
+        args = [self.aligned((p.value, p.labels), order) for p in (test, part)]
+        args[1] = self.values.floating(args[1])
+        chosen = self.values.call("np.where({0}, {1}, 0)", args, len(order), hint="masked")
+        lone = [k for k, label in enumerate(order) if label not in needed]
+        total = self.values.total(chosen, lone) if lone else chosen
+        return _Part(total, tuple(label for k, label in enumerate(order) if k not in lone))
 
     def _product(
         self,
@@ -607,21 +634,18 @@ class _Planner:
             set(slots)
         ) == len(slots):
             return value, tuple(s for s in slots if isinstance(s, Index))
-        items: list[str] = []
         kept: list[Slot] = []
         kept_dims: list[Dim] = []
         for slot, dim in zip(slots, dims, strict=True):
             labels = list(slot_labels(slot))
-            if len(labels) <= 1:
-                items.append(_item(slot, dim))
-                if labels:
-                    kept.append(labels[0])
-                    kept_dims.append(labels[0].dim)
-            else:
-                items.append(":")
+            if len(labels) == 1:
+                kept.append(labels[0])
+                kept_dims.append(labels[0].dim)
+            elif labels:
                 kept.append(slot)
                 kept_dims.append(dim)
-        value = self.values.select(value, items)
+        for items in _selected(slots, dims):
+            value = self.values.select(value, items)
         if any(isinstance(slot, Affine) for slot in kept):
             value, labels_now = self._spread(value, kept, kept_dims)
         else:
@@ -668,7 +692,7 @@ class _Planner:
             (a, p), (b, q) = parts
             if p is ONE and (p + q) is ZERO:
                 sizes = str(a.dim) if a.dim is b.dim else f"{a.dim}, {b.dim}"
-                return self.values.call(f"np.eye({sizes}, dtype=dtype)", (), 2, hint="eye"), (a, b)
+                return self.values.call(f"np.eye({sizes}, dtype=bool)", (), 2, True, hint="eye"), (a, b)
         labels = tuple(index for index, _ in parts)
         text = f"({_positions(form, labels)} == 0)"
         return self.values.call(text, (), len(labels), True, hint="mask"), labels
@@ -714,7 +738,11 @@ class _Planner:
         labels = tuple(dict.fromkeys(x for axis in want for x in slot_labels(slots[axis])))
         inner = self.term(rest, labels)
         value = self.values.floating(self.aligned(inner, labels))
-        return Write(_target([slots[axis] for axis in want], [axis.dim for axis in want], labels), adds), value
+        target = _target([slots[axis] for axis in want], [axis.dim for axis in want], labels)
+        if target.startswith("{add}"):
+            # add.at does not broadcast reliably
+            value = self.broadcast(value, inner[1], labels)
+        return Write(target, adds), value
 
     def _placed(self, term: Term, want: tuple[Index, ...]) -> tuple[dict[Index, Slot], Term]:
         """The slots of the output at which a term with δ is written, and the term without those δ."""
@@ -1023,21 +1051,40 @@ def computed(outputs: Sequence[Value]) -> list[Value]:
 # Slots as text ---------------------------------------------------------------------------------------------------
 
 
-def _item(slot: Slot, dim: Dim) -> str:
-    """The index or slice that reads an axis of size ``dim`` at a slot of at most one index."""
+def _item(slot: Slot, dim: Dim) -> tuple[str, bool]:
+    """The index or slice that reads an axis of size ``dim`` at a slot of at most one index, and whether to reverse it.
+
+    A slice that runs backward is taken forward and reversed, unless it runs through to the start: a stop of -1 would
+    count from the end. The texts hold for empty axes, too.
+    """
     offset, parts = slot_parts(slot)
     if not parts:
-        return str(offset)
+        return str(offset), False
     ((index, c),) = parts
-    last = offset + c * (index.dim - 1)
+    if index.dim is ZERO:
+        return "0:0", False
     if c.value is not None and c.value < 0:
-        start = "" if offset is dim - 1 else str(offset)
-        stop = "" if last is ZERO else str(last - 1)
-        return f"{start}:{stop}:{c}"
+        last = offset + c * (index.dim - 1)
+        if nonnegative(-last - c - 1) and (offset is dim - 1 or nonnegative(offset)):
+            return f"{'' if offset is dim - 1 else offset}::{c}", False
+        return f"{last}:{offset + 1}" + ("" if c.value == -1 else f":{-c}"), True
     start = "" if offset is ZERO else str(offset)
-    beyond = last + 1
-    stop = "" if beyond is dim or nonnegative(last + c - dim) else str(beyond)
-    return f"{start}:{stop}" if c is ONE else f"{start}:{stop}:{c}"
+    beyond = offset + c * index.dim
+    stop = "" if nonnegative(beyond - dim) else str(beyond)
+    return f"{start}:{stop}" if c is ONE else f"{start}:{stop}:{c}", False
+
+
+def _selected(slots: Sequence[Slot], dims: Sequence[Dim]) -> tuple[list[str], list[str]]:
+    """The items that read each axis, and those that then reverse axes; slots of several indices are left whole."""
+    items: list[str] = []
+    turns: list[str] = []
+    for slot, dim in zip(slots, dims, strict=True):
+        labels = list(slot_labels(slot))
+        text, turned = _item(slot, dim) if len(labels) <= 1 else (":", False)
+        items.append(text)
+        if labels:
+            turns.append("::-1" if turned else ":")
+    return items, turns
 
 
 def _radix(slot: Slot, dim: Dim) -> tuple[Index, ...] | None:
@@ -1073,29 +1120,28 @@ def _positions(slot: Slot, labels: Sequence[Index]) -> str:
 
 def _target(slots: Sequence[Slot], dims: Sequence[Dim], labels: Sequence[Index]) -> str:
     """The view of an array, ``{out}``, whose axes are read at ``slots``, with the axes ``labels``."""
-    items, kept = [], []
-    shape: list[str] = []
+    items, turns = _selected(slots, dims)
+    whole = all(item == ":" for item in items)
+    kept: list[Index] = []
     reshaped = False
     for slot, dim in zip(slots, dims, strict=True):
-        parts = slot_parts(slot)[1]
-        if len(parts) <= 1:
-            items.append(_item(slot, dim))
-            if parts:
-                kept.append(parts[0][0])
-                shape.append(str(parts[0][0].dim))
+        own = list(slot_labels(slot))
+        if len(own) <= 1:
+            kept.extend(own)
             continue
         digits = _radix(slot, dim)
-        if digits is None or any(item != ":" for item in items):
+        if digits is None or not whole:
+            # a reshape of a part would be a copy, and what is written into it lost
             return "{add}" + f"({', '.join(_positions(s, labels) for s in slots)})"
-        items.append(":")
         reshaped = True
         kept.extend(digits)
-        shape.extend(str(index.dim) for index in digits)
     text = "{out}"
     if reshaped:
-        text = f"{{out}}.reshape({', '.join(shape)})"
-    elif any(item != ":" for item in items):
+        text = f"{{out}}.reshape({', '.join(str(index.dim) for index in kept)})"
+    elif not whole:
         text = f"{{out}}[{', '.join(items)}]"
+    if "::-1" in turns:
+        text = f"{text}[{', '.join(turns)}]"
     if len(set(kept)) != len(kept) or kept != list(labels):
         names = {label: chr(ord("i") + k) for k, label in enumerate(dict.fromkeys(kept))}
         spec = f"{''.join(names[x] for x in kept)}->{''.join(names[x] for x in labels)}"

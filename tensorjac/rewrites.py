@@ -762,8 +762,7 @@ def _pushed(factor: Factor) -> Sum | None:
     batch = slots[: tensor.batch] if isinstance(tensor, Apply) else slots
     if all(isinstance(slot, Index) for slot in batch) and len(set(batch)) == len(batch):
         return None
-    labels = [list(slot_labels(slot)) for slot in batch]
-    if any(len(found) > 1 for found in labels):
+    if any(not _reads_once(slot, axis.dim) for slot, axis in zip(batch, tensor.axes, strict=False)):
         # overlapping windows would compute the same entries many times
         return None
     if isinstance(tensor, Contraction):
@@ -782,6 +781,22 @@ def _pushed(factor: Factor) -> Sum | None:
             tensor.shape[tensor.batch :],
         )
     return power(inner, exponent)
+
+
+def _reads_once(slot: Slot, dim: Dim) -> bool:
+    """Whether no entry of an axis is read twice: one index at the most, or the digits of a reshape."""
+    _, parts = slot_parts(slot)
+    if len(parts) <= 1:
+        return True
+    weight = ONE
+    left = list(parts)
+    while left:
+        found = next((part for part in left if part[1] is weight), None)
+        if found is None:
+            return False
+        left.remove(found)
+        weight = weight * found[0].dim
+    return True
 
 
 def substitute(body: Sum, mapping: Mapping[Index, Slot]) -> Sum:
@@ -1030,7 +1045,7 @@ def _components(term: Term) -> tuple[list[Factor], list[tuple[list[Factor], list
 def _separate(term: Term) -> Sum | None:
     """Σ_jk a b[j] c[k] = a (Σ_j b[j]) (Σ_k c[k]): what a sum does not touch leaves it. Splits the term."""
     free, groups = _components(term)
-    if not free and len(groups) == 1 and term.coefficient == 1:
+    if (not free and len(groups) == 1 and term.coefficient == 1) or not term.labels.issuperset(term.summed):
         return None
     parts = [contracted(product(1, factors, tuple(summed))) for factors, summed in groups]
     return multiply(Sum((product(term.coefficient, free),)), *parts)

@@ -98,11 +98,7 @@ def core_ranks(signature: str) -> list[int]:
     ([2, 1], [])
     """
     arguments = signature.partition("->")[0].strip()[1:-1]
-    return (
-        [len([name for name in group.split(",") if name]) for group in arguments.split("),(")]
-        if signature
-        else []
-    )
+    return [len([name for name in group.split(",") if name]) for group in arguments.split("),(")] if signature else []
 
 
 def _open(
@@ -141,9 +137,7 @@ class Box:
         self.sizes = sizes
         self.ranges: dict[Index, np.ndarray] = {}
         for axis, (label, size) in enumerate(zip(labels, self.shape, strict=True)):
-            self.ranges[label] = np.arange(size).reshape(
-                [size if k == axis else 1 for k in range(len(labels))]
-            )
+            self.ranges[label] = np.arange(size).reshape([size if k == axis else 1 for k in range(len(labels))])
 
     def positions(self, slot: Slot) -> np.ndarray:
         """The value of an affine form at every point of the box."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tensorjac.dims import Dim
 from tensorjac.function import Function, Parts
-from tensorjac.terms import Index, Input, combine, delta, product, zero_of
+from tensorjac.terms import Delta, Index, Input, Sum, combine, contraction, delta, product, shared, zero_of
 
 SIZES = {"n": 3, "m": 2, "p": 5}
 """All differ: no transpose can hide."""
@@ -196,6 +196,46 @@ def conditioned(draw):
         )
         conditions.append(zero_of(form))
     return base.axes(indices), product(term.coefficient, [*term.factors, *conditions], term.summed)
+
+
+# Products with sums in them ----------------------------------------------------------------------
+
+
+@st.composite
+def nestings(draw):
+    """A term with δ, in which part of the product is a contraction or a sum of its own; and its axes."""
+    base = draw(einsums(ties=2, powers=(1, 1, 2), letters=2, least=1))
+    indices = base.indices()
+    term = base.term(indices)
+    factors = list(term.factors)
+    held = [factor for factor in factors if not isinstance(factor.tensor, Delta)]
+    if held and draw(st.booleans()):
+        inside = draw(st.lists(st.sampled_from(held), min_size=1, max_size=2, unique=True))
+        outside = [factor for factor in factors if factor not in inside]
+        elsewhere = {label for factor in outside for label in factor.labels}
+        own = [x for x in term.summed if x not in elsewhere and any(x in f.labels for f in inside)]
+        if own:
+            factors = [*outside, contraction(inside, own)]
+    summed = tuple(x for x in term.summed if x not in {y for f in term.factors for y in f.labels}) + tuple(
+        x for x in term.summed if any(x in f.labels for f in factors)
+    )
+    for _ in range(draw(st.integers(0, 2))):
+        labels = sorted(indices)
+        if not labels:
+            break
+        first, second = draw(st.sampled_from(labels)), draw(st.sampled_from(labels))
+        vectors = {"n": "u", "m": "v", "p": "w"}
+        names = [vectors[SIZE_OF[letter]] for letter in (first, second)]
+        left = product(draw(st.sampled_from((1, -1, 2))), [Input(names[0], dims(TENSORS[names[0]]))(indices[first])])
+        right = product(draw(st.sampled_from((1, -1))), [Input(names[1], dims(TENSORS[names[1]]))(indices[second])])
+        if draw(st.booleans()):
+            right = product(draw(st.sampled_from((1, -3))), [])
+        body = Sum([left, right])
+        reached = {x for x in (indices[first], indices[second]) if x in body.labels}
+        # an index that a contraction has closed is summed no more
+        if len(body.terms) > 1 and reached <= {*base.axes(indices), *summed}:
+            factors.append(shared(body))
+    return base.axes(indices), product(term.coefficient, factors, tuple(dict.fromkeys(summed)))
 
 
 # Chains of views ----------------------------------------------------------------------------------

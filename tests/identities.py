@@ -495,8 +495,7 @@ def cross_entropies():
         "X",
         (f"(({ROW_SOFTMAX}) * {row_sums} - T) / X.shape[0]",),
         lambda X, T: (softmax(X) * T.sum(1, keepdims=True) - T) / len(X),
-        hessian="t[i] S[ij] δ[ik] δ[jl] / N - t[i] S[ij] S[il] δ[ik] / N "
-        f"where t[i] = Σ_j T[ij], {ROW_SOFTMAX_WHERE}",
+        hessian=f"t[i] S[ij] δ[ik] δ[jl] / N - t[i] S[ij] S[il] δ[ik] / N where t[i] = Σ_j T[ij], {ROW_SOFTMAX_WHERE}",
         domain=weights,
     )
     yield by_logits

@@ -1,8 +1,8 @@
 """Independent readers of the LaTeX that the library writes: a text and arrays in, arrays out.
 
 `matrices` reads matrix notation with NumPy's own operations; `indices` turns index notation into the text that
-`index_notation.evaluate` computes. Both know only the commands that the library is meant to use, so that anything else, or
-a bracket out of place, is an error. They do no algebra.
+`index_notation.evaluate` computes. Both know only the commands that the library is meant to use, so that
+anything else, or a bracket out of place, is an error. They do no algebra.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import index_notation
 TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+\.\d+|\d+|\S")
 NAME = re.compile(r"([A-Za-z]|\\mathrm\{\w+\}|\\[a-z]+)(?:_\{(\d+)\})?")
 
-COMMANDS = frozenset(
-    "frac sqrt sum partial delta top circ oslash mathbf mathrm operatorname left right exp log sin cos "
-    "tan tanh sinh cosh arcsin arccos arctan sigma max min det prod cdot geq neq infty lfloor rfloor tilde text quad "
-    "alpha beta gamma epsilon tau mu".split()
+COMMANDS = re.compile(
+    r"\\(frac|sqrt|sum|partial|delta|top|circ|oslash|mathbf|mathrm|operatorname|left|right|exp|log|sin|cos|tan|tanh|sinh|"
+    r"cosh|arcsin|arccos|arctan|sigma|max|min|det|prod|cdot|geq|neq|infty|lfloor|rfloor|tilde|text|quad|"
+    r"alpha|beta|gamma|epsilon|tau|mu|[,;|\\])"
 )
 """All commands that the formulas of the tests may contain, but for the environment `aligned`."""
 
@@ -74,11 +74,9 @@ def faults(text: str) -> list[str]:
     for token in TOKEN.findall(body):
         if token in ("{", "(", "["):
             depth.append(token)
-        elif token in ("}", ")", "]") and (not depth or depth.pop() + token not in ("{}", "()", "[]")):
-            found.append(f"{token} closes nothing")
-        elif re.fullmatch(r"\\[A-Za-z]+", token) and token[1:] not in COMMANDS:
-            found.append(f"{token} is not expected")
-        elif re.fullmatch(r"\\[^A-Za-z]", token) and token not in (r"\,", r"\;", r"\|", r"\\"):
+        elif token in ("}", ")", "]"):
+            found += [] if depth and depth.pop() + token in ("{}", "()", "[]") else [f"{token} closes nothing"]
+        elif token.startswith("\\") and not COMMANDS.fullmatch(token):
             found.append(f"{token} is not expected")
     found += [f"{bracket} stays open" for bracket in depth]
     found += [f"{script} stands twice" for script in "^_" if re.search(_twice(script), body)]
@@ -86,8 +84,7 @@ def faults(text: str) -> list[str]:
     for left, right in ("()", "||", (r"\|", r"\|")):
         if body.count(rf"\left{left}") != body.count(rf"\right{right}"):
             found.append(r"\left and \right differ")
-    found += ["no ASCII"] if not text.isascii() else []
-    return found
+    return found if text.isascii() else [*found, "no ASCII"]
 
 
 def _twice(script: str) -> str:
@@ -108,6 +105,10 @@ ELEMENTWISE: dict[str, Callable[..., np.ndarray]] = {
     "softplus": lambda x: np.logaddexp(0, x),
     "logaddexp": np.logaddexp,
 }
+
+
+ENDS = ("", "+", "-", ")", "}", ",", r"\circ", r"\oslash", r"\rVert", r"\rvert")
+"""What follows a product."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,21 @@ class Matrices:
 
     def product(self) -> np.ndarray:
         chain: list[np.ndarray | Ones] = [self.factor()]
-        while self.peek() not in ("", "+", "-", ")", "]", "}", ",", "=", ">", r"\circ", r"\oslash", r"\rVert", r"\rvert"):
+        while self.peek() not in (
+            "",
+            "+",
+            "-",
+            ")",
+            "]",
+            "}",
+            ",",
+            "=",
+            ">",
+            r"\circ",
+            r"\oslash",
+            r"\rVert",
+            r"\rvert",
+        ):
             if not self.take(r"\cdot"):
                 chain.append(self.factor())
         scalars = [value for value in chain if isinstance(value, np.ndarray) and value.shape == (1, 1)]

@@ -1,7 +1,7 @@
 """An independent reader of matrix notation: a tree and arrays in, a two-dimensional array out.
 
-It knows no indices. Columns have shape (n, 1), scalars (1, 1), and every operation is NumPy's own; shapes that do not fit are
-an error, since a sum or an entrywise product here takes equal shapes only.
+It knows no indices. Columns have shape (n, 1), scalars (1, 1), and every operation is NumPy's own; shapes that
+do not fit are an error, since a sum or an entrywise product here takes equal shapes only.
 """
 
 from __future__ import annotations

@@ -294,13 +294,11 @@ def test_names_are_read_as_python_reads_them() -> None:
         ),
         (
             lambda: (n * Fraction(1, 2)).evaluate({"n": 3}),
-            "a size is a whole number, and this one is 3/2:\n"
-            "  n/2\n  ^^^\nn is 3; give sizes at which it is whole.",
+            "a size is a whole number, and this one is 3/2:\n  n/2\n  ^^^\nn is 3; give sizes at which it is whole.",
         ),
         (
             lambda: (n + b * n).evaluate({"b": 3}),
-            "a size needs a number for each of its names, and n has none:\n"
-            "  b*n + n\n    ^\nb is 3; give n a number.",
+            "a size needs a number for each of its names, and n has none:\n  b*n + n\n    ^\nb is 3; give n a number.",
         ),
         (
             lambda: n.evaluate({}),
@@ -324,8 +322,7 @@ def test_messages_of_arithmetic(act: Callable[[], object], message: str) -> None
     [
         (
             "a b",
-            "the name of a size is a Python identifier, and 'a b' is none:\n"
-            "  a b\n  ^^^\nuse a name such as n.",
+            "the name of a size is a Python identifier, and 'a b' is none:\n  a b\n  ^^^\nuse a name such as n.",
         ),
         (
             "",
@@ -548,8 +545,7 @@ COMMA = "before a comma stands a size, and here in the shape of X none does:\n"
         ),
         (
             ("b", "m", -2),
-            f"a size is at least 0, and entry 2 of the shape of X is -2:\n"
-            f"  ('b', 'm', -2)\n             ^^\n{LATER}",
+            f"a size is at least 0, and entry 2 of the shape of X is -2:\n  ('b', 'm', -2)\n             ^^\n{LATER}",
         ),
         (
             ("b", 2.5),

@@ -857,8 +857,7 @@ MORE_FAULTS = [
     (
         parse_index,
         "Y[i] = \0",
-        "A text consists of names, numbers and operators: U+0000 is none of these.\n"
-        "  Y[i] =\n         ^\nTake it out.",
+        "A text consists of names, numbers and operators: U+0000 is none of these.\n  Y[i] =\n         ^\nTake it out.",
     ),
     (
         parse_numpy,
@@ -869,8 +868,7 @@ MORE_FAULTS = [
     (
         parse_numpy,
         "9" * 1001,
-        f"A number has at most 1000 digits: this one has 1001.\n"
-        f"  {'9' * 1001}\n  {'^' * 1001}\nWrite a shorter one.",
+        f"A number has at most 1000 digits: this one has 1001.\n  {'9' * 1001}\n  {'^' * 1001}\nWrite a shorter one.",
     ),
     (
         parse_numpy,
@@ -947,9 +945,7 @@ def mutated(draw: random.Random) -> str:
     text = draw.choice(SEEDS)
     for _ in range(draw.choice([1, 1, 2, 3, 8])):
         place, width = draw.randrange(len(text) + 1), draw.randrange(12)
-        piece = draw.choice(
-            [draw.choice(PIECES), draw.choice(PIECES), text[place : place + width], draw.choice(SEEDS)]
-        )
+        piece = draw.choice([draw.choice(PIECES), draw.choice(PIECES), text[place : place + width], draw.choice(SEEDS)])
         text = text[:place] + draw.choice(["", piece, piece]) + text[place + draw.choice([0, 0, 1, width]) :]
     return text
 
@@ -1037,9 +1033,7 @@ def test_long_texts_take_little_time(text: str) -> None:
     ],
 )
 def test_the_deepest_texts_can_be_walked(opening: str, closing: str) -> None:
-    depths = [
-        depth for depth in range(1, MAX_LEVELS) if parses(f"Y[i] = {opening * depth}2{closing * depth}")
-    ]
+    depths = [depth for depth in range(1, MAX_LEVELS) if parses(f"Y[i] = {opening * depth}2{closing * depth}")]
     assert depths == list(range(1, len(depths) + 1))
     assert len(depths) >= MAX_DEPTH // 5
     deepest = f"Y[i] = {opening * len(depths)}2{closing * len(depths)}"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import tensorjac as tj
 from evaluate import evaluate
-from generators import SIZES, SIZE_OF, TENSORS, Einsum, arrays, dims, einsums, shuffled, sums_of_einsums
+from generators import SIZE_OF, SIZES, TENSORS, Einsum, arrays, dims, einsums, shuffled, sums_of_einsums
 from tensorjac import calculus
 from tensorjac.dims import Dim
 from tensorjac.primitives import PRIMITIVES
@@ -91,9 +91,7 @@ def test_contraction_keeps_the_value(einsum):
     indices = einsum.indices()
     factor = contraction(einsum.term(indices).factors, [indices[x] for x in einsum.summed])
     body = Sum([Term(number(einsum.coefficient), (factor,))])
-    np.testing.assert_array_equal(
-        evaluate(body, einsum.axes(indices), VALUES, SIZES), einsum.dense(VALUES)
-    )
+    np.testing.assert_array_equal(evaluate(body, einsum.axes(indices), VALUES, SIZES), einsum.dense(VALUES))
 
 
 @given(einsums(powers=(1, 2), least=1), einsums(powers=(1, 2), least=1))
@@ -206,9 +204,7 @@ def test_a_tie_is_its_own_square():
     i, j, k = fresh(n, n, n)
     assert product(1, [delta(i, j), delta(j, i), delta(i, j)]).factors == (delta(i, j),)
     assert delta(i, j) == delta(j, i)
-    assert zero_of(combine([(Dim.of(2), i), (Dim.of(-3), j)])) == zero_of(
-        combine([(Dim.of(3), j), (Dim.of(-2), i)])
-    )
+    assert zero_of(combine([(Dim.of(2), i), (Dim.of(-3), j)])) == zero_of(combine([(Dim.of(3), j), (Dim.of(-2), i)]))
     assert len(product(1, [delta(i, j), delta(j, k)]).factors) == 2
 
 

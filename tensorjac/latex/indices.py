@@ -27,7 +27,6 @@ from ..notation.syntax import (
     Unary,
     Whole,
 )
-from ..primitives import PRIMITIVES
 from ..terms import Index, Tensor, number
 from ..terms import Number as Value
 from .symbols import (
@@ -212,16 +211,15 @@ class _Writer:
 
     def _apply(self, node: Apply) -> Text:
         args = [self._write(argument) for argument in node.arguments]
-        primitive = PRIMITIVES.get(node.name)
         below = _side_by_side(symbol(one.letter) for one in node.bound)
-        text = call(node.name, primitive, args, below)
+        text = call(node.name, args, self.named, below)
         return Text(f"{text.at(ATOM)}_{{{self._slots(node.slots)}}}") if node.slots else text
 
     def _whole(self, function: Node, arguments: Sequence[Node], slots: Sequence[Node]) -> Text:
         assert isinstance(function, Name)
         if function.name == "arange":
             return self._write(slots[0])
-        text = call(function.name, PRIMITIVES.get(function.name), [self._write(one) for one in arguments])
+        text = call(function.name, [self._write(one) for one in arguments], self.named)
         return Text(f"{text.at(ATOM)}_{{{self._slots(slots)}}}")
 
 

@@ -92,7 +92,7 @@ class _Writer:
             case Function(primitive, args) if primitive.name == "prod":
                 return Text(rf"\operatorname{{prod}}{bracketed(self.text(args[0]).text)}")
             case Function(primitive, args):
-                return call(primitive.name, primitive, [self.text(arg) for arg in args])
+                return call(primitive.name, [self.text(arg) for arg in args], self.names)
             case OfRows(primitive, of):
                 return Text(rf"\operatorname{{row{primitive.name}}}{bracketed(self.text(of).text)}")
             case Diagonal(of) | DiagonalOf(of):

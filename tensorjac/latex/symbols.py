@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ..dims import Dim, FloorDiv
-from ..primitives import Primitive
+from ..primitives import PRIMITIVES
 from ..terms import Number, number
 
 # How tightly a text binds. A SCRIPTED one stands in any product, but takes no further superscript.
@@ -175,8 +175,8 @@ def extent(size: Dim) -> Text:
 # Functions -------------------------------------------------------------------------------------------------------
 
 
-def call(name: str, primitive: Primitive | None, args: Sequence[Text], below: str = "") -> Text:
-    """A function of one entry, or of a whole matrix; ``below`` stands under its name."""
+def call(name: str, args: Sequence[Text], names: Collection[str], below: str = "") -> Text:
+    """A primitive of one entry, or of a whole matrix; ``names`` are those in use, ``below`` stands under its own."""
     texts = [arg.text for arg in args]
     if name == "inv":
         return Text(f"{args[0].at(ATOM)}^{{-1}}", SCRIPTED)
@@ -198,7 +198,7 @@ def call(name: str, primitive: Primitive | None, args: Sequence[Text], below: st
         return Text(f"[{texts[0]} {RELATIONS[name]} {texts[1]}]")
     if name == "power":
         return Text(f"{args[0].at(ATOM)}^{{{texts[1]}}}", SCRIPTED)
-    head = primitive.latex if primitive is not None and primitive.latex else ""
-    if not head:
+    head = PRIMITIVES[name].latex if name in PRIMITIVES else ""
+    if not head or any(symbol(other) == head for other in names):
         head = rf"\operatorname{{{name.replace('_', '')}}}"
     return Text(head + (f"_{{{below}}}" if below else "") + bracketed(", ".join(texts)))

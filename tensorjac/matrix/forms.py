@@ -246,7 +246,10 @@ class _Reader:
         hidden = set(opened.summed)
         free = [factor for factor in opened.factors if hidden.isdisjoint(factor.labels)]
         rest = [factor for factor in opened.factors if factor not in free]
-        return product(opened.coefficient, [*free, contraction(rest, opened.summed)] if rest else free)
+        used = {label for factor in rest for label in factor.labels}
+        free += [Size(label.dim)() for label in opened.summed if label not in used]
+        summed = [label for label in opened.summed if label in used]
+        return product(opened.coefficient, [*free, contraction(rest, summed)] if rest else free)
 
     def _term(self, term: Term, axes: Sequence[Index], within: Tensor | None = None) -> Node:
         opened = self._opened(term, within)

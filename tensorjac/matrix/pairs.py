@@ -19,7 +19,6 @@ from ..terms import (
     number,
     product,
     shared,
-    topological,
 )
 
 HALF = Fraction(-1, 2)
@@ -83,9 +82,14 @@ def _pairs(term: Term, halves: Collection[Tensor]) -> Iterator[tuple[Factor, Fac
             inside = _bare(below)
             if copies < 1 or inside is None or not isinstance(below.tensor, Contraction | Shared | Apply):
                 continue
-            if set(inside) < set(labels) and above.tensor in topological([below.tensor]):
+            if set(inside) < set(labels) and _within(above.tensor, below.tensor):
                 one = Factor(below.tensor, below.slots, unit)
                 yield shared(Sum((product(1, (Factor(*above[:2], 1), one)),))), above, one, copies
+
+
+def _within(part: Tensor, tensor: Tensor, levels: int = 4) -> bool:
+    """Whether a tensor is made of another one, not many levels below."""
+    return part in tensor.parts or (levels > 1 and any(_within(part, one, levels - 1) for one in tensor.parts))
 
 
 def _bare(factor: Factor) -> Sequence[Index] | None:

@@ -91,7 +91,7 @@ class Name(_OfRank):
     """An input, a constant or a definition; ``place`` orders them."""
 
     name: str
-    place: tuple[int, ...] = field(default=(), compare=False)
+    place: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

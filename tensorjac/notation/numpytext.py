@@ -220,9 +220,7 @@ class NumpyReader:
                 cursor.advance()
                 cursor.advance()
                 if token.text in named:
-                    cursor.fail(
-                        "An argument is given once", "keep one of them", token, f"{token.text} is given twice"
-                    )
+                    cursor.fail("An argument is given once", "keep one of them", token, f"{token.text} is given twice")
                 named[token.text] = Keyword(token.text, self.expression(), span=cursor.span(token.start))
             elif named:
                 advice = "move it to the front, or give it a name"

@@ -240,9 +240,7 @@ class RightSide:
         close = cursor.closing[cursor.place]
         if cursor.tokens[close + 1].text != "[":
             return Apply(name, bound, self._arguments(), span=cursor.span(token.start))
-        inner = next(
-            (place for place in range(cursor.place, close) if cursor.tokens[place].text == "["), None
-        )
+        inner = next((place for place in range(cursor.place, close) if cursor.tokens[place].text == "["), None)
         if inner is None and not braces:
             function = Name(token.text, span=(token.start, token.end))
             positional, named = NumpyReader(cursor).arguments()
@@ -250,9 +248,7 @@ class RightSide:
             return Whole(call, self._slots(), span=cursor.span(token.start))
         if inner is not None and not bound:
             advice = f'write "{name}(S)[…]", or name its axes: "{name}_kl(S[kl])[…]"'
-            cursor.fail(
-                "A function of whole tensors takes names without brackets", advice, cursor.tokens[inner]
-            )
+            cursor.fail("A function of whole tensors takes names without brackets", advice, cursor.tokens[inner])
         arguments = self._arguments()
         return Apply(name, bound, arguments, self._slots(), span=cursor.span(token.start))
 

@@ -231,9 +231,7 @@ class Cursor:
 
     # Failing.
 
-    def fail(
-        self, rule: str, advice: str, where: Token | tuple[int, int] | None = None, found: str = ""
-    ) -> NoReturn:
+    def fail(self, rule: str, advice: str, where: Token | tuple[int, int] | None = None, found: str = "") -> NoReturn:
         """Raise: the rule and what was found, carets under ``where`` (or the next token), what to do."""
         place = where or self.token
         start, end = (place.start, place.end) if isinstance(place, Token) else place
