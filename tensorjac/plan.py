@@ -18,7 +18,7 @@ import opt_einsum
 from .arrays import Scalar, Value, Values, Write, dim_text
 from .dims import Dim, nonnegative
 from .primitives import Primitive
-from .rewrites import in_range
+from .rewrites import add, in_range, whole
 from .terms import (
     DELTA,
     ONE,
@@ -128,10 +128,12 @@ class _Planner:
         roots, bodies = _opened(roots, bodies)
         roots = [_joined_products(root) for root in roots]
         bodies = {tensor: [_joined_products(body) for body in group] for tensor, group in bodies.items()}
-        for body in [*roots, *(body for group in list(bodies.values()) for body in group)]:
-            for tensor in body.tensors:
-                if isinstance(tensor, Shared):
-                    bodies.setdefault(tensor, [tensor.body])
+        waiting = [*roots, *(body for group in bodies.values() for body in group)]
+        while waiting:
+            for tensor in waiting.pop().tensors:
+                if isinstance(tensor, Shared) and tensor not in bodies:
+                    bodies[tensor] = [tensor.body]
+                    waiting.append(tensor.body)
         roots, bodies = self._paired(roots, bodies)
         self.bodies = bodies
         uses = _uses([*roots, *(body for group in bodies.values() for body in group)])
@@ -861,7 +863,8 @@ def _joined(a: Term, b: Term) -> Term | None:
             moved = product(b.coefficient, [f.substitute(mapping) for f in b.factors])
             rest = [Term(term.coefficient, tuple(f for f in term.factors if f != first)) for term in (a, moved)]
             if all(len(term.factors) == 1 for term in rest) and rest[0].labels == rest[1].labels:
-                return product(1, [first, shared(Sum(rest))], a.summed)
+                (total,) = whole(add(*(Sum((term,)) for term in rest))).terms
+                return product(total.coefficient, [first, *total.factors], a.summed)
     return None
 
 

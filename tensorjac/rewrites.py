@@ -39,7 +39,6 @@ from .terms import (
     combine,
     constant,
     contraction,
-    delta,
     flattened,
     magnitude,
     nested,
@@ -294,8 +293,10 @@ def settled(term: Term) -> Sum:
         term = product(term.coefficient, factors)
     if len(term.factors) > 1 and _on("sigmoid"):
         term = _with_sigmoid(term)
-    if len(term.factors) > 1 and any(factor.tensor is DELTA for factor in term.factors):
-        term = _tied(term)
+    # indices that a δ ties are written alike, and so may read a diagonal now
+    tied = len(term.factors) > 1 and any(factor.tensor is DELTA for factor in term.factors)
+    if tied and _on("read what is needed") and any(_pushable(factor) for factor in term.factors):
+        return _reread(term)
     if len(term.factors) > 1 and _on("distribute"):
         opened = _opened_beside(term)
         if opened is not None:
@@ -436,39 +437,6 @@ def _decided(form: Slot) -> bool | None:
 def _never_zero(offset: Dim) -> bool:
     facts = _assumed.get()
     return nonnegative(offset - 1, facts) or nonnegative(-offset - 1, facts)
-
-
-def _tied(term: Term) -> Term:
-    """Indices that δ tie are written as the first of them, and each δ ties to that: equal terms become alike."""
-    root: dict[Index, Index] = {}
-    pairs: list[Factor] = []
-    for factor in term.factors:
-        pair = _pair(factor.slots[0]) if factor.tensor is DELTA else None
-        if pair is None:
-            continue
-        pairs.append(factor)
-        first, second = sorted((root.get(i, i) for i in pair), key=lambda index: index.number)
-        if first is not second:
-            for index in (*pair, *(i for i, r in root.items() if r is second), second):
-                root[index] = first
-    mapping: dict[Index, Slot] = {index: first for index, first in root.items() if index is not first}
-    if not mapping:
-        return term
-    held = [f for f in term.factors if f not in pairs]
-    if all(not mapping.keys() & set(f.labels) for f in held) and len(pairs) == 1:
-        return term
-    ties = [delta(first, index) for index, first in mapping.items() if isinstance(first, Index)]
-    return product(term.coefficient, [*(f.substitute(mapping) for f in held), *ties])
-
-
-def _pair(form: Slot) -> tuple[Index, Index] | None:
-    """The indices i, j of δ[ij], lower number first; None for a general δ."""
-    if isinstance(form, Index):
-        return None
-    if len(form.parts) != 2 or form.constant is not ZERO:
-        return None
-    (a, p), (b, q) = form.parts
-    return (a, b) if (p + q) is ZERO and p is ONE and a.dim is b.dim else None
 
 
 def whole(body: Sum) -> Sum:
@@ -756,15 +724,10 @@ _named(
 
 
 def _pushed(factor: Factor) -> Sum | None:
+    if not _pushable(factor):
+        return None
     tensor, slots, exponent = factor
-    if not isinstance(tensor, Contraction | Shared | Apply):
-        return None
     batch = slots[: tensor.batch] if isinstance(tensor, Apply) else slots
-    if all(isinstance(slot, Index) for slot in batch) and len(set(batch)) == len(batch):
-        return None
-    if any(not _reads_once(slot, axis.dim) for slot, axis in zip(batch, tensor.axes, strict=False)):
-        # overlapping windows would compute the same entries many times
-        return None
     if isinstance(tensor, Contraction):
         inner = contracted(tensor.term(slots))
     elif isinstance(tensor, Shared):
@@ -781,6 +744,18 @@ def _pushed(factor: Factor) -> Sum | None:
             tensor.shape[tensor.batch :],
         )
     return power(inner, exponent)
+
+
+def _pushable(factor: Factor) -> bool:
+    """Whether a computed tensor is read at slots that are more than its axes by other names."""
+    tensor, slots, _ = factor
+    if not isinstance(tensor, Contraction | Shared | Apply):
+        return False
+    batch = slots[: tensor.batch] if isinstance(tensor, Apply) else slots
+    if all(isinstance(slot, Index) for slot in batch) and len(set(batch)) == len(batch):
+        return False
+    # overlapping windows would compute the same entries many times
+    return all(_reads_once(slot, axis.dim) for slot, axis in zip(batch, tensor.axes, strict=False))
 
 
 def _reads_once(slot: Slot, dim: Dim) -> bool:

@@ -391,8 +391,50 @@ def product(coefficient: Number, factors: Iterable[Factor], summed: tuple[Index,
             powers[tensor, slots] = number(known + power)
     merged = [Factor(tensor, slots, p) for (tensor, slots), p in powers.items() if p != 0]
     if len(merged) > 1:
+        if any(factor.tensor is DELTA for factor in merged):
+            tied = _tied(merged, summed)
+            if tied is not None:
+                return product(coefficient, tied, summed)
         merged.sort(key=_factor_key)
     return Term(number(coefficient), tuple(merged), summed)
+
+
+def _pair(form: Slot) -> tuple[Index, Index] | None:
+    """The indices i, j of δ[ij], lower number first; None for a general δ."""
+    if isinstance(form, Index) or len(form.parts) != 2 or form.constant is not ZERO:
+        return None
+    (a, p), (b, q) = form.parts
+    return (a, b) if (p + q) is ZERO and p is ONE and a.dim is b.dim else None
+
+
+def _is_tie(factor: Factor, summed: Sequence[Index]) -> bool:
+    """Whether a factor is a δ that ties two free indices."""
+    pair = _pair(factor.slots[0]) if factor.tensor is DELTA else None
+    return pair is not None and pair[0] not in summed and pair[1] not in summed
+
+
+def _classes(factors: Iterable[Factor], summed: Sequence[Index]) -> dict[Index, list[Index]]:
+    """The free indices that δ tie to each other, by each of them, in the order of their numbers."""
+    classes: dict[Index, list[Index]] = {}
+    for factor in factors:
+        if _is_tie(factor, summed):
+            pair = list(factor.labels)
+            joined = {*pair, *classes.get(pair[0], ()), *classes.get(pair[1], ())}
+            members = sorted(joined, key=lambda index: index.number)
+            classes.update(dict.fromkeys(members, members))
+    return classes
+
+
+def _tied(factors: Sequence[Factor], summed: Sequence[Index]) -> list[Factor] | None:
+    """The factors with tied indices written as the first of their class, each tied to that; None if they are so."""
+    mapping: dict[Index, Slot] = {
+        index: members[0] for index, members in _classes(factors, summed).items() if index is not members[0]
+    }
+    held = [factor for factor in factors if not _is_tie(factor, summed)]
+    ties = [delta(first, index) for index, first in mapping.items()]
+    if set(ties) == set(factors) - set(held) and not any(mapping.keys() & set(f.labels) for f in held):
+        return None
+    return [*(factor.substitute(mapping) for factor in held), *ties]
 
 
 def _number_key(value: Number) -> str:
@@ -495,9 +537,10 @@ def _pattern(slot: Slot, colour: Mapping[Index, int]) -> tuple[str, tuple[int, .
 
 def _refined(pieces: Sequence[_Piece], colour: dict[Index, int]) -> dict[Index, int]:
     """Colour refinement: labels that are used differently get different colours, until nothing changes."""
+    alike = [_classes(factors, ()) for _, factors in pieces]
     while True:
         seen: dict[Index, list[tuple[object, ...]]] = {index: [] for index in colour}
-        for tag, factors in pieces:
+        for (tag, factors), classes in zip(pieces, alike, strict=True):
             for tensor, slots, power in factors:
                 patterns = [_pattern(slot, colour) for slot in slots]
                 if tensor is DELTA:
@@ -513,7 +556,9 @@ def _refined(pieces: Sequence[_Piece], colour: dict[Index, int]) -> dict[Index, 
                 look = (tag, tensor.key, str(power), arrangement)
                 for position, slot in enumerate(slots):
                     for index, c in slot_parts(slot)[1]:
-                        seen[index].append((*look, -1 if mixed else position, str(c)))
+                        # which of several tied indices a factor carries is a matter of writing
+                        for member in classes.get(index, (index,)):
+                            seen[member].append((*look, -1 if mixed else position, str(c)))
         signatures = {index: (colour[index], sorted(uses, key=repr)) for index, uses in seen.items()}
         ranked = {text: k for k, text in enumerate(sorted({_rank_text(s) for s in signatures.values()}))}
         fresh = {index: ranked[_rank_text(s)] for index, s in signatures.items()}

@@ -243,13 +243,10 @@ def test_signs_are_true(row):
         assert claim == 0 or np.all(values > 0 if claim == 2 else values >= 0), (signs, claim)
 
 
-@every_row
+@pytest.mark.parametrize("row", [row for row in PRIMITIVES.values() if row.keeps_symmetry], ids=lambda row: row.name)
 def test_symmetry_is_true(row):
     """A row that says that it keeps symmetry does."""
-    if not row.keeps_symmetry:
-        pytest.skip("claims nothing")
-    x = draw((2, 3, 3), np.random.default_rng(0), "positive definite")
-    value = row.value(x)
+    value = row.value(draw((2, 3, 3), np.random.default_rng(0), "positive definite"))
     assert_close(np.swapaxes(value, -1, -2), value)
 
 
@@ -365,7 +362,7 @@ def lying(row, arg, rule):
 @pytest.mark.parametrize(("row", "arg", "rule"), list(lies()))
 def test_a_changed_rule_is_caught(row, arg, rule):
     """The very check that passes for the row fails for the changed one; or its shapes do not even fit."""
-    with pytest.raises((AssertionError, tj.TensorjacError)):
+    with pytest.raises((AssertionError, tj.ShapeError)):
         assert_slope(row, arg, lying(row, arg, rule))
 
 

@@ -1,0 +1,560 @@
+"""Generated source: no more operations than an expert writes, and arrays that can be relied on.
+
+Beside each layer stands its textbook formula in NumPy. Both are counted in the same way: every operator and
+every call that works on arrays, views and sizes left out.
+"""
+
+import ast
+import inspect
+import math
+import textwrap
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import special
+
+import tensorjac as tj
+from functions import CASES, named
+from oracles import assert_close, distinct_sizes, random_inputs
+from tensorjac.dims import bind_sizes
+
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+VIEWS = {"reshape", "transpose", "swapaxes", "broadcast_to", "expand_dims", "moveaxis", "diagonal", "copy", "item"}
+FREE = {*VIEWS, "result_type", "zeros", "empty", "ascontiguousarray"}
+
+
+class Counter(ast.NodeVisitor):
+    """Counts the operators and calls of a function that work on arrays."""
+
+    def __init__(self):
+        self.scalars = set()
+        self.found = []
+
+    def scalar(self, part):
+        """Whether an expression is made of numbers and sizes only."""
+        match part:
+            case ast.Constant():
+                return True
+            case ast.Name(id=name):
+                return name in self.scalars
+            case ast.BinOp(left=left, right=right):
+                return self.scalar(left) and self.scalar(right)
+            case ast.UnaryOp(operand=operand):
+                return self.scalar(operand)
+            case ast.Attribute(attr="shape"):
+                return True
+            case ast.Subscript(value=value):
+                return self.scalar(value)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="math"))) | ast.Call(func=ast.Name(id="float" | "len")):
+                return True
+        return False
+
+    def visit_Assign(self, node):
+        if self.scalar(node.value):
+            names = [part.id for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+            self.scalars.update(names)
+        self.visit(node.value)
+
+    def visit_AugAssign(self, node):
+        self.found.append(node)
+        self.visit(node.value)
+
+    def visit_BinOp(self, node):
+        if not self.scalar(node):
+            self.found.append(node)
+        self.generic_visit(node)
+
+    def visit_UnaryOp(self, node):
+        if isinstance(node.op, ast.USub) and not self.scalar(node):
+            self.found.append(node)
+        self.generic_visit(node)
+
+    def visit_Compare(self, node):
+        self.found.append(node)
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node):
+        self.visit(node.value)
+
+    def visit_Call(self, node):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        if not self.scalar(node) and name not in FREE:
+            self.found.append(node)
+        if isinstance(node.func, ast.Attribute):
+            self.visit(node.func.value)
+        for arg in node.args:
+            self.visit(arg)
+
+
+def operations(source):
+    """How many operations on arrays a function's source holds.
+
+    >>> operations("def f(X, G):\\n    b, n = X.shape\\n    return (X.T @ G).sum(axis=0) / (b * n)")
+    3
+    """
+    counter = Counter()
+    counter.visit(ast.parse(textwrap.dedent(source)))
+    return len(counter.found)
+
+
+# Textbook formulas --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A function, what is derived from it, and the formula for that as an expert writes it."""
+
+    fun: object
+    shapes: dict
+    derive: object
+    expert: object
+    domain: object = "any"
+
+    def derived(self):
+        return self.derive(tj.trace(self.fun, **self.shapes))
+
+
+def value(F):
+    return F
+
+
+def vjp(F):
+    return F.vjp()
+
+
+def softmax(X):
+    E = np.exp(X)
+    return E / E.sum(axis=1, keepdims=True)
+
+
+def softmax_vjp(X, G):
+    E = np.exp(X)
+    S = E / E.sum(axis=1, keepdims=True)
+    return S * (G - (G * S).sum(axis=1, keepdims=True))
+
+
+def softmax_shifted(X):
+    E = np.exp(X - X.max(axis=1, keepdims=True))
+    return E / E.sum(axis=1, keepdims=True)
+
+
+def softmax_shifted_vjp(X, G):
+    E = np.exp(X - X.max(axis=1, keepdims=True))
+    S = E / E.sum(axis=1, keepdims=True)
+    return S * (G - (G * S).sum(axis=1, keepdims=True))
+
+
+def log_softmax(X):
+    Z = X - X.max(axis=1, keepdims=True)
+    return Z - np.log(np.exp(Z).sum(axis=1, keepdims=True))
+
+
+def log_softmax_vjp(X, G):
+    E = np.exp(X - X.max(axis=1, keepdims=True))
+    return G - E * (G.sum(axis=1, keepdims=True) / E.sum(axis=1, keepdims=True))
+
+
+def cross_entropy(X, T):
+    return -np.mean(np.sum(T * log_softmax(X), axis=1))
+
+
+def cross_entropy_gradient(X, T):
+    b = X.shape[0]
+    E = np.exp(X - X.max(axis=1, keepdims=True))
+    return (E * (T.sum(axis=1, keepdims=True) / E.sum(axis=1, keepdims=True)) - T) / b
+
+
+def layer_norm(X, gamma, beta):
+    mean = X.mean(axis=1, keepdims=True)
+    return gamma * (X - mean) / np.sqrt(X.var(axis=1, keepdims=True) + 1e-5) + beta
+
+
+def layer_norm_value(X, gamma, beta):
+    D = X - X.mean(axis=1, keepdims=True)
+    return gamma * D / np.sqrt((D * D).mean(axis=1, keepdims=True) + 1e-5) + beta
+
+
+def layer_norm_vjp(X, gamma, beta, G):
+    D = X - X.mean(axis=1, keepdims=True)
+    r = 1 / np.sqrt((D * D).mean(axis=1, keepdims=True) + 1e-5)
+    N = D * r
+    H = G * gamma
+    dX = r * (H - H.mean(axis=1, keepdims=True) - N * (H * N).mean(axis=1, keepdims=True))
+    dgamma = (G * N).sum(axis=0)
+    dbeta = G.sum(axis=0)
+    return dX, dgamma, dbeta
+
+
+def rms_norm(X, gamma):
+    return X / np.sqrt(np.mean(X**2, axis=1, keepdims=True) + 1e-6) * gamma
+
+
+def rms_norm_value(X, gamma):
+    return X / np.sqrt((X * X).mean(axis=1, keepdims=True) + 1e-6) * gamma
+
+
+def rms_norm_vjp(X, gamma, G):
+    r = 1 / np.sqrt((X * X).mean(axis=1, keepdims=True) + 1e-6)
+    N = X * r
+    H = G * gamma
+    dX = r * (H - N * (H * N).mean(axis=1, keepdims=True))
+    dgamma = (G * N).sum(axis=0)
+    return dX, dgamma
+
+
+def attention(Q, K, V):
+    return softmax_shifted(Q @ K.T / np.sqrt(Q.shape[1])) @ V
+
+
+def attention_value(Q, K, V):
+    M = Q @ K.T / math.sqrt(Q.shape[1])
+    E = np.exp(M - M.max(axis=1, keepdims=True))
+    return (E / E.sum(axis=1, keepdims=True)) @ V
+
+
+def attention_vjp(Q, K, V, G):
+    d = Q.shape[1]
+    M = Q @ K.T / math.sqrt(d)
+    E = np.exp(M - M.max(axis=1, keepdims=True))
+    P = E / E.sum(axis=1, keepdims=True)
+    dV = P.T @ G
+    H = G @ V.T
+    D = P * (H - (P * H).sum(axis=1, keepdims=True)) / math.sqrt(d)
+    dQ = D @ K
+    dK = D.T @ Q
+    return dQ, dK, dV
+
+
+def squared_error(X, A, T):
+    return np.sum((X @ A - T) ** 2)
+
+
+def squared_error_gradient(X, A, T):
+    R = X @ A - T
+    dX = 2 * R @ A.T
+    dA = 2 * X.T @ R
+    return dX, dA
+
+
+def log_det(S):
+    return np.linalg.slogdet(S)[1]
+
+
+def log_det_gradient(S):
+    return np.linalg.inv(S).T
+
+
+def linear(X, W, c):
+    return X @ W + c
+
+
+def linear_vjp(X, W, c, G):
+    dX = G @ W.T
+    dW = X.T @ G
+    dc = G.sum(axis=0)
+    return dX, dW, dc
+
+
+def tanh_mlp(X, W, c, U):
+    return np.tanh(X @ W + c) @ U
+
+
+def tanh_mlp_vjp(X, W, c, U, G):
+    T = np.tanh(X @ W + c)
+    P = (G @ U.T) * (1 - T**2)
+    dX = P @ W.T
+    dW = X.T @ P
+    dc = P.sum(axis=0)
+    dU = T.T @ G
+    return dX, dW, dc, dU
+
+
+def gelu(X):
+    return 0.5 * X * (1 + special.erf(X / math.sqrt(2)))
+
+
+def gelu_vjp(X, G):
+    return G * (0.5 * (1 + special.erf(X / math.sqrt(2))) + X * np.exp(-0.5 * X**2) / math.sqrt(2 * math.pi))
+
+
+def gelu_mlp(X, W, U):
+    return gelu(X @ W) @ U
+
+
+def gelu_mlp_vjp(X, W, U, G):
+    Z = X @ W
+    F = 0.5 * (1 + special.erf(Z / math.sqrt(2)))
+    P = (G @ U.T) * (F + Z * np.exp(-0.5 * Z**2) / math.sqrt(2 * math.pi))
+    dX = P @ W.T
+    dW = X.T @ P
+    dU = (Z * F).T @ G
+    return dX, dW, dU
+
+
+def logistic(X, w, y):
+    return np.sum(np.log(1 + np.exp(-y * (X @ w))))
+
+
+def logistic_gradient(X, w, y):
+    s = 1 / (1 + np.exp(y * (X @ w)))
+    return -X.T @ (y * s)
+
+
+def logistic_hessian(X, w, y):
+    s = 1 / (1 + np.exp(y * (X @ w)))
+    return X.T @ ((s * (1 - s) * y**2)[:, None] * X)
+
+
+def binary_cross_entropy(X, w, t):
+    z = X @ w
+    return np.sum(np.logaddexp(z, 0) - t * z)
+
+
+def binary_cross_entropy_gradient(X, w, t):
+    s = 1 / (1 + np.exp(-(X @ w)))
+    return X.T @ (s - t)
+
+
+def least_squares_hessian(X, A, T):
+    m = A.shape[1]
+    H = 2 * X.T @ X
+    out = np.zeros((A.shape[0], m, A.shape[0], m), dtype=X.dtype)
+    np.einsum("ijkj->ikj", out)[...] = H[:, :, None]
+    return out
+
+
+NORM = {"X": "b n", "gamma": "n", "beta": "n"}
+HEADS = {"Q": "s d", "K": "t d", "V": "t e"}
+REGRESSION = {"X": "b m", "A": "m n", "T": "b n"}
+LOGISTIC = {"X": "b m", "w": "m", "y": "b"}
+
+LAYERS = {
+    "softmax": Layer(softmax, {"X": "b n"}, value, softmax),
+    "softmax, VJP": Layer(softmax, {"X": "b n"}, vjp, softmax_vjp),
+    "softmax with shift": Layer(softmax_shifted, {"X": "b n"}, value, softmax_shifted),
+    "softmax with shift, VJP": Layer(softmax_shifted, {"X": "b n"}, vjp, softmax_shifted_vjp),
+    "log-softmax": Layer(log_softmax, {"X": "b n"}, value, log_softmax),
+    "log-softmax, VJP": Layer(log_softmax, {"X": "b n"}, vjp, log_softmax_vjp),
+    "cross-entropy, gradient": Layer(
+        cross_entropy, {"X": "b n", "T": "b n"}, lambda F: F.grad("X"), cross_entropy_gradient
+    ),
+    "layer norm": Layer(layer_norm, NORM, value, layer_norm_value),
+    "layer norm, VJP": Layer(layer_norm, NORM, vjp, layer_norm_vjp),
+    "RMS norm": Layer(rms_norm, {"X": "b n", "gamma": "n"}, value, rms_norm_value),
+    "RMS norm, VJP": Layer(rms_norm, {"X": "b n", "gamma": "n"}, vjp, rms_norm_vjp),
+    "attention": Layer(attention, HEADS, value, attention_value),
+    "attention, VJP": Layer(attention, HEADS, vjp, attention_vjp),
+    "squared error, gradient": Layer(squared_error, REGRESSION, lambda F: F.grad("X", "A"), squared_error_gradient),
+    "squared error, Hessian": Layer(squared_error, REGRESSION, lambda F: F.hessian("A"), least_squares_hessian),
+    "log-determinant, gradient": Layer(log_det, {"S": "n n"}, lambda F: F.grad("S"), log_det_gradient, "invertible"),
+    "linear": Layer(linear, {"X": "b m", "W": "m n", "c": "n"}, value, linear),
+    "linear, VJP": Layer(linear, {"X": "b m", "W": "m n", "c": "n"}, vjp, linear_vjp),
+    "tanh MLP, VJP": Layer(tanh_mlp, {"X": "b m", "W": "m h", "c": "h", "U": "h n"}, vjp, tanh_mlp_vjp),
+    "GELU, VJP": Layer(gelu, {"X": "b n"}, vjp, gelu_vjp),
+    "GELU MLP, VJP": Layer(gelu_mlp, {"X": "b m", "W": "m h", "U": "h n"}, vjp, gelu_mlp_vjp),
+    "logistic loss, gradient": Layer(logistic, LOGISTIC, lambda F: F.grad("w"), logistic_gradient),
+    "logistic loss, Hessian": Layer(logistic, LOGISTIC, lambda F: F.hessian("w"), logistic_hessian),
+    "binary cross-entropy, gradient": Layer(
+        binary_cross_entropy, {"X": "b m", "w": "m", "t": "b"}, lambda F: F.grad("w"), binary_cross_entropy_gradient
+    ),
+}
+
+every_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+def inputs(F, domain="any", seed=0):
+    shapes = {name: " ".join(map(str, shape)) for name, shape in F.inputs.items()}
+    return random_inputs(shapes, distinct_sizes(shapes), np.random.default_rng(seed), domain)
+
+
+@every_layer
+def test_no_more_operations_than_an_expert(name):
+    layer = LAYERS[name]
+    source = layer.derived().source()
+    ours, theirs = operations(source), operations(inspect.getsource(layer.expert))
+    assert ours <= theirs, source
+
+
+@every_layer
+def test_the_expert_is_right(name):
+    """The formula beside the layer is what the library computes, or the comparison would mean nothing."""
+    layer = LAYERS[name]
+    F = layer.derived()
+    args = inputs(F, layer.domain)
+    expected = layer.expert(**args)
+    for one, other in zip(named(F(**args)).values(), named(expected).values(), strict=True):
+        assert_close(one, other, 1e-12, roundings=2048)
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("def f(X):\n    return X", 0),
+        ("def f(X):\n    return X.T.reshape(2, -1)[1:, None].copy()", 0),
+        ("def f(X):\n    b, n = X.shape\n    return X * (b * n)", 1),
+        ("def f(X):\n    n = X.shape[0]\n    m = n + 1\n    return X / math.sqrt(m)", 1),
+        ("def f(X):\n    return np.exp(-X) + 1", 3),
+        ("def f(X, A):\n    return (X @ A).sum(axis=0)", 2),
+        ("def f(X):\n    X = X * 2\n    X += 1\n    return X > 0", 3),
+        ("def f(X):\n    return X[1 : 2 + 3, X.shape[0] - 1]", 0),
+    ],
+)
+def test_the_counting(source, count):
+    assert operations(source) == count
+
+
+# Reads and writes, not products with zeros and ones -----------------------------------------------
+
+VIEWED = {
+    "flattened": (lambda X: np.exp(X.reshape(-1)), "a b"),
+    "flattened and back": (lambda X: np.exp(X.reshape(-1)).reshape(X.shape), "a b"),
+    "flattened and contracted": (lambda X: X.reshape(-1) @ (X**2).reshape(-1), "a b"),
+    "merged and split": (lambda X: X.reshape(X.shape[0], -1).reshape(X.shape), "a b c"),
+    "split and merged": (lambda X: X.reshape(X.shape[0], 2, 3).reshape(X.shape[0], 6) ** 2, "a 6"),
+    "padded": (lambda X: np.tanh(np.pad(X, 1)), "a"),
+    "joined": (lambda X: np.tanh(np.concatenate([X, 2 * X])), "a"),
+    "stacked": (lambda X: np.exp(np.stack([X, X**2])), "a"),
+    "rolled": (lambda X: np.exp(np.roll(X, 1)), "a"),
+    "cut": (lambda X: np.exp(X[::2, ::-1]), "a b"),
+    "diagonal": (lambda X: np.exp(np.diagonal(X)), "a a"),
+}
+
+
+@pytest.mark.parametrize("name", VIEWED)
+def test_views_are_read_and_written(name):
+    """No δ becomes an array where a cut, a strided write or a reshape does: not in the value, not in the VJP."""
+    fun, shape = VIEWED[name]
+    F = tj.trace(fun, X=shape)
+    for source in (F.source(), F.vjp().source()):
+        assert not any(word in source for word in ("arange", "np.eye", "== 0")), source
+
+
+# What can be relied on ----------------------------------------------------------------------------
+
+
+@cache
+def traced(case):
+    return tj.trace(case.fun, **case.shapes)
+
+
+def cotangents(case, args):
+    rng = np.random.default_rng(1)
+    given = [np.asarray(rng.normal(size=np.shape(x))) for x in case.results(args).values()]
+    return {"G": given[0]} if len(given) == 1 else {f"G{k}": x for k, x in enumerate(given, 1)}
+
+
+def derived(case):
+    """The function, its VJP and, of the first output, a Jacobian by each input."""
+    F = traced(case)
+    of = {"of": next(iter(F.outputs))} if len(F.outputs) > 1 else {}
+    return [F, F.vjp(), F.jvp(), *(F.jacobian(wrt, **of) for wrt in F.inputs)]
+
+
+def full(F, args):
+    """Arguments for a derivative: those of the function, and random arrays for those that it adds; and the sizes."""
+    given = {name: np.asarray(value) for name, value in args.items()}
+    sizes = bind_sizes({name: F._parts.inputs[name] for name in given}, {name: x.shape for name, x in given.items()})
+    for seed, (name, dims) in enumerate(F._parts.inputs.items()):
+        if name not in given:
+            shape = [dim.evaluate(sizes) for dim in dims]
+            given[name] = np.asarray(np.random.default_rng(seed).normal(size=shape))
+    return given, sizes
+
+
+@every_case
+def test_results_are_arrays_of_their_own(case):
+    """C-contiguous, writable, no part of an argument or of each other; and the arguments stay as they are."""
+    for F in derived(case):
+        args, _ = full(F, case.inputs())
+        before = {name: value.copy() for name, value in args.items()}
+        results = [np.asarray(value) for value in named(F(**args)).values()]
+        for value in results:
+            assert value.flags.c_contiguous
+            assert value.flags.writeable or value.ndim == 0
+            for given in (*args.values(), *F.constants.values()):
+                assert not np.shares_memory(value, given)
+        for k, value in enumerate(results):
+            assert not any(np.shares_memory(value, other) for other in results[k + 1 :])
+            value.fill(0) if value.ndim else None
+        for name, value in args.items():
+            np.testing.assert_array_equal(value, before[name])
+
+
+@every_case
+def test_shapes_and_dtypes_are_those_promised(case):
+    """Every result has its shape, and single precision stays single precision, in Jacobians, too."""
+    for F in derived(case):
+        args, sizes = full(F, case.inputs())
+        args = {name: np.asarray(value, dtype=np.float32) for name, value in args.items()}
+        with np.errstate(all="ignore"):
+            results = named(F(**args)).values()
+        for value, (axes, _) in zip(results, F._parts.outputs.values(), strict=True):
+            assert value.dtype == np.float32
+            assert value.shape == tuple(axis.dim.evaluate(sizes) for axis in axes)
+
+
+@every_case
+def test_any_layout_and_read_only_arguments(case):
+    """Fortran order, strides, and arrays that may not be written."""
+    for F in derived(case)[:2]:
+        args, _ = full(F, case.inputs())
+        expected = named(F(**args))
+        others = {}
+        for name, value in args.items():
+            if value.ndim:
+                wide = np.zeros((*value.shape[:-1], 2 * value.shape[-1]))
+                wide[..., ::2] = value
+                others[name] = np.asfortranarray(value) if value.ndim > 1 else wide[::2]
+            else:
+                others[name] = np.array(value)
+            others[name].flags.writeable = False
+        for name, value in named(F(**others)).items():
+            assert_close(value, expected[name], 1e-13)
+
+
+@every_case
+def test_source_is_a_function_of_the_function(case):
+    """The same text every time: traced again, derived again, asked again."""
+    again = tj.trace(case.fun, **case.shapes)
+    for one, other in ((traced(case), again), (traced(case).vjp(), again.vjp())):
+        assert one.source() == other.source() == one.source()
+        assert str(one) == str(other)
+
+
+def statements(source):
+    """The names that are assigned in a function, each with how often it is read afterwards."""
+    words = [part for part in ast.walk(ast.parse(source)) if isinstance(part, ast.Name)]
+    reads = [word.id for word in words if isinstance(word.ctx, ast.Load)]
+    return {word.id: reads.count(word.id) for word in words if isinstance(word.ctx, ast.Store)}
+
+
+@every_case
+def test_nothing_is_computed_for_nothing(case):
+    """Every assigned name is used, and every name that is used is there."""
+    for F in derived(case):
+        source = F.source()
+        args, _ = full(F, case.inputs())
+        unused = [name for name, count in statements(source).items() if not count]
+        # of the sizes that are read together some may not be needed
+        sizes = {size for shape in F.inputs.values() for size in shape}
+        assert [name for name in unused if name not in sizes] == [], source
+        scope = {"np": np, "math": math, "erf": special.erf, "xlogy": special.xlogy, **F.constants}
+        exec(source, scope)
+        (name,) = [part.name for part in ast.parse(source).body]
+        for one, other in zip(named(scope[name](**args)).values(), named(F(**args)).values(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@every_case
+def test_source_is_laid_out(case):
+    """No line is too long to read, no blanks at line ends, one newline at the end."""
+    for F in derived(case)[:3]:
+        source = F.source()
+        assert source.endswith("\n")
+        assert not source.endswith("\n\n")
+        for line in source.splitlines():
+            assert line == line.rstrip()
+            assert len(line) <= 170
