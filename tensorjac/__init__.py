@@ -11,6 +11,7 @@ from .errors import (
 from .function import Function, Jacobian
 from .reading import parse, trace
 from .trace import arange, eye, full, ones, zeros
+from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
     "DerivationError",
@@ -24,9 +25,16 @@ __all__ = [
     "arange",
     "eye",
     "full",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "ones",
     "parse",
     "trace",
+    "value_and_grad",
+    "vjp",
     "zeros",
 ]
 

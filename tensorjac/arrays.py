@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 from .dims import Dim
@@ -42,7 +43,7 @@ class Value:
         self.detail = detail
         self.rank = rank
         self.hint = hint
-        self.weak = kind == "scalar" or (bool(args) and all(arg.weak for arg in args))
+        self.weak = kind == "scalar" or (rank == 0 and bool(args) and all(arg.weak for arg in args))
         self.mask = mask and not self.weak
 
     def __repr__(self) -> str:
@@ -80,7 +81,7 @@ class Scalar:
                 above.append(str(value.numerator))
             below.append(str(value.denominator))
         elif value != 1:
-            above.append(repr(value))
+            above.append(f"math.{value!r}" if isinstance(value, float) and not isfinite(value) else repr(value))
         for dim, p in self.sizes:
             text = dim_text(dim)
             side = above if p > 0 else below
@@ -182,6 +183,9 @@ class Values:
         if "expand" in (a.kind, b.kind) and a.kind != b.kind and (b if a.kind == "expand" else a).rank == 0:
             a, b = (a, b) if b.kind == "expand" else (b, a)
             return self.expand(self.multiply(b.args[0], a), b.detail)
+        # a mask times a Python number would be an array of whole numbers or of double precision
+        if a.weak or b.weak:
+            a, b = self.floating(a), self.floating(b)
         return self.make("multiply", (a, b), None, max(a.rank, b.rank), a.mask and b.mask, "prod")
 
     def _scaled(self, value: Value, by: Scalar) -> Value:

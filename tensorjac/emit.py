@@ -247,6 +247,8 @@ class _Writer:
             inner, binds = self.texts[id(arg)]
             # between the brackets of a call nothing needs brackets of its own
             needs = ADDITIVE if template in COMPARISONS else 0 if level != POWER else UNARY
+            if level == POWER and k == 0:
+                needs = ATOM
             text = text.replace(f"{{{k}.}}", f"({inner})" if binds < ATOM else inner)
             text = text.replace(f"{{{k}}}", f"({inner})" if binds < needs else inner)
         return text, level
@@ -269,6 +271,21 @@ def _fraction(above: Sequence[str], below: Sequence[str]) -> tuple[str, int]:
     return f"{text} / {under}", MULTIPLICATIVE
 
 
+RESERVED = frozenset({"np", "math", "dtype", "float", "erf", "xlogy"})
+
+
+def variables(inputs: Mapping[str, tuple[Dim, ...]]) -> dict[str, str]:
+    """The names of parameters: those of the inputs, with ``_`` where a size or a module is called so."""
+    taken = RESERVED | {size for shape in inputs.values() for dim in shape for size in dim.names}
+    names: dict[str, str] = {}
+    for name in inputs:
+        variable = name
+        while variable in taken or (variable != name and variable in inputs):
+            variable += "_"
+        names[name] = variable
+    return names
+
+
 def source(
     program: Program,
     name: str,
@@ -283,12 +300,16 @@ def source(
     """
     constants = constants or {}
     names = {size for shape in inputs.values() for dim in shape for size in dim.names}
-    taken = {*inputs, *constants, *names, *outputs, "np", "math", "dtype", "erf", "xlogy", name}
+    taken = {*inputs, *constants, *names, *outputs, *RESERVED, name}
     writer = _Writer(inputs, taken)
     order = writer.count(program.outputs)
     for value in order:
         writer.write(value)
     results = [_owned(writer, value) for value in program.outputs]
+    for k, text in enumerate(results):
+        if text in results[:k] and program.outputs[k].rank:
+            # two results never share memory
+            results[k] = f"{text}.copy()"
     head = _head(writer.lines + results, inputs, constants)
     parameters = ", ".join([*inputs, *(f"{c}={c}" for c in constants)])
     returned = _returned(results, outputs) if bare else [f"return ({results[0]},)"]

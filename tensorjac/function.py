@@ -107,7 +107,7 @@ class Function:
             except (AttributeError, TypeError):
                 ready = None
             if ready is not None:
-                return ready(*args)
+                return _contiguous(ready(*args))
         arrays = self._bound(args, kwargs)
         shapes = {name: array.shape for name, array in zip(self._parts.inputs, arrays, strict=True)}
         sizes = bind_sizes(self._parts.inputs, shapes, self._parts.requirements)
@@ -116,7 +116,7 @@ class Function:
             if len(self._ready) >= PLANS:
                 self._ready.clear()
             self._ready[tuple([(a.__class__, a.dtype, a.shape) for a in arrays])] = code
-        result = code(*arrays)
+        result = _contiguous(code(*arrays))
         if self._parts.nesting == "dict":
             values = result if isinstance(result, tuple) else (result,)
             return dict(zip(self._parts.outputs, values, strict=True))
@@ -164,12 +164,14 @@ class Function:
         parts = self._parts
         with rewrites.assuming(parts.requirements):
             order = [dim for dims in parts.inputs.values() for dim in dims]
-            program = plan(list(parts.outputs.values()), parts.names, sizes, order)
+            variables = emit.variables(parts.inputs)
+            program = plan(list(parts.outputs.values()), parts.names, sizes, order, variables)
         name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "vjp" if parts.origin else "f"
         if name in parts.inputs:
             name = "f"
         single = parts.nesting == "single" or len(parts.outputs) > 1
-        return emit.source(program, name, parts.inputs, list(parts.outputs), parts.constants, single)
+        inputs = {variables[own]: dims for own, dims in parts.inputs.items()}
+        return emit.source(program, name, inputs, list(parts.outputs), parts.constants, single)
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:
         """The NumPy source that runs at these sizes.
@@ -350,7 +352,7 @@ class Function:
         >>> print(tj.trace(lambda x, A: x @ A @ x, x="n", A="n n").hessian("x"))
         ∂²Y[]/∂x[i]∂x[j] = A[ij] + A[ji]
         """
-        first, second = self._wrt((wrt, other or wrt))
+        ((first,), (second,)) = self._wrt((wrt,)), self._wrt((other or wrt,))
         name, _ = self._single(of, "hessian")
         slope = self.grad(first, of=of).jacobian(second)
         return Jacobian(slope._parts, name, (first, second), slope._rank)
@@ -427,7 +429,7 @@ class Function:
                     f"{self._signature()} has no input {name} to differentiate by: "
                     f"choose from {_listed(list(self._parts.inputs))}."
                 )
-        return list(wrt) or list(self._parts.inputs)
+        return list(dict.fromkeys(wrt)) or list(self._parts.inputs)
 
     def _single(self, of: str | None, verb: str) -> tuple[str, Expression]:
         outputs = self._parts.outputs
@@ -553,8 +555,18 @@ def _owned_axes(axes: Sequence[Index], body: Sum) -> Expression:
     return fresh, body.substitute(dict(zip(axes, fresh, strict=True)))
 
 
+def _contiguous(result: Any) -> Any:
+    """The results in C order, which NumPy leaves to the order of the operands."""
+    if isinstance(result, tuple):
+        return tuple([r if r.flags.c_contiguous else np.ascontiguousarray(r) for r in result])
+    return result if result.flags.c_contiguous else np.ascontiguousarray(result)
+
+
 def _array(name: str, value: Any) -> Any:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"{name} must be an array, and its rows differ in length: {error}.") from None
     kind = array.dtype.kind
     if kind == "f":
         return array

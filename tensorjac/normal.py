@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from math import isfinite
 
 from .primitives import PRIMITIVES, Primitive
 from .rewrites import add, apply, contracted, multiply, power, substitute, whole
@@ -89,7 +90,7 @@ def _opened(tensor: Tensor, opened: dict[Tensor, Sum]) -> Sum:
 def _exponential(argument: Sum) -> Sum:
     """exp(2a - b) as exp(a)² exp(b)⁻¹."""
     parts = []
-    for term in argument.terms:
+    for term in map(_exact, argument.terms):
         c = term.coefficient
         times = abs(c) if isinstance(c, int) else 1
         rest: Number = 1 if isinstance(c, int) else magnitude(c)
@@ -119,7 +120,7 @@ def _opened_sum(terms: Iterable[Term], opened: dict[Tensor, Sum]) -> Sum:
 def _exact(term: Term) -> Term:
     """Floats that are small binary fractions count as those, so that 0.5 x and x/2 are equal."""
     c = term.coefficient
-    if isinstance(c, float) and c * 2**20 == int(c * 2**20):
+    if isinstance(c, float) and isfinite(c) and c * 2**20 == int(c * 2**20):
         return Term(number(Fraction(c)), term.factors, term.summed)
     return term
 

@@ -72,13 +72,14 @@ def plan(
     constants: Mapping[Tensor, str],
     sizes: Mapping[str, int] | None = None,
     order: Sequence[Dim] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> Program:
     """The operations that compute ``outputs``, given as (axes, expression), ordered for these sizes.
 
     ``order`` are the sizes as they first occur in the arguments: a batch axis that stands first there stands first in
-    products, too.
+    products, too. ``variables`` are the names that inputs have in the source, where these differ from their own.
     """
-    planner = _Planner(constants, sizes or {}, order)
+    planner = _Planner(constants, sizes or {}, order, variables or {})
     values = planner.run([(tuple(axes), body) for axes, body in outputs])
     values = _solved(planner.values, values)
     return Program(planner.values, values, [tuple(axis.dim for axis in axes) for axes, _ in outputs])
@@ -95,7 +96,14 @@ class _Part:
 
 
 class _Planner:
-    def __init__(self, constants: Mapping[Tensor, str], sizes: Mapping[str, int], order: Sequence[Dim] = ()) -> None:
+    def __init__(
+        self,
+        constants: Mapping[Tensor, str],
+        sizes: Mapping[str, int],
+        order: Sequence[Dim],
+        variables: Mapping[str, str],
+    ) -> None:
+        self.variables = variables
         self.order = {dim: k for k, dim in reversed(list(enumerate(order)))}
         self.values = Values()
         self.constants = constants
@@ -227,7 +235,7 @@ class _Planner:
     def _tensor(self, tensor: Tensor) -> Labelled:
         axes = tensor.axes
         if isinstance(tensor, Input):
-            return self.values.name(tensor.name, tensor.rank), axes
+            return self.values.name(self.variables.get(tensor.name, tensor.name), tensor.rank), axes
         if isinstance(tensor, Constant):
             array: Any = tensor.array
             return self.values.name(self.constants[tensor], tensor.rank, array.dtype.kind == "b"), axes

@@ -177,7 +177,7 @@ _ROWS = (
         "power",
         "{0} ** {1}",
         np.power,
-        ("X2 power(X1, X2 - 1)", "Y log(where(equal(X1, 0), 1, X1))"),
+        ("where(equal(X2, 0), 0, X2 power(X1, where(equal(X2, 0), 1, X2) - 1))", "Y log(where(equal(X1, 0), 1, X1))"),
         range=lambda args: args[0],
         domain="positive",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from . import rewrites
 from . import trace as tracing
 from .dims import Dim, parse_shape
+from .emit import RESERVED
 from .errors import ShapeError
 from .function import Function, Jacobian, Nesting, Parts
 from .notation import is_index_notation, parse_index, parse_numpy
@@ -41,7 +42,7 @@ def parse(text: str, /, **shapes: Any) -> Function:
     True
     """
     arrays = {name: value for name, value in shapes.items() if isinstance(value, np.ndarray)}
-    dims = _dims({name: shape for name, shape in shapes.items() if name not in arrays})
+    dims = _dims({name: shape for name, shape in shapes.items() if name not in arrays}, arrays)
     if not is_index_notation(text):
         return _function(tracing.trace_text(parse_numpy(text), text, dims, arrays))
     constants = {name: constant_of(array) for name, array in arrays.items()}
@@ -65,9 +66,15 @@ def parse(text: str, /, **shapes: Any) -> Function:
     return Function(Parts(dims, outputs, nesting, arrays, names, requirements))
 
 
-def _dims(shapes: Mapping[str, Any]) -> dict[str, tuple[Dim, ...]]:
+def _dims(shapes: Mapping[str, Any], arrays: Collection[str] = ()) -> dict[str, tuple[Dim, ...]]:
     dims = {name: parse_shape(shape, name) for name, shape in shapes.items()}
     sizes = {size: name for name, shape in dims.items() for dim in shape for size in dim.names}
+    for size, name in sizes.items():
+        if size in RESERVED or size in arrays:
+            raise ShapeError(
+                f"a size may not be called {size}, which has another meaning in the source of the function: "
+                f"rename it in the shape of {name}."
+            )
     for name, shape in dims.items():
         if not shape and name in sizes:
             raise ShapeError(

@@ -193,12 +193,27 @@ def _kept(body: Sum, sums: Sequence[Sum]) -> tuple[Term, ...]:
         return body.terms
     if len(body.terms) > SPLICED:
         return whole(body).terms
-    held = {f.tensor for term in others for f in term.factors if isinstance(f.tensor, Shared)}
-    if any(len(tensor.body.terms) == len(body.terms) for tensor in held):
+    held = _held_below(term.factors for term in others)
+    if any(isinstance(t, Shared) and len(t.body.terms) == len(body.terms) for t in held):
         closed = whole(body)
         if any(f.tensor in held for term in closed.terms for f in term.factors):
             return closed.terms
     return body.terms
+
+
+def _held_below(products: Iterable[Sequence[Factor]]) -> set[Tensor]:
+    """The shared sums among these factors and in what they are made of, a few levels down."""
+    level: set[Tensor] = {factor.tensor for factors in products for factor in factors}
+    found: set[Tensor] = set()
+    for _ in range(_LEVELS):
+        found |= {tensor for tensor in level if isinstance(tensor, Shared)}
+        level = {part for tensor in level for part in tensor.parts}
+        if not level or len(level) > 16:
+            break
+    return found
+
+
+_LEVELS = 5
 
 
 def _held(term: Term) -> Shared | None:
@@ -222,10 +237,10 @@ def _spliced(terms: list[Term], nested: list[int]) -> list[Term]:
     """The terms with the sums among them written out, where these are short or share a term with the rest."""
     result = [term for k, term in enumerate(terms) if k not in set(nested)]
     present = {signature(term) for term in result}
-    factors = {f.tensor for term in result for f in term.factors}
+    below = _held_below(term.factors for term in result)
     for k in nested:
         inner = list(_opened(terms[k]))
-        short = len(inner) <= SPLICED and _held(terms[k]) not in factors
+        short = len(inner) <= SPLICED and _held(terms[k]) not in below
         if short or any(signature(term) in present for term in inner):
             result.extend(inner)
             present.update(signature(term) for term in inner)
@@ -537,7 +552,7 @@ def _gcd(a: Number, b: Number) -> Fraction:
 def power(base: Sum, exponent: Number) -> Sum:
     """``base`` to a constant power; what is not known to be nonnegative keeps a fractional power to itself."""
     exponent = number(exponent)
-    if isinstance(exponent, float) and exponent * 64 == int(exponent * 64):
+    if isinstance(exponent, float) and isfinite(exponent) and exponent * 64 == int(exponent * 64):
         exponent = number(Fraction(exponent))
     if exponent == 0:
         return constant(1)
@@ -618,7 +633,8 @@ def contract(body: Sum, labels: Iterable[Index]) -> Sum:
     summed = tuple(labels)
     if not summed:
         return body
-    return add(*(contracted(Term(term.coefficient, term.factors, summed)) for term in body.terms))
+    # a sum of several terms is opened only where that makes terms vanish: x.sum() - y.sum() loses digits of (x - y).sum()
+    return add(*(contracted(Term(term.coefficient, term.factors, summed)) for term in whole(body).terms))
 
 
 def contracted(term: Term) -> Sum:
@@ -1047,41 +1063,38 @@ def _distribute(term: Term) -> Sum | None:
         if not isinstance(tensor, Shared) or exponent != 1:
             continue
         touched = {label for label in factor.labels if label in hidden}
+        alone = len(term.factors) == 1
         body = tensor.expression(slots)
-        if len(term.factors) > 1 and not any(touched - inner.labels for inner in body.terms):
-            continue
         rest = [f for f in term.factors if f is not factor]
         opened = [
             product(term.coefficient * inner.coefficient, [*rest, *inner.factors], term.summed) for inner in body.terms
         ]
-        gained = any(
-            _merges(piece) if touched - inner.labels else len(term.factors) == 1 and not contracted(piece).terms
-            for inner, piece in zip(body.terms, opened, strict=True)
-        )
-        if not gained:
+        lacking = [piece for inner, piece in zip(body.terms, opened, strict=True) if touched - inner.labels]
+        if not alone and not any(_merges(piece) for piece in lacking):
             continue
         total = finished(Sum(opened))
-        if len(total.terms) <= len(opened):
+        if len(total.terms) < len(opened) + (not alone):
             return total
     return None
 
 
 def _merges(term: Term) -> bool:
-    """Whether the term, its unconnected sums separated, has a vanishing sum or factors that merge."""
+    """Whether factors cancel once the term's unconnected sums are separated."""
     free, groups = _components(term)
     used = term.labels
     unused = [index for index in term.summed if index not in used]
     parts = [Sum((product(term.coefficient, free),)), *(of_size(index.dim) for index in unused)]
     for factors, summed in groups:
-        part = contracted(product(1, factors, tuple(summed)))
-        if not part.terms:
-            return True
-        parts.append(part)
+        parts.append(contracted(product(1, factors, tuple(summed))))
     if any(len(part.terms) != 1 for part in parts):
         return False
-    apart = sum(len(part.terms[0].factors) for part in parts)
     joined = multiply(*parts)
-    return not joined.terms or len(joined.terms[0].factors) < apart
+    return not joined.terms or _weight(joined.terms[0]) < sum(_weight(part.terms[0]) for part in parts)
+
+
+def _weight(term: Term) -> Number:
+    """How many factors a term has, powers counted: it falls only where factors cancel."""
+    return number(sum((magnitude(factor.power) for factor in term.factors), 0))
 
 
 # Rewrites of functions -------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from tensorjac.dims import bind_sizes
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 VIEWS = {"reshape", "transpose", "swapaxes", "broadcast_to", "expand_dims", "moveaxis", "diagonal", "copy", "item"}
-FREE = {*VIEWS, "result_type", "zeros", "empty", "ascontiguousarray"}
+FREE = {*VIEWS, "result_type", "zeros", "empty", "ascontiguousarray", "errstate"}
 
 
 class Counter(ast.NodeVisitor):
@@ -82,7 +82,8 @@ class Counter(ast.NodeVisitor):
     def visit_Call(self, node):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
         if not self.scalar(node) and name not in FREE:
-            self.found.append(node)
+            # a mean is a sum and a division
+            self.found += [node] * (2 if name == "mean" else 1)
         if isinstance(node.func, ast.Attribute):
             self.visit(node.func.value)
         for arg in node.args:
@@ -247,6 +248,24 @@ def log_det_gradient(S):
     return np.linalg.inv(S).T
 
 
+def solved(S, B):
+    return np.linalg.solve(S, B)
+
+
+def solved_vjp(S, B, G):
+    dB = np.linalg.solve(S.T, G)
+    dS = -dB @ np.linalg.solve(S, B).T
+    return dS, dB
+
+
+def mahalanobis(x, S):
+    return x @ np.linalg.inv(S) @ x
+
+
+def mahalanobis_gradient(x, S):
+    return np.linalg.solve(S, x) + np.linalg.solve(S.T, x)
+
+
 def linear(X, W, c):
     return X @ W + c
 
@@ -350,6 +369,10 @@ LAYERS = {
     "squared error, gradient": Layer(squared_error, REGRESSION, lambda F: F.grad("X", "A"), squared_error_gradient),
     "squared error, Hessian": Layer(squared_error, REGRESSION, lambda F: F.hessian("A"), least_squares_hessian),
     "log-determinant, gradient": Layer(log_det, {"S": "n n"}, lambda F: F.grad("S"), log_det_gradient, "invertible"),
+    "solve, VJP": Layer(solved, {"S": "n n", "B": "n k"}, vjp, solved_vjp, {"S": "invertible"}),
+    "Mahalanobis, gradient": Layer(
+        mahalanobis, {"x": "n", "S": "n n"}, lambda F: F.grad("x"), mahalanobis_gradient, {"S": "invertible"}
+    ),
     "linear": Layer(linear, {"X": "b m", "W": "m n", "c": "n"}, value, linear),
     "linear, VJP": Layer(linear, {"X": "b m", "W": "m n", "c": "n"}, vjp, linear_vjp),
     "tanh MLP, VJP": Layer(tanh_mlp, {"X": "b m", "W": "m h", "c": "h", "U": "h n"}, vjp, tanh_mlp_vjp),
@@ -392,6 +415,7 @@ def test_the_expert_is_right(name):
 @pytest.mark.parametrize(
     ("source", "count"),
     [
+        ("def f(X):\n    with np.errstate(over='ignore'):\n        return X.mean(axis=0)", 2),
         ("def f(X):\n    return X", 0),
         ("def f(X):\n    return X.T.reshape(2, -1)[1:, None].copy()", 0),
         ("def f(X):\n    b, n = X.shape\n    return X * (b * n)", 1),
@@ -545,7 +569,7 @@ def test_nothing_is_computed_for_nothing(case):
         exec(source, scope)
         (name,) = [part.name for part in ast.parse(source).body]
         for one, other in zip(named(scope[name](**args)).values(), named(F(**args)).values(), strict=True):
-            np.testing.assert_array_equal(one, other)
+            assert_close(one, other, 1e-12)
 
 
 @every_case

@@ -34,7 +34,7 @@ from ..terms import (
 from ..terms import Number as Value
 from .extents import SizeReader
 from .letters import Function, Mapped, Named, Numpy, P, Term, core_shape
-from .slots import Letter, Scope, count, fail, looked_up
+from .slots import Letter, Scope, below, count, fail, looked_up, slots_of
 from .syntax import (
     Apply,
     Call,
@@ -191,7 +191,7 @@ def _ordered(parsed: IndexText, inputs: Collection[str], text: str) -> list[Equa
 
 
 def _used(node: Node) -> Iterator[tuple[str, Span]]:
-    """The names in a node that may be those of tensors."""
+    """The names in a node that may be those of tensors: letters are none."""
     waiting = [node]
     while waiting:
         node = waiting.pop()
@@ -199,13 +199,14 @@ def _used(node: Node) -> Iterator[tuple[str, Span]]:
             yield node.name, node.span
         if isinstance(node, Call):
             waiting.extend((*node.arguments, *node.keywords))
-        elif isinstance(node, Indexed | Whole):
-            # letters are no names, but a slot may hold a tensor, as in E[t[i], k]
-            waiting.extend(slot for slot in node.slots if not isinstance(slot, Name))
-            if isinstance(node, Whole):
-                waiting.append(node.call)
+        elif isinstance(node, Whole):
+            waiting.append(node.call)
+        elif isinstance(node, Apply | Delta | Indexed | SumOver):
+            waiting.extend(child for child, _ in below(node, frozenset()))
         else:
             waiting.extend(node.children)
+        # a slot may hold a tensor, as in E[t[i], k]
+        waiting.extend(inner for slot in slots_of(node) for inner in looked_up(slot))
 
 
 # What names stand for
@@ -314,6 +315,8 @@ class Lowering(SizeReader[P]):
             return named.read(())
         if name in self.sizes:
             return of_size(Dim.of(name))
+        if name in ("inf", "nan"):
+            return constant(float(name))
         scalars = {other for other, named in self.names.items() if not named.shape}
         known = ", ".join(sorted(scalars.union(self.sizes))) or "none"
         found = f'A name without brackets is a size or a scalar: "{name}" is neither'

@@ -218,12 +218,15 @@ def _single(formula: Formula, terms: list[Term]) -> tuple[Axes, list[Term]]:
 
 
 def _merged(formula: Formula, terms: list[Term]) -> tuple[Axes, list[Term]]:
-    """An axis that all terms carry in one δ only, as digits, is written as those: ``Y[(ik)j]``."""
+    """An axis that all terms carry in one δ only, as digits, is written as those: ``Y[(ik)j]``.
+
+    The axes of what a derivative is taken by stay whole.
+    """
     groups = []
-    for name, axes in formula.groups:
+    for k, (name, axes) in enumerate(formula.groups):
         found: list[tuple[Index, ...]] = []
         for axis in axes:
-            digits = [_digits(axis, term) for term in terms]
+            digits = [() if k else _digits(axis, term) for term in terms]
             if not terms or any(not one or [i.dim for i in one] != [i.dim for i in digits[0]] for one in digits):
                 found.append((axis,))
                 continue

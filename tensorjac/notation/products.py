@@ -102,7 +102,7 @@ class Planned:
 
     @property
     def positive(self) -> bool:
-        return self.coefficient > 0
+        return not self.coefficient < 0  # nan is written without a sign
 
 
 @dataclass(frozen=True)
@@ -494,7 +494,7 @@ def _size_text(factor: Factor) -> str:
 
 
 def _magnitude(value: Value) -> Value:
-    return value if value > 0 else -value
+    return -value if value < 0 else value
 
 
 def _raised(base: Node, power: Value) -> Node:

@@ -204,9 +204,10 @@ def _named_constants(
     """The captured arrays that the outputs use, in the order in which they were captured."""
     tensors = topological(tensor for _, body in outputs.values() for tensor in body.tensors)
     used = {tensor for tensor in tensors if isinstance(tensor, Constant)}
+    sizes = {size for dims in inputs.values() for dim in dims for size in dim.names}
     constants: dict[str, np.ndarray[Any, Any]] = {}
     for tensor, given in record.constants.items():
         if tensor in used and isinstance(tensor.array, np.ndarray):
-            name = given or free_name(f"C{len(constants) + 1}", (*inputs, *outputs))
+            name = given or free_name(f"C{len(constants) + 1}", (*inputs, *outputs, *sizes))
             constants[name] = tensor.array
     return constants

@@ -139,15 +139,16 @@ class Recent:
         return len(self._entries)
 
 
-_codes = Recent(4096)
+_codes: dict[int, Reads] = {}
 
 
 def _reads(code: CodeType) -> Reads:
     found = _codes.get(id(code))  # the entry keeps the code, so that no other one gets its id
     if found is None:
-        found = Reads(code)
-        _codes.put(id(code), found)
-    return found  # type: ignore[no-any-return]
+        if len(_codes) >= 4096:
+            _codes.clear()
+        found = _codes[id(code)] = Reads(code)
+    return found
 
 
 # Values --------------------------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ class Environment:
 
     def function(self, fun: FunctionType) -> Hashable:
         """The code of a function with all that it reads by name."""
-        if _is_special(fun):
+        if (fun.__module__ or "").startswith("scipy.") and _is_special(fun):
             return fun
         if fun in self._functions:
             return "function", self._functions[fun]
@@ -211,6 +212,12 @@ class Environment:
             self._attributes.update(dict.fromkeys(reads.attributes))
         return tuple(parts)
 
+    def transform(self, wish: Transform) -> Hashable:
+        """A transform of a function reads what the function reads."""
+        kind, fun, argnums, has_aux = wish
+        own = self.function(fun) if fun.__class__ is FunctionType and id(fun) not in _PURE else self.key(fun)
+        return Transform, kind, own, argnums, has_aux
+
     def module(self, module: ModuleType) -> Hashable:
         """A module stands for itself: what is read of it is in the `rest`."""
         name = module.__name__
@@ -224,6 +231,8 @@ class Environment:
     def rest(self) -> Hashable:
         """The attributes, by the names that occur, of all modules that were met."""
         parts: tuple[Hashable, ...] = ()
+        if not self._modules:
+            return parts
         met = None
         while met != (met := (len(self._modules), len(self._attributes))):
             parts = tuple([self._attribute(m, name) for m in tuple(self._modules) for name in tuple(self._attributes)])
@@ -294,10 +303,6 @@ def _partial(environment: Environment, value: functools.partial[Any]) -> Hashabl
     return functools.partial, environment.key(value.func), *map(environment.key, value.args), *keywords
 
 
-def _transform(environment: Environment, value: Transform) -> Hashable:
-    return Transform, value.kind, environment.key(value.fun), value.argnums, value.has_aux
-
-
 def array_key(array: np.ndarray[Any, Any]) -> Hashable:
     """A small array of numbers, by its bytes."""
     if array.dtype.kind not in "biuf" or array.nbytes > BYTES:
@@ -309,13 +314,22 @@ _READERS: Mapping[type, Callable[[Environment, Any], Hashable]] = {
     **dict.fromkeys((int, bool, NoneType, EllipsisType, bytes), _scalar),
     **{str: _text, float: _float, complex: _complex, tuple: _tuple, slice: _slice, range: _slice},
     **{FunctionType: Environment.function, ModuleType: Environment.module},
-    **{functools.partial: _partial, Transform: _transform},
+    **{functools.partial: _partial, Transform: Environment.transform},
 }
 
 
 # What depends on its arguments only ----------------------------------------------------------------------------
 
-_MODULES = ("numpy", "numpy.linalg", "numpy.fft", "numpy.lib", "numpy.lib.stride_tricks", "math", "scipy", "scipy.special")
+_MODULES = (
+    "numpy",
+    "numpy.linalg",
+    "numpy.fft",
+    "numpy.lib",
+    "numpy.lib.stride_tricks",
+    "math",
+    "scipy",
+    "scipy.special",
+)
 
 _BUILTINS = """
 abs all any bool divmod enumerate filter float int iter len list map max min next pow range reversed round slice sorted

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -28,8 +28,7 @@ from .trees import spelled as nesting
 Argnums = int | tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Transform:
+class Transform(NamedTuple):
     """Which derivative of which function, by which of its arguments."""
 
     kind: str
@@ -318,11 +317,16 @@ def matching(found: Run, primals: Sequence[Any], tangents: Sequence[Any], fun: A
 
 
 def same_shape(path: str, shape: Sequence[Any], owner: str, wanted: Sequence[Any]) -> None:
-    if len(shape) != len(wanted) or any(str(a) != str(b) for a, b in zip(shape, wanted, strict=True)):
-        raise ShapeError(
-            f"{path} has the shape of {owner}: it has shape {spelled(tuple(shape))}, and {owner} has shape "
-            f"{spelled(tuple(wanted))}.\ngive it that shape, with np.broadcast_to if it is meant to be repeated."
-        )
+    """Fail unless a tangent or cotangent has the shape of what it belongs to."""
+    if list(map(str, shape)) != list(map(str, wanted)):
+        raise wrong_shape(path, shape, owner, wanted)
+
+
+def wrong_shape(path: str, shape: Sequence[Any], owner: str, wanted: Sequence[Any]) -> ShapeError:
+    return ShapeError(
+        f"{path} has the shape of {owner}, and here it has shape {spelled(tuple(shape))} and {owner} has shape "
+        f"{spelled(tuple(wanted))}.\ngive it that shape, with np.broadcast_to if it is meant to be repeated."
+    )
 
 
 def pull(
@@ -363,8 +367,3 @@ _RULES: dict[str, Callable[[Transform, Sequence[Any], Mapping[str, Any], bool], 
     "jvp": _jvp,
     "hvp": _jvp,
 }
-
-
-def input_of(name: str, like: Tracer) -> Tracer:
-    """A new argument with the shape of an array."""
-    return of_input(name, like.dims)
