@@ -7,7 +7,8 @@ eliminated one by one, and what is left simplified; then the contraction with th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import calculus, rewrites
@@ -50,20 +51,21 @@ class Line:
 
 @dataclass
 class _Writer:
-    """What the lines of one derivation share: the inputs, the names of intermediates, and the lines so far."""
+    """What the lines of one derivation share: the inputs, the names of tensors, and the lines so far."""
 
     inputs: Mapping[str, tuple[Dim, ...]]
     names: dict[Tensor, str]
+    constants: Mapping[Tensor, str]
     lines: list[Line | str] = field(default_factory=list)
     marks: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     marked: dict[str, tuple[Dim, ...]] = field(default_factory=dict)
 
     def marker(self, of: str, rank: int, by: str, shape: tuple[Dim, ...]) -> Input:
         """A stand-in for ∂of/∂by, which is printed as that."""
-        name = f"D{len(self.marks)}__"
         for known, what in self.marks.items():
             if what == (of, by, rank):
-                name = known
+                return Input(known, shape)
+        name = _free_name(f"D{len(self.marks)}__", {*self.inputs, *self.names.values()})
         self.marks[name] = (of, by, rank)
         self.marked[name] = shape
         return Input(name, shape)
@@ -74,18 +76,24 @@ class _Writer:
         inputs = {**self.inputs, **{name: tensor.shape for tensor, name in named.items()}, **self.marked}
         body = _with_names(body, named)
         text = (
-            printing.derivative(groups[0], groups[1:], body, inputs)
+            printing.derivative(groups[0], groups[1:], body, inputs, self.constants)
             if len(groups) > 1
-            else printing.text({groups[0][0]: (groups[0][1], body)}, inputs)
+            else printing.text({groups[0][0]: (groups[0][1], body)}, inputs, self.constants)
         )
         left, _, right = " ".join(text.split()).partition(" = ")
-        return left, re.sub(r"(D\d+__)\[([^\]]*)\]", self._derivative, right)
+        return left, self._derivatives(right)
 
-    def _derivative(self, match: re.Match[str]) -> str:
+    def _derivatives(self, text: str) -> str:
+        """The text with ∂of/∂by in place of its stand-ins."""
+        names = "|".join(map(re.escape, self.marks))
+        match = re.search(rf"(?<!\w)({names})\[", text) if names else None
+        if match is None:
+            return text
+        end = _closing(text, match.end())
         of, by, rank = self.marks[match[1]]
-        slots = match[2].split(", ") if "," in match[2] else list(match[2])
-        comma = ", " if "," in match[2] else ""
-        return f"∂{of}[{comma.join(slots[:rank])}]/∂{by}[{comma.join(slots[rank:])}]"
+        slots = _slots(text[match.end() : end], len(self.marked[match[1]]))
+        above, below = (_bracketed(part) for part in (slots[:rank], slots[rank:]))
+        return f"{text[: match.start()]}∂{of}{above}/∂{by}{below}{self._derivatives(text[end + 1 :])}"
 
     def add(self, groups: Sequence[tuple[str, Axes]], body: Sum, reason: str, hidden: Tensor | None = None) -> None:
         """Write a line, unless it says the same as the one before."""
@@ -123,6 +131,31 @@ class _Writer:
             paragraph = []
             result.append(line)
         return "\n".join(result).rstrip()
+
+
+def _closing(text: str, start: int) -> int:
+    """The place of the bracket that closes the one before ``start``."""
+    depth, place = 1, start
+    while depth:
+        depth += (text[place] in "[(") - (text[place] in "])")
+        place += 1
+    return place - 1
+
+
+def _slots(text: str, number: int) -> list[str]:
+    """What stands in brackets, one text for each of so many axes."""
+    found, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[(") - (letter in "])")
+        if letter == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += letter
+    return [slot.strip() for slot in found] if len(found) == number else list(text)
+
+
+def _bracketed(slots: Sequence[str]) -> str:
+    return f"[{('' if all(len(slot) == 1 for slot in slots) else ', ').join(slots)}]"
 
 
 def _with_names(body: Sum, names: Mapping[Tensor, str]) -> Sum:
@@ -191,13 +224,22 @@ def explain(
         for tensor in topological(t for _, body in outputs.values() for t in body.tensors)
         if not isinstance(tensor, Input) and tensor not in names and tensor.inputs & set(wrt)
     ]
-    whole = {body.terms[0].factors[0].tensor for _, body in outputs.values() if _is_tensor(body)}
-    taken = {*inputs, *outputs, *(size for dims in inputs.values() for dim in dims for size in dim.names)}
+    whole = _whole(outputs, needed)
+    taken = {*inputs, *outputs, *constants.values(), "L"}  # L is the loss
+    cotangents: dict[str, str] = {}
+    for k, name in enumerate(outputs, start=1):
+        cotangents[name] = _free_name(f"G{k}" if len(outputs) > 1 else "G", taken)
+        taken.add(cotangents[name])
+    slopes: dict[str, str] = {}
+    for by in wrt:
+        slopes[by] = _free_name(f"d{by}", taken)
+        taken.add(slopes[by])
+    taken.update(size for dims in inputs.values() for dim in dims for size in dim.names)
     for tensor in needed:
         if tensor not in whole:
             names[tensor] = _name(tensor, taken)
             taken.add(names[tensor])
-    writer = _Writer(inputs, names)
+    writer = _Writer(inputs, names, constants)
     for tensor in needed:
         if tensor not in whole:
             writer.add([(names[tensor], tensor.axes)], _body(tensor), "definition", tensor)
@@ -214,13 +256,13 @@ def explain(
                 rule = "chain rule" if isinstance(tensor, Apply) else "product rule"
                 groups = [(names[tensor], tensor.axes), (by, into)]
                 known[tensor] = _put_in(writer, groups, raw, known, target, into, rule)
-        for k, (name, (axes, body)) in enumerate(outputs.items(), start=1):
+        for name, (axes, body) in outputs.items():
             if not any(by in tensor.inputs for tensor in body.tensors):
                 continue
             shown = _shown(body, whole)
             writer.lines += ["", f"∂{name}/∂{by}"]
             factor = body.terms[0].factors[0] if _is_tensor(body) else None
-            if factor is not None and isinstance(factor.tensor, Apply):
+            if factor is not None and isinstance(factor.tensor, Apply) and factor.tensor in whole:
                 own = factor.tensor
                 raw = _product_rule(writer, own, _body(own), target, into)
                 raw = raw.substitute(dict(zip(own.axes, factor.slots, strict=True)))
@@ -231,7 +273,7 @@ def explain(
             jacobian = _put_in(writer, [(name, axes), (by, into)], raw, known, target, into, rule)
             # the derivative of a scalar is its gradient already
             if gradients and axes:
-                _gradient(writer, name, axes, jacobian, target, into, f"G{k}" if len(outputs) > 1 else "G")
+                _gradient(writer, name, axes, jacobian, target, into, slopes[by], cotangents[name])
     return writer.text()
 
 
@@ -243,11 +285,23 @@ def _is_tensor(body: Sum) -> bool:
     return factor.power == 1 and not isinstance(factor.tensor, Input) and factor.tensor is not DELTA
 
 
+def _whole(outputs: Mapping[str, tuple[Axes, Sum]], needed: Sequence[Tensor]) -> set[Tensor]:
+    """The tensors of which outputs consist and that stand nowhere else: those need no names."""
+    users = Counter(part for tensor in needed for part in tensor.parts)
+    users.update(tensor for _, body in outputs.values() for tensor in set(body.tensors))
+    alone = {body.terms[0].factors[0].tensor for _, body in outputs.values() if _is_tensor(body)}
+    return {tensor for tensor in alone if users[tensor] == 1}
+
+
 def _shown(body: Sum, whole: set[Tensor]) -> Sum:
-    """The output with the tensor that it consists of opened, where that is a contraction."""
+    """The output with the tensor that it consists of opened, where that is a product or a sum."""
     if not _is_tensor(body):
         return body
     tensor, slots, _ = body.terms[0].factors[0]
+    if tensor not in whole:
+        return body
+    if isinstance(tensor, Shared):
+        return tensor.expression(slots)
     return Sum((tensor.term(slots),)) if isinstance(tensor, Contraction) else body
 
 
@@ -263,13 +317,20 @@ def _name(tensor: Tensor, taken: set[str]) -> str:
     scalars = {"exp": "E", "max": "top", "inv": "inverse"}
     base = "P" if tensor.rank > 1 else "z" if tensor.rank == 1 else "s"
     if isinstance(tensor, Apply):
-        base = scalars.get(tensor.operation.name, tensor.operation.name[0].upper())
+        letter = tensor.operation.name[0].upper()
+        base = scalars.get(tensor.operation.name, {"G": "B", "L": "U"}.get(letter, letter))
     elif isinstance(tensor, Shared):
         base = "D" if tensor.rank > 1 else "u"
     name, k = base, 1
     while name in taken:
         k += 1
         name = f"{base}{k}"
+    return name
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
     return name
 
 
@@ -326,6 +387,7 @@ def _put_in(
     """Show the rule, put in what the derivatives in it are, and simplify."""
     writer.add(groups, raw, rule)
     named = {name: tensor for tensor, name in writer.names.items()}
+    only_own = True
     terms: list[Term] = []
     for term in raw.terms:
         for k, factor in enumerate(term.factors):
@@ -336,6 +398,7 @@ def _put_in(
             if of == target.name:
                 change = calculus.identity(slots, into)
             else:
+                only_own = False
                 tensor = named[of]
                 change = known[tensor].substitute(dict(zip(tensor.axes, slots, strict=True)))
             rest = [f for n, f in enumerate(term.factors) if n != k]
@@ -344,7 +407,8 @@ def _put_in(
                 terms.append(product(coefficient, [*rest, *inner.factors], term.summed))
             break
     body = Sum(terms)
-    writer.add(groups, body, f"∂{target.name}/∂{target.name} is a product of δ" if not known else "put in")
+    own = f"∂{target.name}/∂{target.name} is {'a product of δ' if target.rank else '1'}"
+    writer.add(groups, body, own if only_own else "put in")
     return writer.simplify(groups, body)
 
 
@@ -355,15 +419,16 @@ def _gradient(
     jacobian: Sum,
     target: Input,
     into: Axes,
+    slope: str,
     cotangent: str,
 ) -> None:
     """The contraction of the Jacobian with the cotangent over the output's axes."""
     weight = Input(cotangent, tuple(axis.dim for axis in axes))
     letters = "ijklmnopqrstuvwxyz"[: len(axes)]
-    over = f" over {' and '.join(letters)}" if letters else ""
-    title = f"d{target.name} = ∂L/∂{target.name}, for a loss L with {cotangent}[{letters}] = ∂L/∂{name}[{letters}]"
-    writer.lines += ["", f"{title}: contract{over}"]
-    groups = [(f"d{target.name}", into)]
+    loss = f"a loss L with {cotangent}[{letters}] = ∂L/∂{name}[{letters}]"
+    title = f"{slope} = ∂L/∂{target.name}, for {loss}"
+    writer.lines += ["", f"{title}: contract ∂{name}/∂{target.name} with {cotangent} over the axes of {name}"]
+    groups = [(slope, into)]
     terms = [product(t.coefficient, [*t.factors, weight(*axes)], tuple(axes)) for t in jacobian.terms]
     raw = Sum(terms)
     writer.inputs = {**writer.inputs, cotangent: weight.shape}

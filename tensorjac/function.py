@@ -226,7 +226,7 @@ class Function:
                         = X[im] δ[km] δ[jl]     ∂A/∂A is a product of δ
                         = X[ik] δ[jl]           δ renames
         <BLANKLINE>
-        dA = ∂L/∂A, for a loss L with G[ij] = ∂L/∂Y[ij]: contract over i and j
+        dA = ∂L/∂A, for a loss L with G[ij] = ∂L/∂Y[ij]: contract ∂Y/∂A with G over the axes of Y
           dA[ij] = X[ki] G[kl] δ[jl]   chain rule
                  = X[ki] G[kj]         δ renames
         """

@@ -432,7 +432,15 @@ def test_the_counting(source, count):
 
 # Reads and writes, not products with zeros and ones -----------------------------------------------
 
+
+def heads(X):
+    split = X.reshape(X.shape[0], X.shape[1], 2, X.shape[2] // 2).transpose(0, 2, 1, 3)
+    return np.exp(split).transpose(0, 2, 1, 3).reshape(X.shape)
+
+
 VIEWED = {
+    "split into heads": (heads, "b s d"),
+    "split into heads of fixed size": (heads, "b s 4"),
     "flattened": (lambda X: np.exp(X.reshape(-1)), "a b"),
     "flattened and back": (lambda X: np.exp(X.reshape(-1)).reshape(X.shape), "a b"),
     "flattened and contracted": (lambda X: X.reshape(-1) @ (X**2).reshape(-1), "a b"),

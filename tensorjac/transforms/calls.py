@@ -365,25 +365,26 @@ def _code(function: Function, shapes: Sequence[tuple[int, ...]]) -> Callable[...
 
 def finished(values: Sequence[Any], dtypes: Sequence[np.dtype[Any] | None], arguments: Sequence[Any]) -> list[Any]:
     """The results in their dtypes, none of which shares memory with another one or with an argument."""
-    found = []
-    owners: list[Any] = []
+    found: list[Any] = []
     for value, dtype in zip(values, dtypes):  # noqa: B905 - strict= costs time; both are as long as the outputs
         if dtype is not None and value.dtype is not dtype:
             value = value.astype(dtype)
         if value.__class__ is np.ndarray:
             if not value.ndim:
                 value = value[()]
-            elif value.base is None:
-                if any([value is other for other in owners]):
-                    value = value.copy()
-                owners.append(value)
-            else:
-                taken = [each if each.base is None else each.base for each in arguments if each.__class__ is np.ndarray]
-                if any([value.base is other for other in (*owners, *taken)]):
-                    value = value.copy()
-                owners.append(value if value.base is None else value.base)
+            elif (value.base is not None and _shares(value, arguments)) or (found and _shares(value, found)):
+                value = value.copy()
         found.append(value)
     return found
+
+
+def _shares(array: np.ndarray[Any, Any], others: Sequence[Any]) -> bool:
+    """Whether an array, or what it is a view of, is one of the others, or what one of these is a view of."""
+    owner = array if array.base is None else array.base
+    for other in others:
+        if other is owner or (other.__class__ is np.ndarray and other.base is owner):
+            return True
+    return False
 
 
 # Calls ---------------------------------------------------------------------------------------------------------
@@ -403,11 +404,14 @@ def evaluate(wish: Transform, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
     """The transform of these arguments; inside a trace, of traced arrays."""
     if running() is not None:
         return wish.shown(*wish.apply(args, kwargs, True))
-    if not kwargs and all([each.__class__ is np.ndarray for each in args]):
+    if not kwargs and {*map(type, args)} == _ARRAYS:
         leaves, tree = args, _arrays(len(args))
     else:
         leaves, tree = flatten((tuple(args), kwargs))
     return _prepared(wish, tree, leaves)(wish, leaves)
+
+
+_ARRAYS = {np.ndarray}
 
 
 @functools.cache
@@ -550,19 +554,16 @@ class Pulled(Ready):
             if found[k].__class__ is np.ndarray:
                 found[k] = found[k].copy()
         outputs = [(each.shape, each.dtype) for each in values]
-        bare = program.plain.bare is not None
+        shape, dtype = outputs[0] if program.plain.bare is not None else (None, None)
 
         def pullback(cotangent: Any) -> tuple[Any, ...]:
             """The gradients of all arguments."""
             if running() is not None:
                 return vjp(wish.fun, unflatten(program.derivative.tree, found))[1](cotangent)
-            if bare:
-                given = [_direction(cotangent, *outputs[0], "the cotangent")]
+            if cotangent.__class__ is np.ndarray and cotangent.dtype is dtype and cotangent.shape == shape:
+                given = [cotangent]
             else:
-                tree = program.plain.tree
-                parts = leaves_like(tree, cotangent, "the cotangent", "the output")
-                texts = paths(tree, "the cotangent")
-                given = [_direction(part, *out, text) for part, out, text in zip(parts, outputs, texts, strict=True)]
+                given = _cotangents(program.plain.tree, cotangent, outputs)
             gradients = self.gradients
             if gradients is None:
                 assert program.pullback is not None
@@ -571,6 +572,13 @@ class Pulled(Ready):
             return program.derivative.nested(finished(gradients(*every), self.gradient_dtypes, every))  # type: ignore[no-any-return]
 
         return program.plain.nested(values), pullback
+
+
+def _cotangents(tree: Tree, value: Any, outputs: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> list[Any]:
+    """The leaves of a cotangent, each like its output."""
+    leaves = leaves_like(tree, value, "the cotangent", "the output")
+    texts = paths(tree, "the cotangent")
+    return [_direction(leaf, *out, text) for leaf, out, text in zip(leaves, outputs, texts, strict=True)]
 
 
 def _direction(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], text: str, owner: str = "its output") -> Any:

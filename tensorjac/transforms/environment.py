@@ -39,10 +39,11 @@ class Unreadable(Exception):
 class Reads:
     """What code reads: in a key, it stands for the code, which it keeps alive."""
 
-    __slots__ = ("attributes", "closed", "code", "globals", "tells")
+    __slots__ = ("attributes", "closed", "code", "globals", "special", "tells")
 
     def __init__(self, code: CodeType) -> None:
         self.code = code
+        self.special = "scipy" in code.co_filename
         codes = list(_nested(code))
         names = [use for each in codes for use in _names(each)]
         self.globals = tuple(dict.fromkeys(name for name, use in names if use == "global"))
@@ -186,16 +187,17 @@ class Environment:
 
     def function(self, fun: FunctionType) -> Hashable:
         """The code of a function with all that it reads by name."""
-        if (fun.__module__ or "").startswith("scipy.") and _is_special(fun):
-            return fun
         if fun in self._functions:
             return "function", self._functions[fun]
         self._functions[fun] = len(self._functions)
         reads = _reads(fun.__code__)
+        if reads.special and _is_special(fun):
+            return fun
         # __wrapped__ could only be read as an attribute with underscores, which no closed code does
-        if not reads.closed or not fun.__dict__.keys() <= {"__wrapped__"}:
+        if not reads.closed or (fun.__dict__ and fun.__dict__.keys() != {"__wrapped__"}):
             raise Unreadable
-        self.tells = self.tells or reads.tells
+        if reads.tells:
+            self.tells = True
         parts: list[Hashable] = [reads]
         if fun.__defaults__:
             parts += map(self.key, fun.__defaults__)

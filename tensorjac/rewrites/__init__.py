@@ -1,0 +1,49 @@
+"""The named identities, and the constructors that apply them while expressions are built.
+
+Expressions are built bottom-up, and every constructor leaves a finished expression: there is no loop over finished
+ones. A sum that is multiplied or raised to a power stays whole; it is opened only where terms merge or vanish.
+"""
+
+from . import delta, contractions, functions  # isort: skip  (the order of the imports is the order of the rules)
+from .building import (
+    apply,
+    contract,
+    contracted,
+    finished,
+    multiply,
+    power,
+    read,
+    settled,
+    substitute,
+)
+from .ranges import in_range
+from .rebuilding import rebuild
+from .registry import REWRITES, Rewrite, Step, assuming, recording, term_rules, without
+from .sums import add, compact, whole
+
+__all__ = [
+    "REWRITES",
+    "Rewrite",
+    "Step",
+    "add",
+    "apply",
+    "assuming",
+    "compact",
+    "contract",
+    "contracted",
+    "contractions",
+    "delta",
+    "finished",
+    "functions",
+    "in_range",
+    "multiply",
+    "power",
+    "read",
+    "rebuild",
+    "recording",
+    "settled",
+    "substitute",
+    "term_rules",
+    "whole",
+    "without",
+]

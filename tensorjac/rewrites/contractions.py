@@ -1,0 +1,137 @@
+"""Identities of products under a sum."""
+
+from __future__ import annotations
+
+from ..dims import Dim
+from ..terms import (
+    ONE,
+    Apply,
+    Contraction,
+    Index,
+    Number,
+    Shared,
+    Sum,
+    Term,
+    combine,
+    flattened,
+    magnitude,
+    number,
+    of_size,
+    product,
+    slot_labels,
+    zero_of,
+)
+from .building import contracted, finished, multiply
+from .patterns import connected
+from .registry import term_rewrite
+
+
+@term_rewrite("inverse")
+def _cancel_inverse(term: Term) -> Sum | None:
+    """Σ_k inv(S)[ik] S[kj] = δ[ij]. Removes two factors."""
+    held = [f.tensor for f in term.factors] + [
+        inner.tensor for f in term.factors if isinstance(f.tensor, Contraction) for inner in f.tensor.factors
+    ]
+    if not any(isinstance(t, Apply) and t.operation.name == "inv" for t in held):
+        return None
+    for opened in (term, flattened(term)):
+        found = _inverse_pair(opened)
+        if found is not None:
+            return found
+    return None
+
+
+def _inverse_pair(term: Term) -> Sum | None:
+    hidden = set(term.summed)
+    for factor in term.factors:
+        tensor, slots, exponent = factor
+        if not (isinstance(tensor, Apply) and tensor.operation.name == "inv" and exponent == 1):
+            continue
+        (argument,) = tensor.arguments(slots)
+        if len(argument.terms) != 1 or len(argument.terms[0].factors) != 1:
+            continue
+        (inner,) = argument.terms[0].factors
+        if inner.power != 1 or argument.terms[0].coefficient != 1:
+            continue
+        row, column = tensor.cores[0]
+        for summed, other, (near, far) in (
+            (slots[-1], slots[-2], (row, column)),
+            (slots[-2], slots[-1], (column, row)),
+        ):
+            if not isinstance(summed, Index) or summed not in hidden or summed in slot_labels(other):
+                continue
+            users = [f for f in term.factors if f is not factor and summed in f.labels]
+            if len(users) != 1 or users[0].tensor is not inner.tensor or users[0].power != 1:
+                continue
+            for end in dict.fromkeys(users[0].labels):
+                if end is not summed and inner.substitute({near: summed, far: end}) == users[0]:
+                    rest = [f for f in term.factors if f is not factor and f is not users[0]]
+                    tie = zero_of(combine(((ONE, other), (Dim.of(-1), end))))
+                    summed_left = tuple(i for i in term.summed if i is not summed)
+                    return Sum((product(term.coefficient, [*rest, tie], summed_left),))
+    return None
+
+
+@term_rewrite("separate sums")
+def _separate(term: Term) -> Sum | None:
+    """Σ_jk a b[j] c[k] = a (Σ_j b[j]) (Σ_k c[k]): what a sum does not touch leaves it. Splits the term."""
+    free, groups = connected(term)
+    if (not free and len(groups) == 1 and term.coefficient == 1) or not term.labels.issuperset(term.summed):
+        return None
+    parts = [contracted(product(1, factors, tuple(summed))) for factors, summed in groups]
+    return multiply(Sum((product(term.coefficient, free),)), *parts)
+
+
+@term_rewrite("sums of sums")
+def _flatten_lone(term: Term) -> Sum | None:
+    """Σ_i (Σ_j a[ij]) = Σ_ij a[ij]. Removes a level."""
+    if len(term.factors) != 1:
+        return None
+    tensor, slots, exponent = term.factors[0]
+    if not isinstance(tensor, Contraction) or exponent != 1:
+        return None
+    inner = tensor.term(slots)
+    return Sum((product(term.coefficient, inner.factors, (*term.summed, *inner.summed)),))
+
+
+@term_rewrite("distribute")
+def _distribute(term: Term) -> Sum | None:
+    """Σ_j a[j] (b[j] + c) = Σ_j a[j] b[j] + c Σ_j a[j], only where terms then vanish or merge."""
+    hidden = set(term.summed)
+    for factor in term.factors:
+        tensor, slots, exponent = factor
+        if not isinstance(tensor, Shared) or exponent != 1:
+            continue
+        touched = {label for label in factor.labels if label in hidden}
+        alone = len(term.factors) == 1
+        body = tensor.expression(slots)
+        rest = [f for f in term.factors if f is not factor]
+        opened = [
+            product(term.coefficient * inner.coefficient, [*rest, *inner.factors], term.summed) for inner in body.terms
+        ]
+        lacking = [piece for inner, piece in zip(body.terms, opened, strict=True) if touched - inner.labels]
+        if not alone and not any(_merges(piece) for piece in lacking):
+            continue
+        total = finished(Sum(opened))
+        if len(total.terms) < len(opened) + (not alone):
+            return total
+    return None
+
+
+def _merges(term: Term) -> bool:
+    """Whether factors cancel once the term's unconnected sums are separated."""
+    free, groups = connected(term)
+    used = term.labels
+    unused = [index for index in term.summed if index not in used]
+    parts = [Sum((product(term.coefficient, free),)), *(of_size(index.dim) for index in unused)]
+    for factors, summed in groups:
+        parts.append(contracted(product(1, factors, tuple(summed))))
+    if any(len(part.terms) != 1 for part in parts):
+        return False
+    joined = multiply(*parts)
+    return not joined.terms or _weight(joined.terms[0]) < sum(_weight(part.terms[0]) for part in parts)
+
+
+def _weight(term: Term) -> Number:
+    """How many factors a term has, powers counted: it falls only where factors cancel."""
+    return number(sum((magnitude(factor.power) for factor in term.factors), 0))

@@ -1,0 +1,249 @@
+"""Sums: like terms merged, short sums spliced, and what all terms share taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+
+from ..terms import (
+    DELTA,
+    Apply,
+    Contraction,
+    Factor,
+    Number,
+    Shared,
+    Size,
+    Slot,
+    Sum,
+    Tensor,
+    Term,
+    canonical,
+    flattened,
+    magnitude,
+    number,
+    of_factor,
+    product,
+    shared,
+    signature,
+)
+from .registry import is_on, name_identity
+
+
+def add(*sums: Sum) -> Sum:
+    """The sum of sums: sums inside sums are spliced, like terms merged, also those that differ only in nesting."""
+    terms = [term for body in sums for term in (_kept(body, sums) if len(body.terms) > 1 else body.terms)]
+    nested = [k for k, term in enumerate(terms) if _held(term) is not None]
+    if nested and len(terms) > 1:
+        terms = _spliced(terms, nested)
+    elif nested:
+        terms = list(_opened(terms[0]))
+    total = Sum(terms)
+    return _merged(total) if len(total.terms) > 1 and is_on("like terms") else total
+
+
+# Sums inside sums with more terms than this stay whole unless something in them merges: a residual network would
+# otherwise be written out once per layer.
+SPLICED = 6
+
+
+def compact(body: Sum) -> Sum:
+    """The same value, a long product closed into one factor: scalings would otherwise pile up from layer to layer."""
+    if len(body.terms) != 1 or len(body.terms[0].factors) <= SPLICED:
+        return body
+    return of_factor(shared(body))
+
+
+def _kept(body: Sum, sums: Sequence[Sum]) -> tuple[Term, ...]:
+    """The terms of a sum, or the sum as one shared term: where it is long and unlike what it is added to, and where
+    that holds it as a factor already, as in x + x³ for x = a + b."""
+    others = [term for other in sums if other is not body for term in other.terms]
+    if not others:
+        return body.terms
+    alike = {signature(term) for term in others}
+    if any(signature(term) in alike for term in body.terms):
+        return body.terms
+    if len(body.terms) > SPLICED:
+        return whole(body).terms
+    held = _held_below(term.factors for term in others)
+    if any(isinstance(t, Shared) and len(t.body.terms) == len(body.terms) for t in held):
+        closed = whole(body)
+        if any(f.tensor in held for term in closed.terms for f in term.factors):
+            return closed.terms
+    return body.terms
+
+
+def _held_below(products: Iterable[Sequence[Factor]]) -> set[Tensor]:
+    """The shared sums among these factors and in what they are made of, a few levels down."""
+    level: set[Tensor] = {factor.tensor for factors in products for factor in factors}
+    found: set[Tensor] = set()
+    for _ in range(_LEVELS):
+        found |= {tensor for tensor in level if isinstance(tensor, Shared)}
+        level = {part for tensor in level for part in tensor.parts}
+        if not level or len(level) > 16:
+            break
+    return found
+
+
+_LEVELS = 5
+
+
+def _held(term: Term) -> Shared | None:
+    """The sum that a term consists of, but for a number."""
+    if len(term.factors) != 1:
+        return None
+    tensor, _, exponent = term.factors[0]
+    if not isinstance(tensor, Shared) or exponent != 1:
+        return None
+    return None if len(tensor.body.terms) == 1 and len(tensor.body.terms[0].factors) > SPLICED else tensor
+
+
+def _opened(term: Term) -> Iterator[Term]:
+    tensor, slots, _ = term.factors[0]
+    assert isinstance(tensor, Shared)
+    for inner in tensor.expression(slots).terms:
+        yield Term(number(term.coefficient * inner.coefficient), inner.factors)
+
+
+def _spliced(terms: list[Term], nested: list[int]) -> list[Term]:
+    """The terms with the sums among them written out, where these are short or share a term with the rest."""
+    result = [term for k, term in enumerate(terms) if k not in set(nested)]
+    present = {signature(term) for term in result}
+    below = _held_below(term.factors for term in result)
+    for k in nested:
+        inner = list(_opened(terms[k]))
+        short = len(inner) <= SPLICED and _held(terms[k]) not in below
+        if short or any(signature(term) in present for term in inner):
+            result.extend(inner)
+            present.update(signature(term) for term in inner)
+        else:
+            result.append(terms[k])
+    return result
+
+
+name_identity(
+    "like terms",
+    """Σ_j a[j] (Σ_k b[jk] c[k]) and Σ_k (Σ_j a[j] b[jk]) c[k] are the same term: coefficients add. Removes a term.""",
+)
+
+
+def _merged(total: Sum) -> Sum:
+    alike: dict[object, list[Term]] = {}
+    for term in total.terms:
+        alike.setdefault(signature(term), []).append(term)
+    if len(alike) == len(total.terms):
+        return total
+    kept: list[Term] = []
+    for group in alike.values():
+        if len(group) == 1:
+            kept.extend(group)
+            continue
+        forms: dict[object, Term] = {}
+        for term in group:
+            flat = canonical(flattened(term))
+            like = (flat.factors, flat.summed)
+            known = forms.get(like)
+            forms[like] = term if known is None else _heavier(known, term)
+        kept.extend(forms.values())
+    return Sum(kept)
+
+
+def _heavier(kept: Term, like: Term) -> Term:
+    """``kept`` with the coefficient of a like term added; of the two nestings the smaller one stays."""
+    total = number(kept.coefficient + like.coefficient)
+    simplest = min(kept, like, key=lambda term: (len(term.factors), [f.tensor.key for f in term.factors]))
+    return Term(total, simplest.factors)
+
+
+def whole(body: Sum) -> Sum:
+    """The same value as a single term: common factors, times one shared sum of what is left."""
+    if len(body.terms) <= 1:
+        return body
+    coefficient, common = _content(body) if is_on("common factors") else (1, [])
+    if coefficient != 1 or common:
+        inverse = [Factor(f.tensor, f.slots, number(-f.power)) for f in common if f.tensor is not DELTA]
+        ties = {f for f in common if f.tensor is DELTA}
+        rest = []
+        for term in body.terms:
+            kept = [f for f in term.factors if f not in ties]
+            rest.append(product(_quotient(term.coefficient, coefficient), [*kept, *inverse]))
+        body = Sum(rest)
+    if len(body.terms) > 1 and _leading_negative(body):
+        coefficient = number(-coefficient)
+        body = Sum(Term(number(-term.coefficient), term.factors) for term in body.terms)
+    if len(body.terms) == 1:
+        (only,) = body.terms
+        return Sum((product(coefficient * only.coefficient, [*common, *only.factors]),))
+    return Sum((product(coefficient, [*common, shared(body)]),))
+
+
+name_identity(
+    "common factors",
+    """a b + a c = a (b + c): what all terms of a shared sum have in common stands before it. Removes factors.""",
+)
+
+
+def _quotient(value: Number, by: Number) -> Number:
+    if isinstance(value, float) or isinstance(by, float):
+        return value if by == 1 else -value if by == -1 else number(value / by)
+    return number(Fraction(value) / by)
+
+
+def _content(body: Sum) -> tuple[Number, list[Factor]]:
+    """The coefficient and the factors that all terms share, each to the lowest power that it has."""
+    shared_powers: dict[tuple[Tensor, tuple[Slot, ...]], Number] | None = None
+    for term in body.terms:
+        powers = {(f.tensor, f.slots): f.power for f in term.factors}
+        if shared_powers is None:
+            shared_powers = powers
+        else:
+            shared_powers = {
+                key: _nearer_zero(p, powers[key])
+                for key, p in shared_powers.items()
+                if key in powers and (p > 0) == (powers[key] > 0)
+            }
+        if not shared_powers:
+            break
+    common = [Factor(tensor, slots, p) for (tensor, slots), p in (shared_powers or {}).items()]
+    coefficients = [term.coefficient for term in body.terms]
+    scale: Number = 1
+    if not any(isinstance(c, float) for c in coefficients):
+        fractions = [Fraction(c) for c in coefficients]
+        scale = abs(fractions[0])
+        for f in fractions[1:]:
+            scale = _gcd(scale, abs(f))
+    elif len({magnitude(c) for c in coefficients}) == 1:
+        scale = magnitude(coefficients[0])
+    return number(scale), common
+
+
+def _nearer_zero(a: Number, b: Number) -> Number:
+    return a if magnitude(a) <= magnitude(b) else b
+
+
+def _leading_negative(body: Sum) -> bool:
+    """Whether the sum is written with its sign turned: decided by the terms alone, not by their order."""
+    negative = sum(term.coefficient < 0 for term in body.terms)
+    if 2 * negative != len(body.terms):
+        return 2 * negative > len(body.terms)
+    lead = min(
+        body.terms,
+        key=lambda term: (
+            sum(not isinstance(f.tensor, Size) for f in term.factors),
+            sorted((_rank(f.tensor), f.tensor.key, str(f.power)) for f in term.factors),
+        ),
+    )
+    return lead.coefficient < 0
+
+
+def _rank(tensor: Tensor) -> int:
+    """Products and arguments come before functions of them, as in XA - T and x - max(x)."""
+    if isinstance(tensor, Contraction):
+        return 0 if len(tensor.factors) > 1 else 2
+    return 2 if isinstance(tensor, Apply | Shared | Size) else 1
+
+
+def _gcd(a: Number, b: Number) -> Fraction:
+    a, b = Fraction(a), Fraction(b)
+    while b:
+        a, b = b, a % b
+    return a
