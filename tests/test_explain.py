@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,10 +67,10 @@ def traced(case: Case) -> tj.Function:
     return tj.trace(case.fun, **case.shapes)
 
 
-def assert_derivation(F: tj.Function, args: Mapping[str, Any]) -> int:
+def assert_derivation(F: tj.Function, args: Mapping[str, Any], marked: bool = False) -> int:
     """Read the last line of every paragraph, and compare its values with derivatives; how many there are."""
     text = F.explain()
-    assert not MARKER.search(text), text
+    assert marked or not MARKER.search(text), text
     first, *paragraphs = text.split("\n\n")
     definitions = [one for one in equations(first) if one.name not in F.outputs]
     known = {**F.inputs, **F._parts.constants}
@@ -96,7 +96,10 @@ def assert_derivation(F: tj.Function, args: Mapping[str, Any]) -> int:
         slope, by, cotangent, of = gradient.groups()
         assert equation.name == slope
         assert title.endswith(f": contract ∂{of}/∂{by} with {cotangent} over the axes of {of}")
-        given = {**args, cotangent: rng.normal(size=np.shape(F.jacobian(by, of=of).dense(**args))[: len(F.outputs[of])])}
+        given = {
+            **args,
+            cotangent: rng.normal(size=np.shape(F.jacobian(by, of=of).dense(**args))[: len(F.outputs[of])]),
+        }
         G = tj.parse(readable(equation, definitions), **known, **{cotangent: F.outputs[of]})
         assert_close(G(**given), F.jacobian(by, of=of).pullback(cotangent)(**given))
     return len(paragraphs)
@@ -112,3 +115,49 @@ def test_every_function(case: Case) -> None:
             text = F.jacobian(name, of=output).explain()
             assert not MARKER.search(text)
             assert "∂L" not in text
+
+
+@pytest.mark.parametrize(
+    ("fun", "shapes"),
+    [
+        (lambda X: np.sqrt(np.sum(X**2, axis=1) + 0.01) ** 2, {"X": "n k"}),
+        (lambda X: np.where(X > 0, X, X**2)[None], {"X": "k m"}),
+        (lambda X: np.where(X > 0, X, X**2).reshape(-1), {"X": "k m"}),
+        (lambda v: v[[1, 0, 1]] ** 2, {"v": "3"}),
+        (lambda E: E[np.array([0, 2, 0])] ** 2, {"E": "n k"}),
+        (lambda x: (np.exp(x), np.exp(x) ** 2 + x), {"x": "n"}),
+        (lambda G, dG, D0__: G * dG**2 * D0__, {"G": "n", "dG": "n", "D0__": "n"}),
+    ],
+)
+def test_outputs_and_names(fun: Callable[..., Any], shapes: dict[str, str]) -> None:
+    rng = np.random.default_rng(0)
+    sizes = {"n": 3, "k": 4, "m": 2}
+    args = {name: rng.uniform(1, 2, [sizes.get(d, 3) for d in shape.split()]) for name, shape in shapes.items()}
+    F = tj.trace(fun, **shapes)
+    assert assert_derivation(F, args, marked="D0__" in shapes)
+
+
+def test_names_of_cotangents_are_free() -> None:
+    F = tj.trace(lambda X, A: X @ A, X="n k", A="k m").jacobian("A").pullback("G")
+    text = F.explain()
+    assert "with G_[ij] = ∂L/∂dA[ij]: contract ∂dA/∂X with G_ over the axes of dA" in text
+    assert "  dX[ij] = G[ik] G_[lk] δ[jl]   chain rule\n" in text
+
+
+def test_names_of_intermediates_are_free() -> None:
+    """G is the cotangent, dX the gradient and L the loss."""
+    text = tj.trace(lambda X: np.where(X > 0, np.log(X), X**2) * X, X="k m").explain()
+    assert not re.search(r"^  (G|L|dX)\[.*definition$", text, re.MULTILINE)
+
+
+def test_slots_are_taken_apart_between_axes() -> None:
+    text = tj.trace(lambda E: E[np.array([0, 2, 0])], E="n k").explain()
+    assert "  ∂Y[ij]/∂E[kl] = ∂E[C1[i], j]/∂E[kl]" in text
+
+
+def test_what_is_put_in() -> None:
+    H = tj.trace(lambda x, A: x @ A @ x, x="n", A="n n").hessian("x").explain()
+    assert H.count("∂x/∂x is a product of δ") == 2
+    assert H.count("put in") == 1
+    scaled = tj.trace(lambda s, x: s * x, s="", x="n")
+    assert scaled.jacobian("s").explain().endswith("= x[i]               ∂s/∂s is 1")

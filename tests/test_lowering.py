@@ -159,6 +159,32 @@ def test_several_equations_share_definitions() -> None:
     np.testing.assert_allclose(evaluate(second.body, second.axes, arrays(), SIZES), 3 * np.exp(x))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y[j] = v[j] where v[j] = max_v(X[vj])",
+        "y[j] = m[j] where m[j] = max_m(X[1-m, j])",
+        "y[i] = v[i] where v[l] = X[mm] δ[l = m + v]",
+        "y[i] = v[i] where v[l] = δ[vl] X[lv]",
+        "y[i] = v[i] where v[l] = Σ_{v:2} X[vl]",
+        "y[ij] = v[ij] where v[ij] = inv_kv(X[kv])[ij]",
+    ],
+)
+def test_a_letter_is_no_name(text: str) -> None:
+    """A definition may be called like an index, and be used where that is used."""
+    assert tj.parse(text, X="2 2") == tj.parse(re.sub(r"\bv(?=\[)|\bm(?=\[)", "w", text), X="2 2")
+
+
+def test_a_name_in_a_slot_is_needed() -> None:
+    text = "y[i] = E[t[i] + 0, 0] where t[i] = u[i], u[i] = t[i]"
+    with pytest.raises(NotationError, match="No equation defines a name by itself"):
+        tj.parse(text, E="2 2")
+
+
+def test_inf_is_an_input_where_there_is_one() -> None:
+    assert tj.parse("y[i] = inf[] x[i]", x="n", inf="") == tj.parse("y[i] = inf x[i]", x="n", inf="")
+
+
 def test_derivatives_say_what_they_are_by() -> None:
     found = only("∂Y[ij]/∂A[kl] = X[ik] δ[jl]")
     assert found.name == "Y"

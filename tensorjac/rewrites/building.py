@@ -385,6 +385,7 @@ def _pushed(factor: Factor) -> Sum | None:
     elif isinstance(tensor, Shared):
         inner = substitute(tensor.body, dict(zip(tensor.axes, slots, strict=True)))
     else:
+        assert isinstance(tensor, Apply)
         mapping = dict(zip(tensor.axes, batch, strict=False))
         args = [substitute(arg, mapping) for arg in tensor.args]
         assert isinstance(tensor.operation, Primitive)

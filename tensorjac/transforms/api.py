@@ -10,8 +10,9 @@ from ..errors import TraceError
 from ..trace import arange, eye, full, ones, zeros
 from . import calls
 from .calls import transformed
-from .environment import declare_pure
-from .rules import Argnums, Transform
+from .pure import declare_pure
+from .rules import Transform
+from .runs import Argnums, check_callable
 
 
 def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -100,37 +101,28 @@ def jvp(fun: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any]) -
     >>> print(value, change)
     6.0 23.0
     """
-    _check(fun)
     return calls.push("jvp", fun, args, tangents)  # type: ignore[no-any-return]
 
 
 def hvp(fun: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """The Hessian of ``fun``, which returns a scalar, times ``tangents``, without the Hessian.
 
-    This is ``jvp(grad(fun), args, tangents)[1]``. For several arguments the gradient is by all of them, and the result is a
-    tuple.
+    This is ``jvp(grad(fun), args, tangents)[1]``. For several arguments the gradient is by all of them, and the
+    result is a tuple.
 
     >>> import numpy as np, tensorjac as tj
     >>> tj.hvp(lambda x: x[0] * x[1] ** 2, (np.array([5.0, 3.0]),), (np.array([1.0, 0.0]),))
     array([0., 6.])
     """
-    _check(fun)
+    check_callable(fun)
     count = len(args) if isinstance(args, tuple | list) else 1
     slope = grad(fun, 0 if count == 1 else tuple(range(count)))
     return calls.push("hvp", slope, args, tangents)
 
 
 def _wish(kind: str, fun: Callable[..., Any], argnums: Any, has_aux: bool) -> Transform:
-    _check(fun)
+    check_callable(fun)
     return Transform(kind, fun, _numbers(argnums), bool(has_aux))
-
-
-def _check(fun: object) -> None:
-    if not callable(fun):
-        raise TraceError(
-            f"what is differentiated is a function, and this is of type {type(fun).__name__}.\n"
-            "pass the function itself, and the arguments afterwards: tj.grad(f)(x)."
-        )
 
 
 def _numbers(argnums: Any) -> Argnums:

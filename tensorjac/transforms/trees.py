@@ -86,7 +86,7 @@ def _follow(tree: Tree, value: Any, leaves: list[Any]) -> bool:
         return False
     if kind is type(None):
         return True
-    if kind in _MAPPINGS:
+    if isinstance(value, dict):
         wanted = [key for _, key in keys]
         if value.keys() != set(wanted):
             return False

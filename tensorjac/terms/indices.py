@@ -1,0 +1,148 @@
+"""Indices with symbolic sizes, and the affine slots at which tensors are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from itertools import count
+from typing import ClassVar
+
+from ..dims import Dim
+
+Number = int | Fraction | float
+
+
+ZERO = Dim.of(0)
+
+
+ONE = Dim.of(1)
+
+
+# Fresh indices are numbered above every canonical one, so that sorting by number never mixes the two.
+FRESH_FROM = 1_000_000
+
+
+def number(value: Number) -> Number:
+    """The same number in its one form: whole numbers are ``int``, other floats stay floats."""
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, Fraction):
+        return value.numerator if value.denominator == 1 else value
+    return int(value) if value.is_integer() and abs(value) < 2**53 else float(value)
+
+
+def magnitude(value: Number) -> Number:
+    """The absolute value."""
+    return -value if value < 0 else value
+
+
+class Index:
+    """A label with a symbolic size."""
+
+    __slots__ = ("dim", "number")
+    _canonical: ClassVar[dict[tuple[int, Dim], Index]] = {}
+    _fresh: ClassVar = count(FRESH_FROM)
+
+    dim: Dim
+    number: int
+
+    def __init__(self, dim: Dim, number: int) -> None:
+        self.dim = dim
+        self.number = number
+
+    @classmethod
+    def at(cls, position: int, dim: Dim) -> Index:
+        """The canonical index number ``position``; the same object every time."""
+        found = cls._canonical.get((position, dim))
+        if found is None:
+            found = cls._canonical.setdefault((position, dim), cls(dim, position))
+        return found
+
+    @classmethod
+    def fresh(cls, dim: Dim) -> Index:
+        return cls(dim, next(cls._fresh))
+
+    def __repr__(self) -> str:
+        return f"i{self.number}"
+
+
+class Affine:
+    """``constant + Σ coefficient · index``, used where a slot (or the zero of a δ) is more than a bare index."""
+
+    __slots__ = ("_hash", "constant", "parts")
+
+    def __init__(self, constant: Dim, parts: tuple[tuple[Index, Dim], ...]) -> None:
+        self.constant = constant
+        self.parts = parts
+        self._hash = hash((constant, parts))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Affine)
+            and self._hash == other._hash
+            and self.constant == other.constant
+            and self.parts == other.parts
+        )
+
+    def __repr__(self) -> str:
+        return " + ".join([f"{c}*{i!r}" for i, c in self.parts] + [str(self.constant)])
+
+
+Slot = Index | Affine
+
+
+def affine(constant: Dim, parts: Mapping[Index, Dim]) -> Slot:
+    """The slot ``constant + Σ coefficient · index``; a bare index comes back as itself."""
+    kept = [(index, c) for index, c in parts.items() if c is not ZERO]
+    if len(kept) == 1 and kept[0][1] is ONE and constant is ZERO:
+        return kept[0][0]
+    kept.sort(key=lambda part: part[0].number)
+    return Affine(constant, tuple(kept))
+
+
+def constant_slot(value: int | Dim) -> Affine:
+    return Affine(Dim.of(value), ())
+
+
+def slot_parts(slot: Slot) -> tuple[Dim, tuple[tuple[Index, Dim], ...]]:
+    return (ZERO, ((slot, ONE),)) if isinstance(slot, Index) else (slot.constant, slot.parts)
+
+
+def slot_labels(slot: Slot) -> Iterator[Index]:
+    if isinstance(slot, Index):
+        yield slot
+    else:
+        for index, _ in slot.parts:
+            yield index
+
+
+def combine(weighted: Iterable[tuple[Dim, Slot]], constant: Dim = ZERO) -> Slot:
+    """The affine form ``constant + Σ weight · slot``."""
+    parts: dict[Index, Dim] = {}
+    for weight, slot in weighted:
+        offset, pieces = slot_parts(slot)
+        constant = constant + weight * offset
+        for index, c in pieces:
+            parts[index] = parts[index] + weight * c if index in parts else weight * c
+    return affine(constant, parts)
+
+
+def substitute_slot(slot: Slot, mapping: Mapping[Index, Slot]) -> Slot:
+    if isinstance(slot, Index):
+        return mapping.get(slot, slot)
+    if not any(index in mapping for index, _ in slot.parts):
+        return slot
+    return combine(((c, mapping.get(index, index)) for index, c in slot.parts), slot.constant)
+
+
+def slot_key(slot: Slot) -> tuple[str, tuple[int, ...]]:
+    """Orders slots by what they are and, within that, by the numbers of their indices."""
+    if isinstance(slot, Index):
+        return ("", (slot.number,))
+    return (
+        "+".join([str(slot.constant), *(str(c) for _, c in slot.parts)]),
+        tuple(index.number for index, _ in slot.parts),
+    )

@@ -1,0 +1,173 @@
+"""Terms and sums: products with their powers added, like terms merged, tied indices written alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ..dims import Dim
+from .indices import ONE, ZERO, Index, Number, Slot, number, slot_labels
+from .tensors import DELTA, Factor, Size, Tensor, delta, factor_key
+
+
+class Term(NamedTuple):
+    """coefficient × product of factors, summed over the indices in ``summed``."""
+
+    coefficient: Number
+    factors: tuple[Factor, ...]
+    summed: tuple[Index, ...] = ()
+
+    @property
+    def labels(self) -> set[Index]:
+        return {label for factor in self.factors for slot in factor.slots for label in slot_labels(slot)}
+
+    @property
+    def free(self) -> set[Index]:
+        return self.labels.difference(self.summed)
+
+    def substitute(self, mapping: Mapping[Index, Slot]) -> Term:
+        """The term with free indices replaced; summed ones must not occur in ``mapping``."""
+        return product(self.coefficient, [f.substitute(mapping) for f in self.factors], self.summed)
+
+
+def product(coefficient: Number, factors: Iterable[Factor], summed: tuple[Index, ...] = ()) -> Term:
+    """The term of these factors: powers of one factor at the same slots are added, and factors sorted.
+
+    >>> from tensorjac.terms import Index, Input, product
+    >>> from tensorjac.dims import Dim
+    >>> x, i = Input("x", (Dim.of("n"),)), Index.fresh(Dim.of("n"))
+    >>> product(2, [x(i), x(i, power=2), x(i, power=-1)]).factors == (x(i, power=2),)
+    True
+    """
+    powers: dict[tuple[Tensor, tuple[Slot, ...]], Number] = {}
+    for tensor, slots, power in factors:
+        known = powers.get((tensor, slots))
+        if known is None:
+            powers[tensor, slots] = power
+        elif tensor is not DELTA:
+            powers[tensor, slots] = number(known + power)
+    merged = [Factor(tensor, slots, p) for (tensor, slots), p in powers.items() if p != 0]
+    if len(merged) > 1:
+        if any(factor.tensor is DELTA for factor in merged):
+            tied = _tied(merged, summed)
+            if tied is not None:
+                return product(coefficient, tied, summed)
+        merged.sort(key=factor_key)
+    return Term(number(coefficient), tuple(merged), summed)
+
+
+def _pair(form: Slot) -> tuple[Index, Index] | None:
+    """The indices i, j of δ[ij], lower number first; None for a general δ."""
+    if isinstance(form, Index) or len(form.parts) != 2 or form.constant is not ZERO:
+        return None
+    (a, p), (b, q) = form.parts
+    return (a, b) if (p + q) is ZERO and p is ONE and a.dim is b.dim else None
+
+
+def _is_tie(factor: Factor, summed: Sequence[Index]) -> bool:
+    """Whether a factor is a δ that ties two free indices."""
+    pair = _pair(factor.slots[0]) if factor.tensor is DELTA else None
+    return pair is not None and pair[0] not in summed and pair[1] not in summed
+
+
+def tied_classes(factors: Iterable[Factor], summed: Sequence[Index]) -> dict[Index, list[Index]]:
+    """The free indices that δ tie to each other, by each of them, in the order of their numbers."""
+    classes: dict[Index, list[Index]] = {}
+    for factor in factors:
+        if _is_tie(factor, summed):
+            pair = list(factor.labels)
+            joined = {*pair, *classes.get(pair[0], ()), *classes.get(pair[1], ())}
+            members = sorted(joined, key=lambda index: index.number)
+            classes.update(dict.fromkeys(members, members))
+    return classes
+
+
+def _tied(factors: Sequence[Factor], summed: Sequence[Index]) -> list[Factor] | None:
+    """The factors with tied indices written as the first of their class, each tied to that; None if they are so."""
+    mapping: dict[Index, Slot] = {
+        index: members[0] for index, members in tied_classes(factors, summed).items() if index is not members[0]
+    }
+    held = [factor for factor in factors if not _is_tie(factor, summed)]
+    ties = [delta(first, index) for index, first in mapping.items()]
+    if set(ties) == set(factors) - set(held) and not any(mapping.keys() & set(f.labels) for f in held):
+        return None
+    return [*(factor.substitute(mapping) for factor in held), *ties]
+
+
+def number_key(value: Number) -> str:
+    return f"{type(value).__name__[0]}{value!r}"
+
+
+class Sum:
+    """A sum of terms over the same free indices, like terms merged; no terms at all is zero."""
+
+    __slots__ = ("_hash", "terms")
+
+    terms: tuple[Term, ...]
+
+    def __init__(self, terms: Iterable[Term] = ()) -> None:
+        merged: dict[tuple[tuple[Factor, ...], tuple[Index, ...]], Number] = {}
+        for term in terms:
+            like = (term.factors, term.summed)
+            known = merged.get(like)
+            merged[like] = term.coefficient if known is None else number(known + term.coefficient)
+        kept = [Term(c, factors, summed) for (factors, summed), c in merged.items() if c != 0]
+        if len(kept) > 1:
+            kept.sort(key=lambda term: [factor_key(factor) for factor in term.factors])
+        self.terms = tuple(kept)
+        self._hash = hash(self.terms)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        # 1/2 and 0.5 are equal numbers but print differently: they must not be merged by a cache.
+        return self is other or (
+            isinstance(other, Sum)
+            and self.terms == other.terms
+            and all(type(a.coefficient) is type(b.coefficient) for a, b in zip(self.terms, other.terms, strict=True))
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.terms)
+
+    def __repr__(self) -> str:
+        return f"Sum{self.terms!r}"
+
+    @property
+    def labels(self) -> set[Index]:
+        return {label for term in self.terms for label in term.free}
+
+    @property
+    def tensors(self) -> Iterator[Tensor]:
+        for term in self.terms:
+            for factor in term.factors:
+                yield factor.tensor
+
+    @property
+    def sign(self) -> int:
+        signs = [
+            min((factor.sign for factor in term.factors), default=2) if term.coefficient > 0 else 0
+            for term in self.terms
+        ]
+        return 1 if not signs else (2 if 2 in signs else 1) if min(signs) else 0
+
+    def substitute(self, mapping: Mapping[Index, Slot]) -> Sum:
+        return Sum(term.substitute(mapping) for term in self.terms) if mapping else self
+
+
+def constant(value: Number) -> Sum:
+    return Sum((Term(number(value), ()),))
+
+
+def of_factor(factor: Factor) -> Sum:
+    return Sum((product(1, (factor,)),))
+
+
+def of_size(dim: Dim) -> Sum:
+    """A symbolic size as a scalar expression: products of named sizes, so that ``n / n`` cancels."""
+    terms = []
+    for coefficient, atoms in dim.monomials:
+        factors = [Size(Dim.of(atom) if isinstance(atom, str) else atom.dim)(power=power) for atom, power in atoms]
+        terms.append(product(coefficient, factors))
+    return Sum(terms)

@@ -1,0 +1,200 @@
+"""Programs at the shapes and dtypes of one call: arguments in, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dims import bind_sizes
+from ..errors import TraceError
+from ..function import Function
+from ..trace.record import running, spelled
+from .environment import Environment, Unreadable
+from .programs import Job, Program
+from .rules import Transform
+from .runs import applied, name_of, wrong_shape
+from .trees import Tree, flatten, leaves_like, paths
+
+
+class Ready:
+    """A program, compiled for one call and others like it.
+
+    ``reads`` is what the function read when it was traced, where that is known; ``symbolic`` says whether sizes are.
+    """
+
+    def __init__(
+        self, program: Program, leaves: Sequence[Any], reads: Hashable | None = None, symbolic: bool = False
+    ) -> None:
+        self.program, self.reads, self.symbolic = program, reads, symbolic
+        positions = program.positions
+        self._chosen = positions if positions != tuple(range(len(leaves))) else None
+        strong = [leaves[k] for k in positions if type(leaves[k]) is not float]
+        # Python's floats take on the dtype of what they meet
+        scalar = np.result_type(*strong).type if strong else np.float64
+        self._scalars = [
+            (place, scalar if type(leaves[k]) is float else _entry)
+            for place, k in enumerate(positions)
+            if not np.ndim(leaves[k])
+        ]
+        self.dtypes = [_dtype(each, leaves) for each in program.dtypes]
+        self.code = compiled(program.function, [np.shape(leaves[k]) for k in positions])
+
+    def arguments(self, leaves: Sequence[Any]) -> list[Any]:
+        """What the compiled function takes: arrays with axes, and NumPy's scalars."""
+        found = list(leaves) if self._chosen is None else [leaves[k] for k in self._chosen]
+        for place, convert in self._scalars:
+            found[place] = convert(found[place])
+        return found
+
+    def __call__(self, wish: Transform, leaves: Sequence[Any]) -> Any:
+        found = self.arguments(leaves)
+        values = finished(self.code(*found), self.dtypes, found)
+        return wish.shown(self.program.plain.nested(values), self.program.derivative.nested(values))
+
+
+def _dtype(which: int | type | None, leaves: Sequence[Any]) -> np.dtype[Any] | None:
+    if isinstance(which, int):
+        return np.dtype(float) if type(leaves[which]) is float else leaves[which].dtype
+    return None if which is None else np.dtype(which)
+
+
+def _entry(value: Any) -> Any:
+    return value[()]
+
+
+def compiled(function: Function, shapes: Sequence[tuple[int, ...]]) -> Callable[..., tuple[Any, ...]]:
+    """The compiled function at these shapes; ShapeError where they are not what it relies on."""
+    parts = function._parts
+    if not parts.outputs:
+        return lambda *_: ()
+    actual = dict(zip(parts.inputs, shapes, strict=True))
+    return function._code(bind_sizes(parts.inputs, actual, parts.requirements))
+
+
+def finished(values: Sequence[Any], dtypes: Sequence[np.dtype[Any] | None], arguments: Sequence[Any]) -> list[Any]:
+    """The results in their dtypes and in C order; none shares memory with another one or with an argument."""
+    found: list[Any] = []
+    for value, dtype in zip(values, dtypes):  # noqa: B905 - strict= costs time; both are as long as the outputs
+        if dtype is not None and value.dtype is not dtype:
+            value = value.astype(dtype)
+        if value.__class__ is np.ndarray:
+            if not value.ndim:
+                value = value[()]
+            elif (
+                (value.base is not None and _shares(value, arguments))
+                or (found and _shares(value, found))
+                or not value.flags.c_contiguous
+            ):
+                value = value.copy()
+        found.append(value)
+    return found
+
+
+def _shares(array: np.ndarray[Any, Any], others: Sequence[Any]) -> bool:
+    """Whether an array, or what it is a view of, is one of the others, or what one of these is a view of."""
+    owner = array if array.base is None else array.base
+    for other in others:  # noqa: SIM110 - a loop takes half the time
+        if other is owner or (other.__class__ is np.ndarray and other.base is owner):
+            return True
+    return False
+
+
+# Pulling back --------------------------------------------------------------------------------------------------
+
+
+class Pulled(Ready):
+    """A vjp: the value now, the gradients when the cotangent is there."""
+
+    def __init__(
+        self, program: Program, leaves: Sequence[Any], reads: Hashable | None = None, symbolic: bool = False
+    ) -> None:
+        super().__init__(program, leaves, reads, symbolic)
+        assert program.pullback is not None
+        parts = program.pullback._parts
+        read = {name for _, body in parts.outputs.values() for tensor in body.tensors for name in tensor.inputs}
+        # arrays may be written into before the pullback is called
+        names = list(parts.inputs)[: len(program.positions)]
+        self._copied = [k for k, name in enumerate(names) if name in read and np.ndim(leaves[k])]
+        self._split = len(program.plain.leaves)
+        self.gradient_dtypes = self.dtypes[self._split :]
+        self.dtypes = [*self.dtypes[: self._split], *[None] * (len(program.function._parts.outputs) - self._split)]
+        self.gradients: Callable[..., tuple[Any, ...]] | None = None
+
+    def __call__(self, wish: Transform, leaves: Sequence[Any]) -> Any:
+        found = self.arguments(leaves)
+        values = finished(self.code(*found), self.dtypes, found)
+        for k in self._copied:
+            found[k] = found[k].copy()
+        return self.program.plain.nested(values), self._pullback(wish, found, values)
+
+    def _pullback(self, wish: Transform, point: list[Any], values: list[Any]) -> Callable[[Any], tuple[Any, ...]]:
+        program = self.program
+        outputs = [(each.shape, each.dtype) for each in values[: self._split]]
+        shape, dtype = outputs[0] if program.plain.bare is not None else (None, None)
+        known = point + values[self._split :]
+
+        def pullback(cotangent: Any) -> tuple[Any, ...]:
+            """The gradients by all arguments."""
+            if cotangent.__class__ is np.ndarray and cotangent.dtype is dtype and cotangent.shape == shape:
+                given = [cotangent]
+            elif running() is not None:
+                return self._traced(wish, point, known, cotangent)
+            else:
+                given = _cotangents(program.plain.tree, cotangent, outputs)
+            every = known + given
+            gradients = self.gradients
+            if gradients is None:
+                assert program.pullback is not None
+                gradients = self.gradients = compiled(program.pullback, [np.shape(each) for each in every])
+            return program.derivative.nested(finished(gradients(*every), self.gradient_dtypes, every))  # type: ignore[no-any-return]
+
+        return pullback
+
+    def _traced(self, wish: Transform, point: Sequence[Any], known: Sequence[Any], cotangent: Any) -> tuple[Any, ...]:
+        """The gradients for a cotangent that is being traced, from an expression with sizes that are numbers."""
+        program = self.program
+        if not self.symbolic:
+            assert program.pullback is not None
+            parts = program.pullback._parts
+            leaves = leaves_like(program.plain.tree, cotangent, "the cotangent", "the output")
+            return program.derivative.nested(applied(parts.inputs, parts.outputs, [*known, *leaves]))  # type: ignore[no-any-return]
+        if reads_of(wish) != self.reads:
+            raise TraceError(
+                f"the pullback of a function is traced from the function, and {name_of(wish.fun)} reads values that "
+                "have changed since tj.vjp was called.\ncall tj.vjp again."
+            )
+        program = Job(wish, flatten((tuple(point), {}))[1], point).traced({})
+        again: tuple[Any, Callable[[Any], tuple[Any, ...]]] = Pulled(program, point)(wish, point)
+        return again[1](cotangent)
+
+
+def reads_of(wish: Transform) -> Hashable | None:
+    """What the function of a transform reads from outside, where that can be known."""
+    environment = Environment()
+    try:
+        return environment.transform(wish), environment.rest()
+    except Unreadable:
+        return None
+
+
+def _cotangents(tree: Tree, value: Any, outputs: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> list[Any]:
+    """The leaves of a cotangent, each like its output."""
+    leaves = leaves_like(tree, value, "the cotangent", "the output")
+    texts = paths(tree, "the cotangent")
+    return [direction(leaf, *out, text) for leaf, out, text in zip(leaves, outputs, texts, strict=True)]
+
+
+def direction(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], text: str, owner: str = "its output") -> Any:
+    """A tangent or a cotangent, in the dtype of what it belongs to."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TraceError(
+            f"{text} holds real numbers, and here it is of dtype {array.dtype}.\n"
+            f"pass floats, in the shape of {owner}, {spelled(shape)}."
+        )
+    if array.shape != shape:
+        raise wrong_shape(text, array.shape, owner, shape)
+    array = array.astype(dtype if dtype.kind == "f" else float, copy=False)
+    return array if shape else array[()]
