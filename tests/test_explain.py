@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tensorjac as tj
-from functions import CASES, Case
+from functions import CASES, Case, named
 from oracles import assert_close
 
 MARKER = re.compile(r"\bD\d+__")
@@ -74,6 +74,7 @@ def assert_derivation(F: tj.Function, args: Mapping[str, Any], marked: bool = Fa
     first, *paragraphs = text.split("\n\n")
     definitions = [one for one in equations(first) if one.name not in F.outputs]
     known = {**F.inputs, **F._parts.constants}
+    results = dict(zip(F.outputs, named(F(**args)).values(), strict=True))
     rng = np.random.default_rng(3)
     for paragraph in paragraphs:
         (equation,) = equations(paragraph)[-1:]
@@ -96,10 +97,7 @@ def assert_derivation(F: tj.Function, args: Mapping[str, Any], marked: bool = Fa
         slope, by, cotangent, of = gradient.groups()
         assert equation.name == slope
         assert title.endswith(f": contract ∂{of}/∂{by} with {cotangent} over the axes of {of}")
-        given = {
-            **args,
-            cotangent: rng.normal(size=np.shape(F.jacobian(by, of=of).dense(**args))[: len(F.outputs[of])]),
-        }
+        given = {**args, cotangent: rng.normal(size=np.shape(results[of]))}
         G = tj.parse(readable(equation, definitions), **known, **{cotangent: F.outputs[of]})
         assert_close(G(**given), F.jacobian(by, of=of).pullback(cotangent)(**given))
     return len(paragraphs)
@@ -160,4 +158,4 @@ def test_what_is_put_in() -> None:
     assert H.count("∂x/∂x is a product of δ") == 2
     assert H.count("put in") == 1
     scaled = tj.trace(lambda s, x: s * x, s="", x="n")
-    assert scaled.jacobian("s").explain().endswith("= x[i]               ∂s/∂s is 1")
+    assert re.search(r"= x\[i\] +∂s/∂s is 1$", scaled.jacobian("s").explain())

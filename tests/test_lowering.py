@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import index_notation
+import tensorjac as tj
 from evaluate import evaluate
 from tensorjac import rewrites
 from tensorjac.dims import Dim, parse_shape
@@ -164,7 +167,7 @@ def test_several_equations_share_definitions() -> None:
     [
         "y[j] = v[j] where v[j] = max_v(X[vj])",
         "y[j] = m[j] where m[j] = max_m(X[1-m, j])",
-        "y[i] = v[i] where v[l] = X[mm] δ[l = m + v]",
+        "y[i] = v[i] where v[l:2] = X[mv] δ[l = m + v]",
         "y[i] = v[i] where v[l] = δ[vl] X[lv]",
         "y[i] = v[i] where v[l] = Σ_{v:2} X[vl]",
         "y[ij] = v[ij] where v[ij] = inv_kv(X[kv])[ij]",

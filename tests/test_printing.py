@@ -296,8 +296,8 @@ def test_written_and_read(text: str) -> None:
     [
         (lambda X: X.reshape(4, 3).T.reshape(2, 6), {"X": "2 6"}),
         (lambda X: X.reshape(-1), {"X": "m n"}),
-        (np.kron, {"A": "2 3", "B": "4 5"}),
-        (np.kron, {"A": "m n", "B": "k l"}),
+        (lambda A, B: np.kron(A, B), {"A": "2 3", "B": "4 5"}),
+        (lambda A, B: np.kron(A, B), {"A": "m n", "B": "k l"}),
         # the definition of the maximum is called m, and so is the letter over which it is taken
         (lambda X: np.flip(X, 0).max(0, keepdims=True), {"X": "b b"}),
     ],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from .indices import Index, Slot, slot_parts
-from .sums import product, tied_classes
+from .indices import Index, Slot, slot_labels, slot_parts
+from .sums import is_tie, product, tied_classes
 from .tensors import DELTA, Factor, factor_key
 
 _LEAVES = 720  # the search among indistinguishable labels stops here; a missed symmetry costs speed, never truth
@@ -32,10 +32,17 @@ def _refined(pieces: Sequence[Piece], colour: dict[Index, int]) -> dict[Index, i
     while True:
         seen: dict[Index, list[tuple[object, ...]]] = {index: [] for index in colour}
         for (tag, factors), classes in zip(pieces, alike, strict=True):
+            shade = {**colour, **{i: min(colour[m] for m in members) for i, members in classes.items()}}
             for tensor, slots, power in factors:
-                patterns = [_pattern(slot, colour) for slot in slots]
+                patterns = [_pattern(slot, shade) for slot in slots]
                 if tensor is DELTA:
                     look: tuple[object, ...] = (tag, tensor.key)
+                    tied = next((classes[i] for i in slot_labels(slots[0]) if i in classes), None)
+                    if tied is not None and is_tie(Factor(tensor, slots, power), ()):
+                        # which of the tied indices stands in which δ is a matter of writing, too
+                        for member in tied:
+                            seen[member].append((*look, tuple(sorted(colour[i] for i in tied))))
+                        continue
                     # a δ and its negative are the same condition, so which side a label is on says nothing
                     both = sorted({k for _, ks in patterns for k in ks})
                     for slot in slots:

@@ -64,7 +64,7 @@ def _pair(form: Slot) -> tuple[Index, Index] | None:
     return (a, b) if (p + q) is ZERO and p is ONE and a.dim is b.dim else None
 
 
-def _is_tie(factor: Factor, summed: Sequence[Index]) -> bool:
+def is_tie(factor: Factor, summed: Sequence[Index]) -> bool:
     """Whether a factor is a δ that ties two free indices."""
     pair = _pair(factor.slots[0]) if factor.tensor is DELTA else None
     return pair is not None and pair[0] not in summed and pair[1] not in summed
@@ -74,7 +74,7 @@ def tied_classes(factors: Iterable[Factor], summed: Sequence[Index]) -> dict[Ind
     """The free indices that δ tie to each other, by each of them, in the order of their numbers."""
     classes: dict[Index, list[Index]] = {}
     for factor in factors:
-        if _is_tie(factor, summed):
+        if is_tie(factor, summed):
             pair = list(factor.labels)
             joined = {*pair, *classes.get(pair[0], ()), *classes.get(pair[1], ())}
             members = sorted(joined, key=lambda index: index.number)
@@ -87,7 +87,7 @@ def _tied(factors: Sequence[Factor], summed: Sequence[Index]) -> list[Factor] | 
     mapping: dict[Index, Slot] = {
         index: members[0] for index, members in tied_classes(factors, summed).items() if index is not members[0]
     }
-    held = [factor for factor in factors if not _is_tie(factor, summed)]
+    held = [factor for factor in factors if not is_tie(factor, summed)]
     ties = [delta(first, index) for index, first in mapping.items()]
     if set(ties) == set(factors) - set(held) and not any(mapping.keys() & set(f.labels) for f in held):
         return None

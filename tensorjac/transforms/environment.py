@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .bytecode import reads_of
+from .bytecode import Reads, reads_of
 from .pure import MODULES, PURE, TELLING, is_special
 from .rules import Transform
 
@@ -123,6 +123,14 @@ class Environment:
 
 
 _ABSENT = object()
+
+
+def alone(fun: Any) -> Reads | None:
+    """The code of a function that reads nothing but its arguments, which is all of its key."""
+    if fun.__class__ is not FunctionType or fun.__closure__ or fun.__defaults__ or fun.__kwdefaults__ or fun.__dict__:
+        return None
+    reads = reads_of(fun.__code__)
+    return reads if reads.alone else None
 
 
 def _content(cell: Any) -> Any:

@@ -127,22 +127,21 @@ class Pulled(Ready):
         values = finished(self.code(*found), self.dtypes, found)
         for k in self._copied:
             found[k] = found[k].copy()
-        return self.program.plain.nested(values), self._pullback(wish, found, values)
-
-    def _pullback(self, wish: Transform, point: list[Any], values: list[Any]) -> Callable[[Any], tuple[Any, ...]]:
-        program = self.program
-        outputs = [(each.shape, each.dtype) for each in values[: self._split]]
-        shape, dtype = outputs[0] if program.plain.bare is not None else (None, None)
-        known = point + values[self._split :]
+        program, split = self.program, self._split
+        # one array is as frequent as it is simple
+        bare = program.plain.bare is not None and values[0].ndim
+        shape, dtype = (values[0].shape, values[0].dtype) if bare else (None, None)
+        like = None if bare else [(each.shape, each.dtype) for each in values[:split]]
+        known = found + values[split:]
 
         def pullback(cotangent: Any) -> tuple[Any, ...]:
             """The gradients by all arguments."""
             if cotangent.__class__ is np.ndarray and cotangent.dtype is dtype and cotangent.shape == shape:
                 given = [cotangent]
             elif running() is not None:
-                return self._traced(wish, point, known, cotangent)
+                return self._traced(wish, found, known, cotangent)
             else:
-                given = _cotangents(program.plain.tree, cotangent, outputs)
+                given = _cotangents(program.plain.tree, cotangent, like or [(shape, dtype)])
             every = known + given
             gradients = self.gradients
             if gradients is None:
@@ -150,7 +149,7 @@ class Pulled(Ready):
                 gradients = self.gradients = compiled(program.pullback, [np.shape(each) for each in every])
             return program.derivative.nested(finished(gradients(*every), self.gradient_dtypes, every))  # type: ignore[no-any-return]
 
-        return pullback
+        return program.plain.nested(values), pullback
 
     def _traced(self, wish: Transform, point: Sequence[Any], known: Sequence[Any], cotangent: Any) -> tuple[Any, ...]:
         """The gradients for a cotangent that is being traced, from an expression with sizes that are numbers."""

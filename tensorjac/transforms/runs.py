@@ -57,7 +57,7 @@ def argument_names(fun: Any, number: int) -> list[str]:
 def not_real(path: str, what: str) -> TraceError:
     return TraceError(
         f"derivatives are with respect to real numbers, and {path} is {what}.\n"
-        f"pass floats ({path}.astype(float), 3.0 instead of 3), or leave the argument out of argnums."
+        f"pass floats, such as np.asarray({path}, float) or 3.0 instead of 3, or leave the argument out of argnums."
     )
 
 
