@@ -234,7 +234,8 @@ class Function:
         if origin is None:
             origin = Origin(self, tuple(self._parts.inputs), True)
         parts = origin.function._parts
-        return explain.explain(parts.inputs, parts.outputs, origin.wrt, parts.names, origin.contracted)
+        with rewrites.assuming(parts.requirements):
+            return explain.explain(parts.inputs, parts.outputs, origin.wrt, parts.names, origin.contracted)
 
     # Differentiating it
 

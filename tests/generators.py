@@ -292,3 +292,110 @@ def chained(names):
         return X
 
     return fun
+
+
+# Programs -----------------------------------------------------------------------------------------
+
+UNARY = {
+    "tanh": np.tanh,
+    "sin": np.sin,
+    "exp": np.exp,
+    "arctan": np.arctan,
+    "square": lambda x: x**2,
+    "cubic": lambda x: x**3 - x,
+    "negated": lambda x: -x,
+    "third": lambda x: x / 3,
+    "reciprocal": lambda x: 1 / (2 + np.cos(x)),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "root": lambda x: np.sqrt(x**2 + 1),
+    "log1p": lambda x: np.log1p(x**2),
+    "absolute": lambda x: np.abs(x),
+    "relu": lambda x: np.maximum(x, 0.1),
+    "leaky": lambda x: np.where(x > 0, x, 0.1 * x),
+    "shifted": lambda x: np.exp(x - x.max()),
+    "centred": lambda x: x - x.mean(axis=-1, keepdims=True),
+    "normed": lambda x: x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-3),
+    "softmax": lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True),
+    "times its sum": lambda x: x * x.sum(),
+    "plus its sum": lambda x: x + x.sum(),
+    "times its norm": lambda x: np.linalg.norm(x) * x,
+    "plus its variance": lambda x: x + x.var(axis=0),
+    "plus its product": lambda x: x + x.prod(axis=-1, keepdims=True),
+    "from its maximum": lambda x: x.max(axis=0) - x,
+    "reversed": lambda x: x[::-1],
+    "rolled": lambda x: np.roll(x, 1, axis=0),
+    "rotated": lambda x: np.concatenate([x[1:], x[:1]]),
+    "cumulative": lambda x: np.cumsum(x, axis=0),
+    "there and back": lambda x: x.reshape(-1).reshape(x.shape),
+    "gram": lambda x: x @ x.T @ x / 10,
+}
+"""Functions of a matrix that keep its shape."""
+
+BINARY = {
+    "+": lambda x, y: x + y,
+    "-": lambda x, y: x - y,
+    "*": lambda x, y: x * y,
+    "/": lambda x, y: x / (1 + y**2),
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "logaddexp": np.logaddexp,
+    "hypot": np.hypot,
+    "arctan2": np.arctan2,
+    "where": lambda x, y: np.where(x > y, x, 2 * y),
+}
+
+WITH_MATRIX = {
+    "@ A": lambda x, A: x @ A,
+    "@ A.T": lambda x, A: np.tanh(x @ A.T),
+    "@ inv(A)": lambda x, A: x @ np.linalg.inv(A),
+    "solve": lambda x, A: np.linalg.solve(A, x.T).T,
+}
+
+LAST = {
+    "all": lambda x: x,
+    "sum": lambda x: x.sum(),
+    "mean": lambda x: x.mean(axis=0),
+    "norm": lambda x: np.linalg.norm(x),
+    "max": lambda x: x.max(axis=-1),
+    "squares": lambda x: (x**2).sum(axis=-1),
+    "log-sum-exp": lambda x: np.log(np.exp(x).sum(axis=-1)),
+    "transposed": lambda x: x.T,
+    "first": lambda x: x[0],
+    "flat": lambda x: x.reshape(-1),
+    "stacked": lambda x: np.stack([x, x * 2]),
+}
+
+PROGRAM = {"X": "b n", "A": "n n", "Z": "b n"}
+"""The inputs of a program."""
+
+
+@st.composite
+def programs(draw, last=tuple(LAST)):
+    """Statements of a small program, each with the earlier values that it works on; and what is done last."""
+    names = [*UNARY, *BINARY, *WITH_MATRIX]
+    count = draw(st.integers(1, 5))
+    steps = []
+    for k in range(count):
+        earlier = st.integers(0, k + 1)
+        # the last value most of the time, so that programs are deep
+        first = draw(st.one_of(st.just(k + 1), st.just(k + 1), earlier))
+        steps.append((draw(st.sampled_from(names)), first, draw(earlier)))
+    return (*steps, draw(st.sampled_from(last)))
+
+
+def program(steps):
+    """The function of X, A and Z that runs the statements."""
+
+    def fun(X, A, Z):
+        values = [Z, X]
+        for name, first, second in steps[:-1]:
+            if name in UNARY:
+                values.append(UNARY[name](values[first]))
+            elif name in BINARY:
+                values.append(BINARY[name](values[first], values[second]))
+            else:
+                values.append(WITH_MATRIX[name](values[first], A))
+        return LAST[steps[-1]](values[-1])
+
+    return fun

@@ -11,11 +11,10 @@ from types import CodeType
 class Reads:
     """What code reads: in a key, it stands for the code, which it keeps alive."""
 
-    __slots__ = ("alone", "attributes", "closed", "code", "globals", "special", "tells")
+    __slots__ = ("alone", "attributes", "closed", "code", "globals", "tells")
 
     def __init__(self, code: CodeType) -> None:
         self.code = code
-        self.special = "scipy" in code.co_filename
         codes = list(_nested(code))
         names = [use for each in codes for use in _names(each)]
         self.globals = tuple(dict.fromkeys(name for name, use in names if use == "global"))
@@ -26,7 +25,7 @@ class Reads:
             and not any(name.startswith("__") or name.endswith("_frame") for name in self.attributes)
             and not any(_writes_outside(each, frozenset(code.co_freevars)) for each in codes)
         )
-        self.alone = self.closed and not self.globals and not self.special
+        self.alone = self.closed and not self.globals
         # whether a symbolic size could pass for something else than its number, without being asked for it
         self.tells = any(map(_tells, codes)) or any(name in _FORMATS for name in self.attributes)
 

@@ -63,8 +63,6 @@ class Environment:
             return "function", self._functions[fun]
         self._functions[fun] = len(self._functions)
         reads = reads_of(fun.__code__)
-        if reads.special and is_special(fun):
-            return fun
         # __wrapped__ could only be read as an attribute with underscores, which no closed code does
         if not reads.closed or (fun.__dict__ and fun.__dict__.keys() != {"__wrapped__"}):
             raise Unreadable

@@ -39,7 +39,7 @@ delete diag_indices diagflat diff digitize dsplit dtype ediff1d einsum_path errs
 float32 float64 floor floating fmod frexp full gcd geomspace gradient hamming hanning histogram hsplit i0 iinfo
 indices insert int8 int16 int32 int64 integer interp intersect1d intp isclose isfinite isin isinf isnan ix_ kaiser lcm
 ldexp lexsort linspace logspace longdouble median meshgrid modf nan_to_num nancumsum nanmax nanmean nanmin nanprod
-nanstd nansum nanvar ndarray nextafter nonzero number outer partition percentile piecewise place poly polyfit polyval
+nanstd nansum nanvar nextafter nonzero number outer partition percentile piecewise place poly polyfit polyval
 promote_types put put_along_axis putmask quantile ravel_multi_index resize result_type rint roots round searchsorted
 setdiff1d signbit sinc size sort spacing take_along_axis trapezoid tri tril_indices trim_zeros triu_indices trunc uint8
 uint16 uint32 uint64 unique unravel_index unwrap vander
@@ -75,7 +75,7 @@ def declare_pure(functions: Iterable[Callable[..., Any]]) -> None:
 
 
 def is_special(value: Any) -> bool:
-    """Whether this is one of SciPy's special functions that depend on their arguments only."""
-    name = getattr(value, "__name__", "")
-    known = getattr(sys.modules.get("scipy.special"), name, None)
-    return known is value and (isinstance(value, np.ufunc) or f"special.{name}" in numpy_namespace)
+    """Whether this is one of SciPy's special functions."""
+    if not isinstance(value, np.ufunc):
+        return False
+    return getattr(sys.modules.get("scipy.special"), value.__name__, None) is value

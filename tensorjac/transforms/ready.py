@@ -130,8 +130,8 @@ class Pulled(Ready):
         program, split = self.program, self._split
         # one array is as frequent as it is simple
         bare = program.plain.bare is not None and values[0].ndim
-        shape, dtype = (values[0].shape, values[0].dtype) if bare else (None, None)
-        like = None if bare else [(each.shape, each.dtype) for each in values[:split]]
+        like = [(each.shape, each.dtype) for each in values[:split]]
+        shape, dtype = like[0] if bare else (None, None)
         known = found + values[split:]
 
         def pullback(cotangent: Any) -> tuple[Any, ...]:
@@ -141,7 +141,7 @@ class Pulled(Ready):
             elif running() is not None:
                 return self._traced(wish, found, known, cotangent)
             else:
-                given = _cotangents(program.plain.tree, cotangent, like or [(shape, dtype)])
+                given = _cotangents(program.plain.tree, cotangent, like)
             every = known + given
             gradients = self.gradients
             if gradients is None:

@@ -1,0 +1,153 @@
+"""Random small programs in NumPy: values, slopes in every form, single precision, and text that reads back."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import tensorjac as tj
+from functions import named
+from generators import PROGRAM, program, programs
+from oracles import finite_difference_jacobian, orthogonal
+
+seeds = st.integers(0, 2**32)
+
+
+def point(seed):
+    """Generic arrays; A is well conditioned."""
+    rng = np.random.default_rng(seed)
+    A = orthogonal((3, 3), rng) * np.array([0.7, 1.0, 1.4]) @ orthogonal((3, 3), rng)
+    return {"X": rng.normal(size=(4, 3)), "A": A, "Z": rng.normal(size=(4, 3))}
+
+
+def moderate(steps, args):
+    """The value in plain NumPy, where it is finite and not large."""
+    with np.errstate(all="ignore"):
+        value = np.asarray(program(steps)(**args))
+    assume(np.all(np.isfinite(value)) and np.max(np.abs(value)) < 1e4)
+    return value
+
+
+def assert_near(actual, desired, tolerance=1e-7):
+    """Relative to the largest entry, or to 1 where all are small."""
+    actual, desired = np.asarray(actual), np.asarray(desired)
+    assert actual.shape == desired.shape
+    assert np.all(np.isfinite(actual))
+    np.testing.assert_allclose(actual, desired, rtol=0, atol=tolerance * max(1, np.max(np.abs(desired), initial=0)))
+
+
+def assert_slope(actual, fun, args, wrt, weight=None):
+    """Against finite differences (contracted with `weight`), unless a kink is near, which these tell by their error."""
+    jacobian, error = finite_difference_jacobian(fun, args, wrt)
+    if weight is not None:
+        jacobian = np.tensordot(weight, jacobian, weight.ndim)
+        error = np.tensordot(np.abs(weight), error, weight.ndim)
+    if np.max(error, initial=0) < 1e-7 * max(1, np.max(np.abs(jacobian), initial=0)):
+        assert_near(actual, jacobian, 1e-6)
+
+
+@given(programs(), seeds)
+def test_values_and_slopes(steps, seed):
+    """Value, VJP by every input against differences, and each JVP against the VJP."""
+    args = point(seed)
+    value = moderate(steps, args)
+    fun = program(steps)
+    F = tj.trace(fun, **PROGRAM)
+    assert_near(F(**args), value)
+    rng = np.random.default_rng(seed)
+    G = np.asarray(rng.normal(size=value.shape))
+    for wrt, slope in zip(args, F.vjp()(**args, G=G), strict=True):
+        assert_slope(slope, fun, args, wrt, G)
+        tangent = rng.normal(size=args[wrt].shape)
+        pushed = F.jvp(wrt)(**args, **{f"d{wrt}": tangent})
+        scale = 1 + np.sum(np.abs(pushed * G)) + np.sum(np.abs(slope * tangent))
+        assert abs(np.sum(pushed * G) - np.sum(slope * tangent)) < 1e-9 * scale
+
+
+@given(programs(), seeds)
+def test_single_precision_and_ownership(steps, seed):
+    """float32 in and out, own contiguous arrays out, arguments as they were."""
+    args = point(seed)
+    value = moderate(steps, args)
+    F = tj.trace(program(steps), **PROGRAM)
+    G = np.ones(value.shape, dtype=np.float32)
+    single = {name: array.astype(np.float32) for name, array in args.items()}
+    before = {name: array.copy() for name, array in single.items()}
+    with np.errstate(all="ignore"):
+        results = [F(**single), *F.vjp()(**single, G=G)]
+    for result in results:
+        assert result.dtype == np.float32
+        assert np.asarray(result).flags.c_contiguous
+        assert not any(np.shares_memory(result, array) for array in single.values())
+    for name, array in single.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@given(programs(), st.data())
+def test_forward_and_reverse_agree(steps, data):
+    wrt = data.draw(st.sampled_from(list(PROGRAM)))
+    F = tj.trace(program(steps), **PROGRAM)
+    backward, forward = F.jacobian(wrt), F._forward_jacobian(wrt)
+    args = point(0)
+    moderate(steps, args)
+    assert_near(forward.dense(**args), backward.dense(**args), 1e-9)
+
+
+@given(programs(last=("sum", "norm")), seeds)
+def test_hessians_are_symmetric_and_right(steps, seed):
+    args = point(seed)
+    moderate(steps, args)
+    F = tj.trace(program(steps), **PROGRAM)
+    H = F.hessian("X").dense(**args)
+    assume(np.max(np.abs(H)) < 1e6)
+    assert_near(H.transpose(2, 3, 0, 1), H, 1e-9)
+    assert_slope(H, F.grad("X"), args, "X")
+    tangent = np.random.default_rng(seed).normal(size=args["X"].shape)
+    assert_near(F.hvp("X")(**args, dX=tangent), np.tensordot(H, tangent, 2), 1e-9)
+
+
+@given(programs())
+def test_text_reads_back(steps):
+    """What is printed is what is meant: the value and the VJP."""
+    F = tj.trace(program(steps), **PROGRAM)
+    for function in (F, F.vjp()):
+        assert tj.parse(str(function), **function.inputs) == function
+
+
+# Found by the tests above -------------------------------------------------------------------------
+
+
+def gram(X):
+    return X @ X.T @ X
+
+
+def softmax(X):
+    E = np.exp(X)
+    return E / E.sum(axis=1, keepdims=True)
+
+
+FOUND = {
+    "a product used whole and summed": lambda X: gram(X) + gram(X).sum(),
+    "a product times its sum": lambda X: gram(X) * gram(X).sum(),
+    "a product rolled": lambda X: np.roll(gram(X), 1, axis=0),
+    "a mask that is scaled": lambda X: np.log1p(X**2).max(axis=-1),
+    "a row of softmax": lambda X: softmax(X)[0],
+    "a row of a function of two": lambda X: np.arctan2(np.logaddexp(X, X)[0], 1 + np.logaddexp(X, X)[0] ** 2),
+    "a reversed softmax": lambda X: softmax(X[::-1]) * softmax(X),
+    "a rotated sum of exponentials": lambda X: np.log(np.exp(np.concatenate([X[1:], X[:1]])).sum(axis=-1)),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_found(name):
+    fun = FOUND[name]
+    X = np.random.default_rng(0).normal(size=(4, 3))
+    F = tj.trace(fun, X="b n")
+    assert_near(F(X), fun(X), 1e-12)
+    G = np.asarray(np.random.default_rng(1).normal(size=np.shape(fun(X))))
+    assert_slope(F.vjp()(X, G), fun, {"X": X}, "X", G)
+    for function in (F, F.vjp()):
+        args = {"X": X, "G": G} if function is not F else {"X": X}
+        single = function(**{key: value.astype(np.float32) for key, value in args.items()})
+        assert all(result.dtype == np.float32 for result in named(single).values())
+        assert tj.parse(str(function), **function.inputs) == function
