@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from scipy import special
 
 import tensorjac as tj
+from functions import CASES
 from tensorjac.transforms import bytecode, calls, environment, programs
 from tensorjac.transforms.environment import Environment, Unreadable
+from tensorjac.transforms.trees import flatten, unflatten
 
 x3 = np.array([0.5, -1.0, 2.0])
 X23 = np.linspace(-1, 1, 6).reshape(2, 3)
@@ -209,6 +211,30 @@ def moved_all(value, share):
     return value if value is None else value * (1 + share)
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_values_and_pullbacks_are_those_of_the_function_as_an_expression(case):
+    F = tj.trace(case.fun, **case.shapes)
+    inputs = case.inputs()
+    args = [inputs[name] for name in F.inputs]
+    value, pullback = tj.vjp(case.fun, *args)
+    outputs, tree = flatten(value)
+    expected = F(*args)
+    expected = leaves_of(expected) if isinstance(expected, tuple | dict) else [expected]
+    generator = np.random.default_rng(1)
+    cotangents = [generator.normal(size=np.shape(each)) for each in expected]
+    slopes = pullback(unflatten(tree, cotangents))
+    for found, wanted in zip(outputs, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+    wanted = F.vjp()(*args, *cotangents)
+    for found, each in zip(slopes, wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
+        np.testing.assert_allclose(found, each, rtol=1e-9, atol=1e-11)
+    _, changes = tj.jvp(case.fun, args, args)
+    forward = sum((c * d).sum() for c, d in zip(cotangents, flatten(changes)[0], strict=True))
+    np.testing.assert_allclose(
+        forward, sum((g * x).sum() for g, x in zip(slopes, args, strict=True)), rtol=1e-7, atol=1e-9
+    )
+
+
 # Nesting -----------------------------------------------------------------------------------------------------------
 
 
@@ -313,6 +339,25 @@ def test_vjp_and_jvp_nest_as_the_function_does():
     close(slopes, ((x3.sum(), np.zeros(3)), np.full(3, 12.0)))
     value, change = tj.jvp(fun, args, ((1.0, x3), np.ones(3)))
     close(change, {"a": x3 + 2, "b": [3.0]})
+
+
+def test_nothing_in_and_nothing_out():
+    value, pullback = tj.vjp(lambda: 3.0)
+    close((value, pullback(1.0)), (3.0, ()))
+    value, pullback = tj.vjp(lambda x: (), x3)
+    close((value, pullback(())), ((), (np.zeros(3),)))
+    close(tj.jvp(lambda: (3.0, {}), (), ()), ((3.0, {}), (0.0, {})))
+    close(tj.grad(lambda p: 3.0)({}), {})
+    close(tj.jacobian(lambda x: {"a": None})(x3), {"a": None})
+
+
+def test_names_of_parameters_do_not_matter():
+    close(
+        tj.grad(lambda nothing, len, np, out0, s0, *f: nothing * len * np * out0 * s0 * f[0], 5)(*range(1, 6), 6.0),
+        120.0,
+    )
+    close(tj.grad(lambda s0, G1: (s0 * G1).sum(), (0, 1))(x3, x3), (x3, x3))
+    close(tj.vjp(lambda G1, R1: np.exp(G1) * R1, x3, x3)[1](np.ones(3)), (np.exp(x3) * x3, np.exp(x3)))
 
 
 def test_hvp_of_one_argument_is_bare_and_of_several_a_tuple():
@@ -1264,6 +1309,12 @@ REFUSED = {
         "the cotangent['b'][0] has the shape of its output, and here it has shape (2,) and its output has shape (3,).\n"
         "give it that shape, with np.broadcast_to if it is meant to be repeated.",
         lambda: tj.vjp(lambda x: {"a": x, "b": [x]}, x3)[1]({"a": x3, "b": [x3[:2]]}),
+    ),
+    "shape of a cotangent inside": (
+        ValueError,
+        "the cotangent has the shape of its output, and here it has shape () and its output has shape (3,).\n"
+        "give it that shape, with np.broadcast_to if it is meant to be repeated.",
+        lambda: tj.grad(lambda x: tj.vjp(square, x)[1](1.0)[0].sum())(x3),
     ),
     "dtype of a cotangent": (
         TypeError,

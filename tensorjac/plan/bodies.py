@@ -1,0 +1,65 @@
+"""The expressions of a program, all at once: those of the outputs, and those inside the tensors below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ..terms import DELTA, Apply, Contraction, Shared, Sum, Tensor, topological
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """The expressions of the outputs, and those that each tensor consists of."""
+
+    roots: list[Sum]
+    inner: dict[Tensor, list[Sum]]
+
+    @classmethod
+    def below(cls, roots: Sequence[Sum]) -> Bodies:
+        """The roots with the expressions inside every tensor below them."""
+        inner: dict[Tensor, list[Sum]] = {}
+        for tensor in topological(t for root in roots for t in root.tensors):
+            if isinstance(tensor, Contraction):
+                inner[tensor] = [Sum((tensor.term(tensor.axes),))]
+            elif isinstance(tensor, Shared):
+                inner[tensor] = [tensor.body]
+            elif isinstance(tensor, Apply):
+                inner[tensor] = list(tensor.args)
+        return cls(list(roots), inner)
+
+    def __iter__(self) -> Iterator[Sum]:
+        yield from self.roots
+        for group in self.inner.values():
+            yield from group
+
+    def mapped(self, change: Callable[[Sum], Sum]) -> Bodies:
+        """Every expression changed, the tensors being called what they were."""
+        return Bodies(
+            [change(root) for root in self.roots],
+            {tensor: [change(body) for body in group] for tensor, group in self.inner.items()},
+        )
+
+    def uses(self) -> dict[Tensor, int]:
+        """In how many places each tensor stands."""
+        uses: dict[Tensor, int] = {}
+        for body in self:
+            for tensor in body.tensors:
+                uses[tensor] = uses.get(tensor, 0) + 1
+        return uses
+
+    def needed(self) -> list[Tensor]:
+        """The tensors that the roots need, each after what it consists of."""
+        done: dict[Tensor, None] = {}
+        stack = [(tensor, False) for root in reversed(self.roots) for tensor in reversed(list(root.tensors))]
+        while stack:
+            tensor, ready = stack.pop()
+            if tensor in done or tensor is DELTA:
+                continue
+            if ready:
+                done[tensor] = None
+                continue
+            stack.append((tensor, True))
+            inner = [t for body in self.inner.get(tensor, ()) for t in body.tensors]
+            stack.extend((part, False) for part in reversed(inner) if part not in done)
+        return list(done)

@@ -1,0 +1,50 @@
+"""Values whose axes are known by their indices: how these are laid out for one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..arrays import Value, Values
+from ..terms import Index, Number
+
+Labelled = tuple[Value, tuple[Index, ...]]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """What a product consists of: an array over indices, to a power."""
+
+    value: Value
+    labels: tuple[Index, ...]
+    power: Number = 1
+    tests: bool = False  # a δ as a mask: what stands beside it counts only where it holds, be it infinite elsewhere
+
+
+def aligned(values: Values, value: Value, labels: Sequence[Index], order: Sequence[Index]) -> Value:
+    """The value with its axes in this order, and axes of size 1 for the labels that it lacks."""
+    if not labels:
+        return value
+    place = {label: k for k, label in enumerate(labels)}
+    value = values.transpose(value, [place[label] for label in order if label in place])
+    return values.expand(value, [label in place for label in order])
+
+
+def broadcast(values: Values, value: Value, labels: Sequence[Index], axes: Sequence[Index]) -> Value:
+    """The value with every axis at its full size."""
+    if set(labels) >= set(axes) and not value.weak:
+        return value
+    shape = tuple(axis.dim for axis in axes)
+    return values.make("full", (value,), shape, len(axes))
+
+
+def arranged(labels: Iterable[Index], want: Sequence[Index] | None) -> tuple[Index, ...]:
+    """The labels as they are wanted, those that are not wanted behind."""
+    present = dict.fromkeys(labels)
+    return tuple(dict.fromkeys([*(label for label in want or () if label in present), *present]))
+
+
+def united(arrays: Iterable[Labelled], first: Iterable[Index] = ()) -> list[Index]:
+    """All labels of some arrays: ``first``, then in the order of the arrays with the most axes."""
+    longest = sorted(arrays, key=lambda array: -len(array[1]))
+    return list(dict.fromkeys([*first, *(label for _, labels in longest for label in labels)]))

@@ -1,0 +1,149 @@
+"""Products of many operands: put in the cheapest order found, and built pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..arrays import Scalar, Value, Values
+from ..dims import Dim
+from ..terms import Index, magnitude
+from .contracting import Roles, contraction
+from .costs import Costs
+from .labelled import Labelled, Operand, aligned, arranged
+from .paths import path
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a product: what it is, over which indices, and how it takes part."""
+
+    value: Value
+    labels: tuple[Index, ...]
+    divides: bool = False
+    tests: bool = False
+
+    @property
+    def array(self) -> Labelled:
+        return self.value, self.labels
+
+
+@dataclass(frozen=True)
+class Products:
+    """``places`` says where each size first occurs in the arguments."""
+
+    values: Values
+    costs: Costs
+    places: Mapping[Dim, int]
+
+    def joined(
+        self, operands: Sequence[Operand], want: Sequence[Index] | None, summed: Sequence[Index] = ()
+    ) -> Labelled:
+        """The product of the operands, summed over ``summed``; the axes as wanted where that costs nothing."""
+        parts: list[_Part] = []
+        scalar = self.values.scalar(Scalar())
+        hidden = set(summed)
+        for operand in operands:
+            value, labels, exponent = operand.value, operand.labels, operand.power
+            if operand.tests and len(operands) > 1:
+                parts.append(_Part(value, labels, tests=True))
+            elif value.kind == "scalar":
+                scalar = self.values.multiply(scalar, self.values.power(value, exponent))
+            elif exponent == 2 and hidden.intersection(labels):
+                # a sum of squares is the product of the array with itself
+                parts += [_Part(value, labels)] * 2
+            else:
+                parts.append(_Part(self.values.power(value, magnitude(exponent)), labels, exponent < 0))
+        if not parts:
+            return scalar, ()
+        out = {label for part in parts for label in part.labels} - hidden
+        parts = [self._presummed(part, k, parts, hidden) for k, part in enumerate(parts)]
+        small = min(range(len(parts)), key=lambda k: self.costs.volume(parts[k].labels))
+        scalar = self._scaled_early(parts, small, out, scalar)
+        return self._ordered(parts, out, want, scalar)
+
+    def _ordered(self, parts: list[_Part], out: set[Index], want: Sequence[Index] | None, scalar: Value) -> Labelled:
+        """All parts joined pair by pair over the indices ``out``, scaled where least has to be multiplied."""
+        for a, b in path([frozenset(part.labels) for part in parts], frozenset(out), self.costs):
+            first, second = parts[a], parts[b]
+            rest = [part for k, part in enumerate(parts) if k not in (a, b)]
+            needed = out | {label for part in rest for label in part.labels}
+            parts = [*rest, self._pair(first, second, needed, want if not rest else None)]
+            scalar = self._scaled_early(parts, len(parts) - 1, out, scalar)
+        (only,) = parts
+        only = self._upright(only)
+        only = self._summed(only, [k for k, label in enumerate(only.labels) if label not in out])
+        return self.values.multiply(only.value, scalar), only.labels
+
+    def _scaled_early(self, parts: list[_Part], place: int, out: set[Index], scalar: Value) -> Value:
+        """Scale the part at ``place`` if it is smaller than the result; the scalar that is still to be applied."""
+        part, one = parts[place], self.values.scalar(Scalar())
+        if scalar is one or part.divides or self.costs.volume(part.labels) >= self.costs.volume(out):
+            return scalar
+        parts[place] = _Part(self.values.multiply(part.value, scalar), part.labels)
+        return one
+
+    def _presummed(self, part: _Part, place: int, parts: Sequence[_Part], hidden: set[Index]) -> _Part:
+        """The part summed over the indices that nothing else carries."""
+        elsewhere = {label for k, other in enumerate(parts) if k != place for label in other.labels}
+        lone = [k for k, label in enumerate(part.labels) if label in hidden and label not in elsewhere]
+        return self._summed(self._upright(part), lone) if lone else part
+
+    def _summed(self, part: _Part, places: Sequence[int]) -> _Part:
+        if not places:
+            return part
+        kept = tuple(label for k, label in enumerate(part.labels) if k not in places)
+        return _Part(self.values.total(part.value, places), kept)
+
+    # Two parts
+
+    def _pair(self, a: _Part, b: _Part, needed: Container[Index], want: Sequence[Index] | None) -> _Part:
+        """Two parts joined: chosen by a test, multiplied or divided elementwise, or contracted."""
+        if a.tests or b.tests:
+            return self._where(a, b, needed)
+        roles = Roles.of(a.labels, b.labels, needed)
+        if not roles.contracted:
+            if a.divides is b.divides:
+                return _Part(*self._multiplied(a, b, want), divides=a.divides)
+            return self._quotient(b, a, want) if a.divides else self._quotient(a, b, want)
+        a, b = self._upright(a), self._upright(b)
+        if roles.left and roles.right and self._reads_better_turned(roles.left[0], roles.right[0], want):
+            a, b, roles = b, a, roles.turned
+        return _Part(*contraction(self.values, a.array, b.array, roles))
+
+    def _reads_better_turned(self, left: Index, right: Index, want: Sequence[Index] | None) -> bool:
+        """Whether a product is as it is wanted if turned round, or else as sizes follow in the arguments."""
+        if want is not None and left in want and right in want:
+            return list(want).index(left) > list(want).index(right)
+        last = len(self.places)
+        return self.places.get(left.dim, last) > self.places.get(right.dim, last)
+
+    def _where(self, a: _Part, b: _Part, needed: Container[Index]) -> _Part:
+        """A part where a condition holds, 0 elsewhere: not their product, which is nan where 0 meets infinity."""
+        if a.tests and b.tests:
+            return _Part(*self._multiplied(a, b, None), tests=True)
+        test, part = (a, b) if a.tests else (b, a)
+        part = self._upright(part)
+        order = tuple(dict.fromkeys([*part.labels, *test.labels]))
+        condition, chosen = (aligned(self.values, *p.array, order) for p in (test, part))
+        args = (condition, self.values.floating(chosen))
+        masked = _Part(self.values.call("np.where({0}, {1}, 0)", args, len(order), hint="masked"), order)
+        return self._summed(masked, [k for k, label in enumerate(order) if label not in needed])
+
+    def _multiplied(self, a: _Part, b: _Part, want: Sequence[Index] | None) -> Labelled:
+        if len(b.labels) > len(a.labels):
+            a, b = b, a
+        order = arranged([*a.labels, *b.labels], want)
+        first, second = (aligned(self.values, *part.array, order) for part in (a, b))
+        return self.values.multiply(first, second), order
+
+    def _quotient(self, above: _Part, below: _Part, want: Sequence[Index] | None) -> _Part:
+        order = arranged([*above.labels, *below.labels], want)
+        top, bottom = (aligned(self.values, *part.array, order) for part in (above, below))
+        return _Part(self.values.divide(top, bottom), order)
+
+    def _upright(self, part: _Part) -> _Part:
+        """The part as a factor: a divisor becomes a reciprocal."""
+        if not part.divides:
+            return part
+        return _Part(self.values.divide(self.values.scalar(Scalar()), part.value), part.labels)

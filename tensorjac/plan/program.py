@@ -1,0 +1,53 @@
+"""Programs: array operations for some outputs, and how they are planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..arrays import Value, Values
+from ..dims import Dim
+from ..terms import Index, Sum, Tensor
+from .costs import Costs
+from .products import Products
+from .reading import Operands
+from .sharing import prepared
+from .solving import solved
+from .sums import Sums
+from .tensors import Tensors
+
+
+@dataclass
+class Program:
+    """Array operations for some outputs: the values to return, in order."""
+
+    values: Values
+    outputs: list[Value]
+    shapes: list[tuple[Dim, ...]]
+
+
+def plan(
+    outputs: Sequence[tuple[Sequence[Index], Sum]],
+    constants: Mapping[Tensor, str],
+    sizes: Mapping[str, int] | None = None,
+    order: Sequence[Dim] = (),
+    variables: Mapping[str, str] | None = None,
+) -> Program:
+    """The operations that compute ``outputs``, given as (axes, expression), ordered for these sizes.
+
+    ``order`` are the sizes as they first occur in the arguments: a batch axis that stands first there stands first in
+    products, too. ``variables`` are the names that inputs have in the source, where these differ from their own.
+    """
+    values, costs = Values(), Costs(sizes or {})
+    bodies = prepared([body for _, body in outputs], costs)
+    operands = Operands(values)
+    places = {dim: k for k, dim in reversed(list(enumerate(order)))}
+    sums = Sums(values, costs, operands, Products(values, costs, places))
+    tensors = Tensors(values, sums, bodies.inner, constants, variables or {})
+    uses = bodies.uses()
+    for tensor in bodies.needed():
+        operands.arrays[tensor] = tensors.array(tensor)
+        if uses[tensor] > 1:
+            values.pinned.add(id(operands.arrays[tensor][0]))
+    results = [sums.full(root, tuple(axes)) for (axes, _), root in zip(outputs, bodies.roots, strict=True)]
+    return Program(values, solved(values, results), [tuple(axis.dim for axis in axes) for axes, _ in outputs])

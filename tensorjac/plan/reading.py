@@ -1,0 +1,82 @@
+"""Factors as operands: arrays read at slots, as slices, reshapes, windows and diagonals, and δ as masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..arrays import Value, Values
+from ..dims import Dim
+from ..terms import DELTA, ONE, ZERO, Affine, Factor, Index, Slot, Tensor, slot_labels, slot_parts
+from .labelled import Labelled, Operand
+from .slots import digits, equation, positions, selected
+
+
+@dataclass(frozen=True)
+class Operands:
+    """The arrays that tensors have become, and what factors read of them."""
+
+    values: Values
+    arrays: dict[Tensor, Labelled] = field(default_factory=dict)
+
+    def of(self, factor: Factor) -> Operand:
+        if factor.tensor is DELTA:
+            return Operand(*_mask(self.values, factor.slots[0]), factor.power, tests=True)
+        value, axes = self.arrays[factor.tensor]
+        by_axis = dict(zip(factor.tensor.axes, factor.slots, strict=True))
+        read = _read(self.values, value, [by_axis[axis] for axis in axes], [axis.dim for axis in axes])
+        return Operand(*read, factor.power)
+
+
+def _read(values: Values, value: Value, slots: Sequence[Slot], dims: Sequence[Dim]) -> Labelled:
+    """An array over axes of these sizes, each read at its slot."""
+    whole = tuple(slot for slot, dim in zip(slots, dims, strict=True) if isinstance(slot, Index) and slot.dim is dim)
+    if len(set(whole)) == len(slots):
+        return value, whole
+    kept: list[tuple[Slot, Dim]] = []
+    for slot, dim in zip(slots, dims, strict=True):
+        labels = list(slot_labels(slot))
+        if len(labels) == 1:
+            kept.append((labels[0], labels[0].dim))
+        elif labels:
+            kept.append((slot, dim))
+    for items in selected(slots, dims):
+        value = values.select(value, items)
+    if any(isinstance(slot, Affine) for slot, _ in kept):
+        return _undiagonal(values, *_spread(values, value, kept))
+    return _undiagonal(values, value, tuple(slot for slot, _ in kept if isinstance(slot, Index)))
+
+
+def _spread(values: Values, value: Value, slots: Sequence[tuple[Slot, Dim]]) -> Labelled:
+    """Axes read at several indices at once: the digits of a reshape, or windows."""
+    split = [(slot,) if isinstance(slot, Index) else digits(slot, dim) for slot, dim in slots]
+    numbers = [part for part in split if part is not None]
+    if len(numbers) == len(split):
+        labels = tuple(label for part in numbers for label in part)
+        text = f"{{0.}}.reshape({', '.join(str(label.dim) for label in labels)})"
+    else:
+        labels = tuple(dict.fromkeys(label for slot, _ in slots for label in slot_labels(slot)))
+        text = f"{{0.}}[{', '.join(positions(slot, labels) for slot, _ in slots)}]"
+    return values.call(text, (value,), len(labels), value.mask, value.hint), labels
+
+
+def _undiagonal(values: Values, value: Value, labels: tuple[Index, ...]) -> Labelled:
+    """The diagonal over axes that stand for one index."""
+    kept = tuple(dict.fromkeys(labels))
+    if len(kept) == len(labels):
+        return value, labels
+    text = f'np.einsum("{equation([labels], kept)}", {{0}})'
+    return values.call(text, (value,), len(kept), value.mask, value.hint), kept
+
+
+def _mask(values: Values, form: Slot) -> Labelled:
+    """A δ as an array of truth values, where nothing else is possible."""
+    offset, parts = slot_parts(form)
+    if len(parts) == 2 and offset is ZERO:
+        (a, p), (b, q) = parts
+        if p is ONE and (p + q) is ZERO:
+            sizes = str(a.dim) if a.dim is b.dim else f"{a.dim}, {b.dim}"
+            return values.call(f"np.eye({sizes}, dtype=bool)", (), 2, True, hint="eye"), (a, b)
+    labels = tuple(index for index, _ in parts)
+    text = f"({positions(form, labels)} == 0)"
+    return values.call(text, (), len(labels), True, hint="mask"), labels

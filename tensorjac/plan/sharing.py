@@ -1,0 +1,88 @@
+"""Expressions made ready for a program: contractions opened where they stand once, products joined, pairs shared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..rewrites import add, whole
+from ..terms import DELTA, Contraction, Factor, Index, Shared, Slot, Sum, Tensor, Term, product
+from .bodies import Bodies
+from .costs import Costs
+from .pairs import paired
+
+
+def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
+    """The expressions of a program with these outputs."""
+    bodies = _opened(Bodies.below(roots)).mapped(_joined_products)
+    _include_new(bodies)
+    return paired(bodies, costs)
+
+
+def _include_new(bodies: Bodies) -> None:
+    """Enter the sums that joined products have made."""
+    waiting = list(bodies)
+    while waiting:
+        for tensor in waiting.pop().tensors:
+            if isinstance(tensor, Shared) and tensor not in bodies.inner:
+                bodies.inner[tensor] = [tensor.body]
+                waiting.append(tensor.body)
+
+
+def _opened(bodies: Bodies) -> Bodies:
+    """Contractions that stand once in a product without sums are opened there, so that scalings can move into them."""
+    uses = bodies.uses()
+
+    def once(factor: Factor) -> bool:
+        return isinstance(factor.tensor, Contraction) and factor.power == 1 and uses[factor.tensor] == 1
+
+    def opened(term: Term) -> Term:
+        found = [] if term.summed else [factor for factor in term.factors if once(factor)]
+        if len(found) != 1 or not isinstance(found[0].tensor, Contraction):
+            return term
+        inside = found[0].tensor.term(found[0].slots)
+        rest = [factor for factor in term.factors if factor is not found[0]]
+        return product(term.coefficient, [*rest, *inside.factors], inside.summed)
+
+    changed = bodies.mapped(lambda body: Sum([opened(term) for term in body.terms]))
+    needed: set[Tensor] = set(changed.needed())
+    return Bodies(changed.roots, {tensor: group for tensor, group in changed.inner.items() if tensor in needed})
+
+
+def _joined_products(body: Sum) -> Sum:
+    """A B + C B as (A + C) B: one product less for a sum that costs no more."""
+    waiting = list(body.terms)
+    terms: list[Term] = []
+    while waiting:
+        term = waiting.pop(0)
+        for k, other in enumerate(waiting):
+            joined = _joined(term, other)
+            if joined is not None:
+                del waiting[k]
+                waiting.insert(0, joined)
+                break
+        else:
+            terms.append(term)
+    return Sum(terms) if len(terms) < len(body.terms) else body
+
+
+def _joined(a: Term, b: Term) -> Term | None:
+    """Two products of two factors that share one of them, as one product; None where they do not."""
+    if not a.summed or len(a.factors) != 2 or len(b.factors) != 2 or len(a.summed) != len(b.summed):
+        return None
+    for first in a.factors:
+        for second in b.factors:
+            if first.tensor is not second.tensor or first.power != second.power or first.tensor is DELTA:
+                continue
+            mapping: dict[Index, Slot] = {
+                other: mine
+                for mine, other in zip(first.slots, second.slots, strict=True)
+                if isinstance(other, Index) and other in b.summed
+            }
+            if set(mapping.values()) != set(a.summed) or len(mapping) != len(b.summed):
+                continue
+            moved = product(b.coefficient, [f.substitute(mapping) for f in b.factors])
+            rest = [Term(term.coefficient, tuple(f for f in term.factors if f != first)) for term in (a, moved)]
+            if all(len(term.factors) == 1 for term in rest) and rest[0].labels == rest[1].labels:
+                (total,) = whole(add(*(Sum((term,)) for term in rest))).terms
+                return product(total.coefficient, [first, *total.factors], a.summed)
+    return None

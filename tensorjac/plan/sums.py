@@ -1,0 +1,95 @@
+"""Sums of products as array operations: factored, added up, or written term by term where δ say where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..arrays import Scalar, Value, Values, Write
+from ..terms import Factor, Index, Sum, Term
+from .costs import Costs
+from .factoring import common_factors, divided, grouped
+from .labelled import Labelled, Operand, aligned, broadcast, united
+from .products import Products
+from .reading import Operands
+from .writing import merged, needs_write, placed, written
+
+Axes = tuple[Index, ...]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The values of expressions, given the arrays that the tensors in them have become."""
+
+    values: Values
+    costs: Costs
+    operands: Operands
+    products: Products
+
+    def full(self, body: Sum, axes: Axes) -> Value:
+        """The array over exactly these axes, each at its full size."""
+        value, labels = self.value(body, axes)
+        value = self.values.floating(aligned(self.values, value, labels, axes))
+        return broadcast(self.values, value, labels, axes)
+
+    def value(self, body: Sum, want: Axes | None) -> Labelled:
+        """The value of a sum, laid out as ``want`` where given."""
+        if not body.terms:
+            return self.values.scalar(Scalar(0)), ()
+        writes = [term for term in body.terms if needs_write(term, want)] if want is not None else []
+        if want is not None and writes:
+            return self._written(body, writes, want), want
+        if len(body.terms) == 1:
+            return self.term(body.terms[0], want)
+        common = common_factors(body)
+        if common:
+            return self._times(common, divided(body, common), want)
+        group = grouped(body, self.costs)
+        if group is not None:
+            factor, inside, outside = group
+            first = self._times([factor], divided(inside, [factor]), want)
+            return self._added([first, self.value(outside, want)], want)
+        ordered = sorted(body.terms, key=lambda term: (term.coefficient < 0, -self.costs.volume(term.free)))
+        return self._added([self.term(term, want) for term in ordered], want)
+
+    def term(self, term: Term, want: Axes | None) -> Labelled:
+        """The value of one product, summed over its summed indices."""
+        operands = [self.operands.of(factor) for factor in term.factors]
+        value, labels = self.products.joined(operands, want, term.summed)
+        carried = term.labels
+        scale = Scalar(term.coefficient)
+        for index in term.summed:
+            if index not in carried:
+                scale = scale.times(Scalar(1, ((index.dim, 1),)))
+        return self.values.multiply(value, self.values.scalar(scale)), labels
+
+    def _times(self, factors: Sequence[Factor], rest: Sum, want: Axes | None) -> Labelled:
+        inner = Operand(*self.value(rest, want))
+        return self.products.joined([*map(self.operands.of, factors), inner], want)
+
+    def _added(self, parts: Sequence[Labelled], want: Axes | None) -> Labelled:
+        present = {label for _, labels in parts for label in labels}
+        order = tuple(label for label in united(parts, want or ()) if label in present)
+        first, *others = (aligned(self.values, *part, order) for part in parts)
+        total = first
+        for value in others:
+            total = self.values.add(total, value)
+        return total, order
+
+    def _written(self, body: Sum, terms: Sequence[Term], want: Axes) -> Value:
+        """A new array into which ``terms`` are written where their δ hold, and the others everywhere."""
+        places = [placed(term, want) for term in terms]
+        if len(body.terms) == 1:
+            (place,) = places
+            digits = place.digits
+            whole = merged(self.values, place, digits, self.term(place.rest, digits)) if digits is not None else None
+            if whole is not None:
+                return whole
+        plain = Sum(term for term in body.terms if term not in terms)
+        writes: list[tuple[Write, Value]] = []
+        if plain.terms:
+            value = aligned(self.values, *self.value(plain, want), want)
+            writes.append((Write("{out}[...]", False), self.values.floating(value)))
+        for place in places:
+            writes.append(written(self.values, place, self.term(place.rest, place.labels), bool(writes)))
+        return self.values.filled([label.dim for label in want], "zeros", writes)

@@ -1,0 +1,87 @@
+"""Tensors as arrays: arguments, constants, sizes, sums that stay whole, and primitives applied to expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..arrays import Scalar, Value, Values
+from ..primitives import Primitive
+from ..terms import DELTA, Apply, Constant, Input, Position, Size, Sum, Tensor
+from .labelled import Labelled, aligned, united
+from .sums import Sums
+
+# Primitives whose source calls a function that is not NumPy's, by the name of that function.
+SPECIAL = ("erf", "xlogy")
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """``bodies`` are the expressions inside each tensor; constants and inputs are called by the names given."""
+
+    values: Values
+    sums: Sums
+    bodies: Mapping[Tensor, Sequence[Sum]]
+    constants: Mapping[Tensor, str]
+    variables: Mapping[str, str]
+
+    def array(self, tensor: Tensor) -> Labelled:
+        """The whole tensor, its axes in any order."""
+        axes = tensor.axes
+        if isinstance(tensor, Input):
+            return self.values.name(self.variables.get(tensor.name, tensor.name), tensor.rank), axes
+        if isinstance(tensor, Constant):
+            array: Any = tensor.array
+            return self.values.name(self.constants[tensor], tensor.rank, array.dtype.kind == "b"), axes
+        if isinstance(tensor, Size):
+            return self.values.scalar(Scalar(1, ((tensor.dim, 1),))), ()
+        if isinstance(tensor, Position):
+            return self.values.call(f"np.arange({tensor.shape[0]}, dtype=dtype)", (), 1, hint="position"), axes
+        if isinstance(tensor, Apply):
+            primitive = tensor.operation
+            assert isinstance(primitive, Primitive)
+            if primitive.elementwise:
+                return self._elementwise(primitive, self.bodies[tensor])
+            return self._applied(tensor, primitive), axes
+        (body,) = self.bodies[tensor]
+        return self.sums.value(body, axes if _has_delta(body) else None)
+
+    def _applied(self, tensor: Apply, primitive: Primitive) -> Value:
+        """A primitive of the last axes of its argument."""
+        (body,), (core,) = self.bodies[tensor], tensor.cores
+        want = (*tensor.axes[: tensor.batch], *core)
+        value = self.sums.full(body, want)
+        if not primitive.reduces:
+            return self.values.call(primitive.source, (value,), tensor.rank, hint=primitive.name)
+        axes = tuple(range(tensor.batch, len(want)))
+        text = "" if len(axes) == len(want) else f"axis={axes[0] if len(axes) == 1 else axes}"
+        source = primitive.source.replace("{axes}", text).replace("{0}", "{0.}")
+        return self.values.call(source, (value,), tensor.batch, hint=primitive.name)
+
+    def _elementwise(self, primitive: Primitive, bodies: Sequence[Sum]) -> Labelled:
+        parts = [self.sums.value(body, None) for body in bodies]
+        order = tuple(united(parts))
+        args = [aligned(self.values, *part, order) for part in parts]
+        if primitive.name != "mask":
+            args = [self.values.floating(arg) for arg in args]
+        if primitive.boolean:
+            args = [self._whole(arg) for arg in args]
+        source = primitive.source
+        if primitive.name == "sigmoid":
+            # the sign goes where it may cancel another
+            source, args = "1 / (1 + np.exp({0}))", [self.values.negated(args[0])]
+        names = tuple(name for name in SPECIAL if name == primitive.name)
+        return self.values.call(source, args, len(order), primitive.boolean, primitive.name, names), order
+
+    def _whole(self, value: Value) -> Value:
+        """Positions as whole numbers: in a comparison they are exact, however many there are."""
+        if value.kind == "expand":
+            return self.values.expand(self._whole(value.args[0]), value.detail)
+        if value.kind == "call" and value.detail[0].startswith("np.arange("):
+            return self.values.call(value.detail[0].replace(", dtype=dtype", ""), (), 1, hint=value.hint)
+        return value
+
+
+def _has_delta(body: Sum) -> bool:
+    return any(factor.tensor is DELTA for term in body.terms for factor in term.factors)

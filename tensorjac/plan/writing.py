@@ -1,0 +1,110 @@
+"""Terms with δ as values written into arrays: at which slots of the output, and what stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..arrays import Value, Values, Write
+from ..dims import Dim
+from ..rewrites import in_range
+from ..terms import DELTA, ONE, Factor, Index, Slot, Term, combine, product, slot_labels, slot_parts
+from .labelled import Labelled, aligned, broadcast
+from .slots import digits, target
+
+
+def needs_write(term: Term, want: Sequence[Index]) -> bool:
+    """Whether a δ of the term puts values in some places of an array over ``want`` only."""
+    places = set(want)
+    return any(factor.tensor is DELTA and places.intersection(factor.labels) for factor in term.factors)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A term with δ as a term without, and the slot of each output axis at which that is written."""
+
+    axes: tuple[Index, ...]
+    slots: tuple[Slot, ...]
+    rest: Term
+
+    @property
+    def dims(self) -> list[Dim]:
+        return [axis.dim for axis in self.axes]
+
+    @property
+    def labels(self) -> tuple[Index, ...]:
+        """The indices over which the term is written."""
+        return tuple(dict.fromkeys(label for slot in self.slots for label in slot_labels(slot)))
+
+    @property
+    def digits(self) -> tuple[Index, ...] | None:
+        """The indices of which the axes are reshaped, where the δ say no more than that."""
+        found = [digits(slot, dim) for slot, dim in zip(self.slots, self.dims, strict=True)]
+        labels = [label for split in found for label in split or ()]
+        if None in found or len(set(labels)) != len(labels) or any(f.tensor is DELTA for f in self.rest.factors):
+            return None
+        return tuple(labels)
+
+
+def placed(term: Term, want: tuple[Index, ...]) -> Placed:
+    """Each output axis that a δ determines becomes a slot, and the δ goes."""
+    slots: dict[Index, Slot] = {label: label for label in want}
+    factors = list(term.factors)
+    summed = list(term.summed)
+    kept: set[Factor] = set()
+    while True:
+        factor = next((f for f in factors if f.tensor is DELTA and f not in kept), None)
+        if factor is None:
+            break
+        found = _determined(factor.slots[0], slots, want)
+        if found is None:
+            kept.add(factor)
+            continue
+        label, value = found
+        mapping: dict[Index, Slot] = {label: value}
+        factors = [f.substitute(mapping) for f in factors if f is not factor]
+        slots = {axis: _replaced(slot, label, value) for axis, slot in slots.items()}
+        summed = [index for index in summed if index not in set(slot_labels(value))]
+    return Placed(want, tuple(slots.values()), product(term.coefficient, factors, tuple(summed)))
+
+
+def _determined(form: Slot, slots: Mapping[Index, Slot], want: Sequence[Index]) -> tuple[Index, Slot] | None:
+    """An output index that a δ determines, and the slot that it must be."""
+    _, parts = slot_parts(form)
+    for axis in reversed(want):
+        if slots[axis] is not axis:
+            continue
+        c = dict(parts).get(axis)
+        if c is None or c.value not in (1, -1):
+            continue
+        rest = combine(((ONE, form), (Dim.of(-1) * c, axis)))
+        value = combine(((Dim.of(-1) * c, rest),))
+        if in_range(value, axis.dim):
+            return axis, value
+    return None
+
+
+def _replaced(slot: Slot, label: Index, value: Slot) -> Slot:
+    offset, parts = slot_parts(slot)
+    pieces: list[tuple[Dim, Slot]] = [(c, value if index is label else index) for index, c in parts]
+    return combine(pieces, offset)
+
+
+def merged(values: Values, place: Placed, order: Sequence[Index], inner: Labelled) -> Value | None:
+    """What is written, over the digits ``order`` of the axes, as a reshape; None where it lacks some of them."""
+    if set(inner[1]) != set(order):
+        return None
+    value = values.floating(aligned(values, *inner, order))
+    shape = ", ".join(map(str, place.dims))
+    return values.call(f"{{0.}}.reshape({shape})", (value,), len(place.axes), hint=value.hint)
+
+
+def written(values: Values, place: Placed, inner: Labelled, adds: bool) -> tuple[Write, Value]:
+    """The assignment of what a term without its δ has become."""
+    labels = place.labels
+    value = values.floating(aligned(values, *inner, labels))
+    text = target(place.slots, place.dims, labels)
+    if text.startswith("{add}"):
+        # add.at does not broadcast reliably
+        value = broadcast(values, value, inner[1], labels)
+    return Write(text, adds), value
