@@ -319,7 +319,7 @@ UNARY = {
     "softmax": lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True),
     "times its sum": lambda x: x * x.sum(),
     "plus its sum": lambda x: x + x.sum(),
-    "times its norm": lambda x: np.linalg.norm(x) * x,
+    "times its norm": lambda x: np.linalg.norm(1 + x**2) * x,
     "plus its variance": lambda x: x + x.var(axis=0),
     "plus its product": lambda x: x + x.prod(axis=-1, keepdims=True),
     "from its maximum": lambda x: x.max(axis=0) - x,
@@ -330,7 +330,7 @@ UNARY = {
     "there and back": lambda x: x.reshape(-1).reshape(x.shape),
     "gram": lambda x: x @ x.T @ x / 10,
 }
-"""Functions of a matrix that keep its shape."""
+"""Functions of a matrix that keep its shape; none has a pole that a program could meet."""
 
 BINARY = {
     "+": lambda x, y: x + y,
@@ -340,8 +340,8 @@ BINARY = {
     "maximum": np.maximum,
     "minimum": np.minimum,
     "logaddexp": np.logaddexp,
-    "hypot": np.hypot,
-    "arctan2": np.arctan2,
+    "hypot": lambda x, y: np.hypot(x, 1 + y**2),
+    "arctan2": lambda x, y: np.arctan2(x, np.exp(y)),
     "where": lambda x, y: np.where(x > y, x, 2 * y),
 }
 
@@ -356,7 +356,7 @@ LAST = {
     "all": lambda x: x,
     "sum": lambda x: x.sum(),
     "mean": lambda x: x.mean(axis=0),
-    "norm": lambda x: np.linalg.norm(x),
+    "norm": lambda x: np.linalg.norm(1 + x**2),
     "max": lambda x: x.max(axis=-1),
     "squares": lambda x: (x**2).sum(axis=-1),
     "log-sum-exp": lambda x: np.log(np.exp(x).sum(axis=-1)),

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from ..rewrites import add, whole
 from ..terms import DELTA, Contraction, Factor, Index, Shared, Slot, Sum, Tensor, Term, product
 from .bodies import Bodies
+from .bracketing import rebracketed
 from .costs import Costs
 from .pairs import paired
 
 
 def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
     """The expressions of a program with these outputs."""
-    bodies = _opened(Bodies.below(roots)).mapped(_joined_products)
+    bodies = _opened(rebracketed(Bodies.below(roots))).mapped(_joined_products)
     _include_new(bodies)
     return paired(bodies, costs)
 
@@ -37,11 +38,14 @@ def _opened(bodies: Bodies) -> Bodies:
 
     def opened(term: Term) -> Term:
         found = [] if term.summed else [factor for factor in term.factors if once(factor)]
-        if len(found) != 1 or not isinstance(found[0].tensor, Contraction):
+        if len(found) != 1:
             return term
-        inside = found[0].tensor.term(found[0].slots)
+        tensor, slots, _ = found[0]
+        (inside,) = bodies.inner[tensor][0].terms
+        summed = tuple(Index.fresh(index.dim) for index in inside.summed)
+        moved: dict[Index, Slot] = dict(zip((*tensor.axes, *inside.summed), (*slots, *summed), strict=True))
         rest = [factor for factor in term.factors if factor is not found[0]]
-        return product(term.coefficient, [*rest, *inside.factors], inside.summed)
+        return product(term.coefficient, [*rest, *(f.substitute(moved) for f in inside.factors)], summed)
 
     changed = bodies.mapped(lambda body: Sum([opened(term) for term in body.terms]))
     needed: set[Tensor] = set(changed.needed())

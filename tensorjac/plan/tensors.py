@@ -8,7 +8,7 @@ from typing import Any
 
 from ..arrays import Scalar, Value, Values
 from ..primitives import Primitive
-from ..terms import DELTA, Apply, Constant, Input, Position, Size, Sum, Tensor
+from ..terms import DELTA, Apply, Constant, Index, Input, Position, Size, Sum, Tensor
 from .labelled import Labelled, aligned, united
 from .sums import Sums
 
@@ -42,7 +42,7 @@ class Tensors:
             primitive = tensor.operation
             assert isinstance(primitive, Primitive)
             if primitive.elementwise:
-                return self._elementwise(primitive, self.bodies[tensor])
+                return self._elementwise(primitive, self.bodies[tensor], tensor.axes)
             return self._applied(tensor, primitive), axes
         (body,) = self.bodies[tensor]
         return self.sums.value(body, axes if _has_delta(body) else None)
@@ -59,8 +59,8 @@ class Tensors:
         source = primitive.source.replace("{axes}", text).replace("{0}", "{0.}")
         return self.values.call(source, (value,), tensor.batch, hint=primitive.name)
 
-    def _elementwise(self, primitive: Primitive, bodies: Sequence[Sum]) -> Labelled:
-        parts = [self.sums.value(body, None) for body in bodies]
+    def _elementwise(self, primitive: Primitive, bodies: Sequence[Sum], axes: Sequence[Index]) -> Labelled:
+        parts = [self.sums.value(body, tuple(axes) if _has_delta(body) else None) for body in bodies]
         order = tuple(united(parts))
         args = [aligned(self.values, *part, order) for part in parts]
         if primitive.name != "mask":
