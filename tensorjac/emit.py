@@ -141,7 +141,7 @@ class _Writer:
         (inner,) = value.args
         if above:
             # 2 * (A @ B) scales the result, 2 * A @ B would scale A; 2 * mask would be whole numbers in their own dtype
-            plain = inner.kind in ("multiply", "divide") and not inner.args[0].mask
+            plain = inner.kind in ("multiply", "divide") and not _led_by_mask(inner)
             held = self.texts[id(inner)][0] if plain else self.held(inner, UNARY)
             text = f"{' * '.join(above)} * {held}"
             level = MULTIPLICATIVE
@@ -155,7 +155,7 @@ class _Writer:
             text, level = f"{text} / ({' * '.join(below)})", MULTIPLICATIVE
         if scalar.value < 0:
             # -A @ B would negate all of A first, and a mask cannot be negated
-            led_by_mask = inner.kind in ("multiply", "divide") and inner.args[0].mask
+            led_by_mask = inner.kind in ("multiply", "divide") and _led_by_mask(inner)
             if level < MULTIPLICATIVE or (not above and (inner.kind == "matmul" or led_by_mask)):
                 text = f"({text})"
             return f"-{text}", UNARY if level > MULTIPLICATIVE else MULTIPLICATIVE
@@ -254,6 +254,13 @@ class _Writer:
         return text, level
 
 
+def _led_by_mask(value: Value) -> bool:
+    """Whether the text of a product begins with a mask."""
+    while value.kind in ("multiply", "divide"):
+        value = value.args[0]
+    return value.mask
+
+
 def _level(template: str) -> int:
     if template.startswith("1 /"):
         return MULTIPLICATIVE
@@ -327,22 +334,23 @@ def _returned(results: Sequence[str], outputs: Sequence[str]) -> list[str]:
 def _owned(writer: _Writer, value: Value) -> str:
     """The text of a result: C-contiguous, and never a view of an argument."""
     text, _ = writer.texts[id(value)]
-    base = value
-    viewed = False
-    while base.kind in ("transpose", "expand", "select", "scale") and base.kind != "scale":
-        viewed = True
+    base, reshaped = value, False
+    while base.kind in ("transpose", "expand", "select") or _is_view(base):
+        reshaped = reshaped or base.kind == "call"
         base = base.args[0]
-    if base.kind == "name" or (
-        base.kind == "call"
-        and (
-            base.detail[0].startswith("{0.}.reshape")
-            or (base.detail[0].startswith("np.einsum(") and len(base.args) == 1)
-        )
-    ):
-        return f"{text}.copy()" if value.rank else text
-    if viewed and value.rank:
-        return f"np.ascontiguousarray({text})"
-    return text
+    if not value.rank or base is value:
+        return f"{text}.copy()" if value.rank and base.kind == "name" else text
+    if base.kind == "name":
+        return f"{text}.copy()"
+    return text if reshaped else f"np.ascontiguousarray({text})"
+
+
+def _is_view(value: Value) -> bool:
+    """Whether a call reads its argument without copying it: a reshape, or a diagonal."""
+    if value.kind != "call" or len(value.args) != 1:
+        return False
+    template: str = value.detail[0]
+    return template.startswith(("{0.}.reshape", "np.einsum("))
 
 
 def _head(lines: Sequence[str], inputs: Mapping[str, tuple[Dim, ...]], constants: Mapping[str, Any]) -> list[str]:

@@ -106,14 +106,6 @@ def test_hessians_are_symmetric_and_right(steps, seed):
     assert_near(F.hvp("X")(**args, dX=tangent), np.tensordot(H, tangent, 2), 1e-9)
 
 
-@given(programs())
-def test_text_reads_back(steps):
-    """What is printed is what is meant: the value and the VJP."""
-    F = tj.trace(program(steps), **PROGRAM)
-    for function in (F, F.vjp()):
-        assert tj.parse(str(function), **function.inputs) == function
-
-
 # Found by the tests above -------------------------------------------------------------------------
 
 

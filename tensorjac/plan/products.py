@@ -78,7 +78,7 @@ class Products:
     def _scaled_early(self, parts: list[_Part], place: int, out: set[Index], scalar: Value) -> Value:
         """Scale the part at ``place`` if it is smaller than the result; the scalar that is still to be applied."""
         part, one = parts[place], self.values.scalar(Scalar())
-        if scalar is one or part.divides or self.costs.volume(part.labels) >= self.costs.volume(out):
+        if scalar is one or part.divides or part.tests or self.costs.volume(part.labels) >= self.costs.volume(out):
             return scalar
         parts[place] = _Part(self.values.multiply(part.value, scalar), part.labels)
         return one

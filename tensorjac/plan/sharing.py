@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..rewrites import add, whole
-from ..terms import DELTA, Contraction, Factor, Index, Shared, Slot, Sum, Tensor, Term, product
+from ..terms import (
+    DELTA,
+    Apply,
+    Contraction,
+    Factor,
+    Index,
+    Shared,
+    Slot,
+    Sum,
+    Tensor,
+    Term,
+    of_factor,
+    product,
+)
 from .bodies import Bodies
 from .bracketing import rebracketed
 from .costs import Costs
@@ -20,13 +33,13 @@ def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
 
 
 def _include_new(bodies: Bodies) -> None:
-    """Enter the sums that joined products have made."""
-    waiting = list(bodies)
-    while waiting:
-        for tensor in waiting.pop().tensors:
-            if isinstance(tensor, Shared) and tensor not in bodies.inner:
-                bodies.inner[tensor] = [tensor.body]
-                waiting.append(tensor.body)
+    """Enter what the sums that joined products have made consist of."""
+    while True:
+        missing = [t for t in bodies.needed() if t not in bodies.inner and isinstance(t, Contraction | Shared | Apply)]
+        if not missing:
+            return
+        below = Bodies.below([of_factor(tensor(*tensor.axes)) for tensor in missing])
+        bodies.inner.update((tensor, below.inner[tensor]) for tensor in missing)
 
 
 def _opened(bodies: Bodies) -> Bodies:

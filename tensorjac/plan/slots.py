@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..arrays import dim_text
-from ..dims import Dim, nonnegative
+from ..dims import Dim, equal, nonnegative
+from ..rewrites.registry import assumptions
 from ..terms import ONE, ZERO, Index, Slot, slot_labels, slot_parts
 
 
@@ -71,7 +72,7 @@ def digits(slot: Slot, dim: Dim) -> tuple[Index, ...] | None:
         left.remove(found)
         order.append(found[0])
         weight = weight * found[0].dim
-    return tuple(reversed(order)) if weight is dim else None
+    return tuple(reversed(order)) if equal(weight, dim, assumptions.get()) else None
 
 
 def positions(slot: Slot, labels: Sequence[Index]) -> str:

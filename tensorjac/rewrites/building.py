@@ -381,7 +381,7 @@ def _pushed(factor: Factor) -> Sum | None:
     tensor, slots, exponent = factor
     batch = slots[: tensor.batch] if isinstance(tensor, Apply) else slots
     if isinstance(tensor, Contraction):
-        inner = contracted(tensor.term(slots))
+        inner = finished(reread(tensor.term(slots)))
     elif isinstance(tensor, Shared):
         inner = substitute(tensor.body, dict(zip(tensor.axes, slots, strict=True)))
     else:

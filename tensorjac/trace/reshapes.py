@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..dims import Dim, divide
+from ..dims import Dim, FloorDiv, divide
 from ..errors import ShapeError, TraceError
 from ..rewrites import contract, multiply, substitute
 from ..terms import ONE, ZERO, Index, Slot, Sum, combine, constant_slot, delta, of_factor
@@ -70,14 +70,15 @@ def _regrouped(array: Tracer, dims: Sequence[Dim]) -> tuple[Sum, list[Index]]:
         return Sum(), list(map(Index.fresh, dims))
     old = [label for label in array.axes if label.dim is not ONE]
     new = [dim for dim in dims if dim is not ONE]
-    digits = _digits(old, new)
+    exact = _exact([label.dim for label in old], new)
+    digits = _digits(old, new, exact)
     slots: dict[Index, Slot] = {label: constant_slot(0) for label in array.axes if label.dim is ONE}
     if digits is None:
         body, axes = _flattened(array.body, slots, old, list(map(Index.fresh, new)))
     else:
         before, after = digits
         slots.update({label: place_value(own) for label, own in zip(old, before, strict=True) if own != [label]})
-        body, axes = merged(substitute(array.body, slots), after)
+        body, axes = merged(substitute(array.body, slots), after, new)
     wide = iter(axes)
     return body, [Index.fresh(ONE) if dim is ONE else next(wide) for dim in dims]
 
@@ -88,9 +89,26 @@ def place_value(digits: Sequence[Index]) -> Slot:
     return combine(zip(strides, digits, strict=True))
 
 
-def _digits(old: Sequence[Index], new: Sequence[Dim]) -> tuple[list[list[Index]], list[list[Index]]] | None:
+def _exact(old: Sequence[Dim], new: Sequence[Dim]) -> dict[Dim, Dim]:
+    """Sizes d that are 2 (d//2), as the shapes have equally many entries: each by the product that it is."""
+    difference = product_of(old) - product_of(new)
+    found: dict[Dim, Dim] = {}
+    for dim in (*old, *new):
+        for _, atoms in dim.monomials:
+            for atom, _ in atoms:
+                if isinstance(atom, FloorDiv):
+                    whole = atom.divisor * atom.dim
+                    if divide(difference, atom.dividend - whole) is not None:
+                        found[atom.dividend] = whole
+    return found
+
+
+def _digits(
+    old: Sequence[Index], new: Sequence[Dim], exact: Mapping[Dim, Dim]
+) -> tuple[list[list[Index]], list[list[Index]]] | None:
     """Indices that are digits of the axes of both shapes, if sizes divide so that there are such."""
-    left, right = [label.dim for label in old], list(new)
+    left = [exact.get(label.dim, label.dim) for label in old]
+    right = [exact.get(dim, dim) for dim in new]
     before: list[list[Index]] = [[] for _ in left]
     after: list[list[Index]] = [[] for _ in right]
     o, n = len(left) - 1, len(right) - 1
@@ -98,7 +116,7 @@ def _digits(old: Sequence[Index], new: Sequence[Dim]) -> tuple[list[list[Index]]
         step = _common(left[o], right[n])
         if step is None:
             return None
-        digit = old[o] if step is old[o].dim else Index.fresh(step)
+        digit = old[o] if step is old[o].dim and step is left[o] else Index.fresh(step)
         before[o].insert(0, digit)
         after[n].insert(0, digit)
         left[o], right[n] = left[o] // step, right[n] // step
@@ -113,16 +131,16 @@ def _common(left: Dim, right: Dim) -> Dim | None:
     return right if divide(left, right) is not None else None
 
 
-def merged(body: Sum, groups: Sequence[Sequence[Index]]) -> tuple[Sum, list[Index]]:
+def merged(body: Sum, groups: Sequence[Sequence[Index]], dims: Sequence[Dim] | None = None) -> tuple[Sum, list[Index]]:
     """Each group of indices made one, by a δ between the new index and the place value of the old ones."""
     ties: list[Sum] = []
     summed: list[Index] = []
     axes: list[Index] = []
-    for group in groups:
+    for k, group in enumerate(groups):
         if len(group) == 1:
             axes.append(group[0])
             continue
-        axes.append(Index.fresh(product_of(digit.dim for digit in group)))
+        axes.append(Index.fresh(product_of(digit.dim for digit in group) if dims is None else dims[k]))
         # where the body does not depend on the group, the δ would only say 1
         if body.labels.intersection(group):
             ties.append(of_factor(delta(axes[-1], place_value(group))))
