@@ -76,7 +76,7 @@ class Environment:
         if fun.__closure__:
             parts += [self.key(_content(cell)) for cell in fun.__closure__]
         if reads.globals:
-            own, outer = fun.__globals__, fun.__builtins__  # type: ignore[attr-defined]
+            own, outer = fun.__globals__, fun.__builtins__
             for name in reads.globals:
                 value = own.get(name, _ABSENT)
                 parts.append(self.key(outer.get(name, _ABSENT) if value is _ABSENT else value))
