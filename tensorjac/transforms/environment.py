@@ -76,7 +76,7 @@ class Environment:
         if fun.__closure__:
             parts += [self.key(_content(cell)) for cell in fun.__closure__]
         if reads.globals:
-            own, outer = fun.__globals__, fun.__builtins__
+            own, outer = fun.__globals__, getattr(fun, _BUILTINS)
             for name in reads.globals:
                 value = own.get(name, _ABSENT)
                 parts.append(self.key(outer.get(name, _ABSENT) if value is _ABSENT else value))
@@ -120,6 +120,8 @@ class Environment:
         return self.key(value)
 
 
+# read by name: type checkers do not agree on whether functions have it
+_BUILTINS = "__builtins__"
 _ABSENT = object()
 
 
