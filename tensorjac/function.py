@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from . import calculus, emit, explain, interop, latex, normal, rewrites
-from .dims import Dim, Requirement, bind_sizes
+from . import calculus, explain, latex, normal, rewrites
+from .calls import Compiled, Expression, Nesting, Origin, Parts, Shape, listed, shape_text
+from .dims import Dim
 from .einsum import Einsum, einsums
-from .errors import ShapeError, TraceError, UnsupportedError
+from .errors import ShapeError, TraceError
 from .notation import printing
-from .plan import plan
 from .terms import DELTA, Factor, Index, Input, Sum, Tensor, constant, of_factor, product
 
-Shape = tuple[str | int, ...]
-Nesting = Literal["single", "tuple", "dict"]
-Expression = tuple[tuple[Index, ...], Sum]
 
-# Compiled plans kept per function: for sizes alike to within a factor of two the order of contraction is the same.
-PLANS = 64
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a function is made of: shapes of inputs, expressions of outputs, captured arrays, facts about sizes."""
-
-    inputs: Mapping[str, tuple[Dim, ...]]
-    outputs: Mapping[str, Expression]
-    nesting: Nesting = "single"
-    constants: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
-    names: Mapping[Tensor, str] = field(default_factory=dict)
-    requirements: tuple[Requirement, ...] = ()
-    origin: Origin | None = None
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a derivative was derived from: the function, the inputs, and whether it is contracted with cotangents."""
-
-    function: Function
-    wrt: tuple[str, ...]
-    contracted: bool
-
-
-class Function:
+class Function(Compiled):
     """Named, shaped inputs and one or more tensor outputs, as exact expressions.
 
     >>> import tensorjac as tj
@@ -57,12 +26,6 @@ class Function:
     >>> F.inputs, F.outputs
     ({'X': ('b', 'm'), 'A': ('m', 'n')}, {'Y': ('b', 'n')})
     """
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._compiled: dict[tuple[int, ...], Callable[..., Any]] = {}
-        # what has been checked before need not be checked again: by class, dtype and shape of every argument
-        self._ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     # Looking at it
 
@@ -96,93 +59,6 @@ class Function:
 
     def __hash__(self) -> int:
         return hash(tuple(self.outputs.values()))
-
-    # Running it
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The outputs at these arrays: one array, a tuple in order, or a dict where the function returned one."""
-        if not kwargs:
-            try:
-                ready = self._ready.get(tuple([(a.__class__, a.dtype, a.shape) for a in args]))
-            except (AttributeError, TypeError):
-                ready = None
-            if ready is not None:
-                return _contiguous(ready(*args))
-        arrays = self._bound(args, kwargs)
-        shapes = {name: array.shape for name, array in zip(self._parts.inputs, arrays, strict=True)}
-        sizes = bind_sizes(self._parts.inputs, shapes, self._parts.requirements)
-        code = self._code(sizes)
-        if all(type(array) is np.ndarray for array in arrays) and self._parts.nesting != "dict":
-            if len(self._ready) >= PLANS:
-                self._ready.clear()
-            self._ready[tuple([(a.__class__, a.dtype, a.shape) for a in arrays])] = code
-        result = _contiguous(code(*arrays))
-        if self._parts.nesting == "dict":
-            values = result if isinstance(result, tuple) else (result,)
-            return dict(zip(self._parts.outputs, values, strict=True))
-        return result
-
-    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        names = list(self._parts.inputs)
-        if len(args) > len(names):
-            raise TraceError(
-                f"{self._signature()} takes {len(names)} arguments, and {len(args)} were given: pass {_listed(names)}."
-            )
-        given = dict(zip(names, args, strict=False))
-        for name, value in kwargs.items():
-            if name not in self._parts.inputs:
-                raise TraceError(f"{self._signature()} has no argument {name}: pass {_listed(names)}.")
-            if name in given:
-                raise TraceError(f"{self._signature()} got {name} twice, by position and by keyword: pass it once.")
-            given[name] = value
-        missing = [name for name in names if name not in given]
-        if missing:
-            raise TraceError(
-                f"{self._signature()} is missing {_listed(missing)}: pass "
-                + ", ".join(f"{name} of shape {_shape_text(self._parts.inputs[name])}" for name in missing)
-                + "."
-            )
-        return [_array(name, given[name]) for name in names]
-
-    def _signature(self) -> str:
-        return f"the function of ({', '.join(self._parts.inputs)})"
-
-    def _code(self, sizes: Mapping[str, int]) -> Callable[..., Any]:
-        key = tuple(size.bit_length() for size in sizes.values())
-        found = self._compiled.get(key)
-        if found is None:
-            generated = self._source(sizes)
-            scope = {"np": np, "math": math, **self._parts.constants}
-            scope.update(interop.special_names(generated.text))
-            found = emit.compiled(generated, scope)
-            if len(self._compiled) >= PLANS:
-                self._compiled.clear()
-            self._compiled[key] = found
-        return found
-
-    def _source(self, sizes: Mapping[str, int] | None) -> emit.Source:
-        parts = self._parts
-        with rewrites.assuming(parts.requirements):
-            order = [dim for dims in parts.inputs.values() for dim in dims]
-            variables = emit.variables(parts.inputs)
-            program = plan(list(parts.outputs.values()), parts.names, sizes, order, variables)
-        name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "vjp" if parts.origin else "f"
-        if name in parts.inputs:
-            name = "f"
-        single = parts.nesting == "single" or len(parts.outputs) > 1
-        inputs = {variables[own]: dims for own, dims in parts.inputs.items()}
-        return emit.source(program, name, inputs, list(parts.outputs), parts.constants, single)
-
-    def source(self, sizes: Mapping[str, int] | None = None) -> str:
-        """The NumPy source that runs at these sizes.
-
-        >>> import tensorjac as tj
-        >>> print(tj.trace(lambda X, A: X @ A, X="b m", A="m n").vjp("A").source())
-        def dA(X, A, G):
-            return X.T @ G
-        <BLANKLINE>
-        """
-        return self._source(sizes).text
 
     def latex(self) -> str:
         """LaTeX: matrix notation where the expression has one, else index notation.
@@ -267,7 +143,7 @@ class Function:
         name, (axes, body) = self._single(of, "grad")
         if axes:
             raise ShapeError(
-                f"grad needs a scalar output, and {name} has shape {_shape_text([a.dim for a in axes])}: "
+                f"grad needs a scalar output, and {name} has shape {shape_text([a.dim for a in axes])}: "
                 "sum it to a scalar first, or use vjp or jacobian."
             )
         return self._gradients([((), body, constant(1))], self._wrt(wrt), dict(self._parts.inputs))
@@ -385,8 +261,8 @@ class Function:
             output, (axes, body) = inner._single(None, "after")
             if tuple(axis.dim for axis in axes) != dims:
                 raise ShapeError(
-                    f"the output {output} has shape {_shape_text([a.dim for a in axes])} and the input {name} has "
-                    f"shape {_shape_text(dims)}: name equal sizes alike in both functions."
+                    f"the output {output} has shape {shape_text([a.dim for a in axes])} and the input {name} has "
+                    f"shape {shape_text(dims)}: name equal sizes alike in both functions."
                 )
             for other, shape in inner._parts.inputs.items():
                 self._joined_input(inputs, other, shape)
@@ -409,7 +285,7 @@ class Function:
         known = inputs.setdefault(name, dims)
         if known != dims:
             raise ShapeError(
-                f"the input {name} has shape {_shape_text(known)} in one function and {_shape_text(dims)} in the "
+                f"the input {name} has shape {shape_text(known)} in one function and {shape_text(dims)} in the "
                 "other: give two different arrays different names."
             )
 
@@ -428,7 +304,7 @@ class Function:
             if name not in self._parts.inputs:
                 raise TraceError(
                     f"{self._signature()} has no input {name} to differentiate by: "
-                    f"choose from {_listed(list(self._parts.inputs))}."
+                    f"choose from {listed(list(self._parts.inputs))}."
                 )
         return list(dict.fromkeys(wrt)) or list(self._parts.inputs)
 
@@ -442,7 +318,7 @@ class Function:
                 )
             return next(iter(outputs.items()))
         if of not in outputs:
-            raise TraceError(f"there is no output {of}: choose from {_listed(list(outputs))}.")
+            raise TraceError(f"there is no output {of}: choose from {listed(list(outputs))}.")
         return of, outputs[of]
 
 
@@ -524,7 +400,7 @@ class Jacobian(Function):
     def _contracted(self, vector: str, over: Sequence[Index], kept: Sequence[Index], output: str) -> Function:
         inputs = dict(self._parts.inputs)
         if vector in inputs:
-            raise TraceError(f"{vector} is already an input of shape {_shape_text(inputs[vector])}: choose a new name.")
+            raise TraceError(f"{vector} is already an input of shape {shape_text(inputs[vector])}: choose a new name.")
         inputs[vector] = tuple(axis.dim for axis in over)
         weight = of_factor(Input(vector, inputs[vector])(*over))
         with rewrites.assuming(self._parts.requirements):
@@ -534,14 +410,6 @@ class Jacobian(Function):
 
 def _shape(dims: Sequence[Dim]) -> Shape:
     return tuple(dim.value if dim.value is not None else str(dim) for dim in dims)
-
-
-def _shape_text(dims: Sequence[Dim]) -> str:
-    return f"({', '.join(map(str, dims))}{',' if len(dims) == 1 else ''})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1] if names else "nothing"
 
 
 def _free_name(name: str, taken: Mapping[str, object]) -> str:
@@ -554,23 +422,3 @@ def _owned_axes(axes: Sequence[Index], body: Sum) -> Expression:
     """The expression over fresh axes of its own."""
     fresh = tuple(Index.fresh(axis.dim) for axis in axes)
     return fresh, body.substitute(dict(zip(axes, fresh, strict=True)))
-
-
-def _contiguous(result: Any) -> Any:
-    """The results in C order, which NumPy leaves to the order of the operands."""
-    if isinstance(result, tuple):
-        return tuple([r if r.flags.c_contiguous else np.ascontiguousarray(r) for r in result])
-    return result if result.flags.c_contiguous else np.ascontiguousarray(result)
-
-
-def _array(name: str, value: Any) -> Any:
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ShapeError(f"{name} must be an array, and its rows differ in length: {error}.") from None
-    kind = array.dtype.kind
-    if kind == "f":
-        return array
-    if kind in "biu":
-        return array.astype(float)
-    raise UnsupportedError(f"{name} must hold real numbers, and its dtype is {array.dtype}: pass an array of floats.")

@@ -9,10 +9,11 @@ import numpy as np
 
 from . import rewrites
 from . import trace as tracing
+from .calls import Nesting, Parts
 from .dims import Dim, parse_shape
 from .emit import RESERVED
 from .errors import ShapeError
-from .function import Function, Jacobian, Nesting, Parts
+from .function import Function, Jacobian
 from .notation import is_index_notation, parse_index, parse_numpy
 from .notation.lowering import lower_text
 from .primitives import PRIMITIVES

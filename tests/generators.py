@@ -13,8 +13,9 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import strategies as st
 
+from tensorjac.calls import Parts
 from tensorjac.dims import Dim
-from tensorjac.function import Function, Parts
+from tensorjac.function import Function
 from tensorjac.terms import Delta, Index, Input, Sum, combine, contraction, delta, product, shared, zero_of
 
 SIZES = {"n": 3, "m": 2, "p": 5}

@@ -19,7 +19,7 @@ FLOORS = (
     ("interop", "primitives", "rewrites"),
     ("normal", "calculus", "trace"),
     ("arrays", "plan", "emit", "einsum", "matrix", "latex"),
-    ("explain", "function", "reading"),
+    ("calls", "explain", "function", "reading"),
     ("transforms", "check", "compare", "layers"),
     ("cli",),
     ("__init__", "__main__"),

@@ -17,8 +17,9 @@ import tensorjac as tj
 from evaluate import core_ranks, evaluate
 from oracles import assert_close, draw, finite_difference_jacobian, orthogonal
 from tensorjac import rewrites
+from tensorjac.calls import Parts
 from tensorjac.dims import Dim
-from tensorjac.function import Function, Parts
+from tensorjac.function import Function
 from tensorjac.primitives import PRIMITIVES, core_shape
 from tensorjac.terms import Index, Input, of_factor
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import combinations_with_replacement
 
-from ..function import Function, Shape
+from ..calls import Shape
+from ..function import Function
 from .arguments import Arguments, Command, Option, UsageError, listed, one_word
 from .subject import function_of
 from .terminal import Paint

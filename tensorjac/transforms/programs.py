@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from .. import rewrites
+from ..calls import Expression, Parts
 from ..dims import Dim
 from ..errors import TraceError
-from ..function import Expression, Function, Parts
+from ..function import Function
 from ..primitives import Primitive
 from ..terms import Apply, Constant, Contraction, Input, Shared, Tensor, of_factor, topological
 from ..trace import Traced, Tracer

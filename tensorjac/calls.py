@@ -1,0 +1,170 @@
+"""What a function is made of, and how it is called: arguments checked, code compiled once for sizes alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from . import emit, interop, rewrites
+from .dims import Dim, Requirement, bind_sizes
+from .errors import ShapeError, TraceError, UnsupportedError
+from .plan import plan
+from .terms import Index, Sum, Tensor
+
+Shape = tuple[str | int, ...]
+Nesting = Literal["single", "tuple", "dict"]
+Expression = tuple[tuple[Index, ...], Sum]
+
+# Compiled plans kept per function: for sizes alike to within a factor of two the order of contraction is the same.
+PLANS = 64
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a function is made of: shapes of inputs, expressions of outputs, captured arrays, facts about sizes."""
+
+    inputs: Mapping[str, tuple[Dim, ...]]
+    outputs: Mapping[str, Expression]
+    nesting: Nesting = "single"
+    constants: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+    names: Mapping[Tensor, str] = field(default_factory=dict)
+    requirements: tuple[Requirement, ...] = ()
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a derivative was derived from: the function, the inputs, and whether it is contracted with cotangents."""
+
+    function: Compiled
+    wrt: tuple[str, ...]
+    contracted: bool
+
+
+class Compiled:
+    """Parts that run: the source is written and compiled when arrays of new sizes come, and kept for the next call."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._compiled: dict[tuple[int, ...], Callable[..., Any]] = {}
+        # what has been checked before need not be checked again: by class, dtype and shape of every argument
+        self._ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs at these arrays: one array, a tuple in order, or a dict where the function returned one."""
+        if not kwargs:
+            try:
+                ready = self._ready.get(tuple([(a.__class__, a.dtype, a.shape) for a in args]))
+            except (AttributeError, TypeError):
+                ready = None
+            if ready is not None:
+                return _contiguous(ready(*args))
+        arrays = self._bound(args, kwargs)
+        shapes = {name: array.shape for name, array in zip(self._parts.inputs, arrays, strict=True)}
+        sizes = bind_sizes(self._parts.inputs, shapes, self._parts.requirements)
+        code = self._code(sizes)
+        if all(type(array) is np.ndarray for array in arrays) and self._parts.nesting != "dict":
+            if len(self._ready) >= PLANS:
+                self._ready.clear()
+            self._ready[tuple([(a.__class__, a.dtype, a.shape) for a in arrays])] = code
+        result = _contiguous(code(*arrays))
+        if self._parts.nesting == "dict":
+            values = result if isinstance(result, tuple) else (result,)
+            return dict(zip(self._parts.outputs, values, strict=True))
+        return result
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        names = list(self._parts.inputs)
+        if len(args) > len(names):
+            raise TraceError(
+                f"{self._signature()} takes {len(names)} arguments, and {len(args)} were given: pass {listed(names)}."
+            )
+        given = dict(zip(names, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in self._parts.inputs:
+                raise TraceError(f"{self._signature()} has no argument {name}: pass {listed(names)}.")
+            if name in given:
+                raise TraceError(f"{self._signature()} got {name} twice, by position and by keyword: pass it once.")
+            given[name] = value
+        missing = [name for name in names if name not in given]
+        if missing:
+            raise TraceError(
+                f"{self._signature()} is missing {listed(missing)}: pass "
+                + ", ".join(f"{name} of shape {shape_text(self._parts.inputs[name])}" for name in missing)
+                + "."
+            )
+        return [_array(name, given[name]) for name in names]
+
+    def _signature(self) -> str:
+        return f"the function of ({', '.join(self._parts.inputs)})"
+
+    def _code(self, sizes: Mapping[str, int]) -> Callable[..., Any]:
+        key = tuple(size.bit_length() for size in sizes.values())
+        found = self._compiled.get(key)
+        if found is None:
+            generated = self._source(sizes)
+            scope = {"np": np, "math": math, **self._parts.constants}
+            scope.update(interop.special_names(generated.text))
+            found = emit.compiled(generated, scope)
+            if len(self._compiled) >= PLANS:
+                self._compiled.clear()
+            self._compiled[key] = found
+        return found
+
+    def _source(self, sizes: Mapping[str, int] | None) -> emit.Source:
+        parts = self._parts
+        with rewrites.assuming(parts.requirements):
+            order = [dim for dims in parts.inputs.values() for dim in dims]
+            variables = emit.variables(parts.inputs)
+            program = plan(list(parts.outputs.values()), parts.names, sizes, order, variables)
+        name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "vjp" if parts.origin else "f"
+        if name in parts.inputs:
+            name = "f"
+        single = parts.nesting == "single" or len(parts.outputs) > 1
+        inputs = {variables[own]: dims for own, dims in parts.inputs.items()}
+        return emit.source(program, name, inputs, list(parts.outputs), parts.constants, single)
+
+    def source(self, sizes: Mapping[str, int] | None = None) -> str:
+        """The NumPy source that runs at these sizes.
+
+        >>> import tensorjac as tj
+        >>> print(tj.trace(lambda X, A: X @ A, X="b m", A="m n").vjp("A").source())
+        def dA(X, A, G):
+            return X.T @ G
+        <BLANKLINE>
+        """
+        return self._source(sizes).text
+
+
+def shape_text(dims: Sequence[Dim]) -> str:
+    """A shape as Python writes a tuple."""
+    return f"({', '.join(map(str, dims))}{',' if len(dims) == 1 else ''})"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence."""
+    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1] if names else "nothing"
+
+
+def _contiguous(result: Any) -> Any:
+    """The results in C order, which NumPy leaves to the order of the operands."""
+    if isinstance(result, tuple):
+        return tuple([r if r.flags.c_contiguous else np.ascontiguousarray(r) for r in result])
+    return result if result.flags.c_contiguous else np.ascontiguousarray(result)
+
+
+def _array(name: str, value: Any) -> Any:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"{name} must be an array, and its rows differ in length: {error}.") from None
+    kind = array.dtype.kind
+    if kind == "f":
+        return array
+    if kind in "biu":
+        return array.astype(float)
+    raise UnsupportedError(f"{name} must hold real numbers, and its dtype is {array.dtype}: pass an array of floats.")
