@@ -164,7 +164,7 @@ def test_words_shapes_and_options_in_any_order(line, words, shapes, options):
          "example."),
         (["derive", "X", "@", "A", "X=b,m"],
          'derive takes one expression or function, and here are 3: "X", "@" and "A".\n'
-         'Put quotes around an expression, and write a shape without spaces: '
+         'put quotes around an expression, and write a shape without spaces: '
          'tensorjac derive "X @ A" X=b,m A=m,n.'),
         (["derive", "X", "X=b,m", "--jacobain"], "there is no option --jacobain: did you mean --jacobian?"),
         (["derive", "X", "X=b,m", "--zzz"], "there is no option --zzz: tensorjac derive --help lists all."),
@@ -190,19 +190,19 @@ def test_words_shapes_and_options_in_any_order(line, words, shapes, options):
         (["derive", "2 + 3"],
          "there is nothing to differentiate by: name an input and its shape, such as X=b,m."),
         (["derive", "X @ A", "X=b,m"],
-         "A has no shape:\n  X @ A\n      ^\nWrite its sizes behind its name, A=m,n for example, or A= for a "
+         "A has no shape:\n  X @ A\n      ^\nwrite its sizes behind its name, A=m,n for example, or A= for a "
          "scalar."),
         (["derive", "X @ A", "X=b,m", "a=m,n"],
-         "A has no shape:\n  X @ A\n      ^\nDid you mean A=m,n instead of a=m,n?"),
+         "A has no shape:\n  X @ A\n      ^\ndid you mean A=m,n instead of a=m,n?"),
         (["derive", "weight * (weight + X) + bias", "X=b,m"],
          "weight and bias have no shape:\n  weight * (weight + X) + bias\n  ^^^^^^\n"
-         "Write its sizes behind its name, weight=m,n for example, or weight= for a scalar."),
+         "write its sizes behind its name, weight=m,n for example, or weight= for a scalar."),
         (["derive", "Y[ij] = s X[ik] A[kj]", "X=b,m", "A=m,n"],
          "s has no shape:\n  Y[ij] = s X[ik] A[kj]\n          ^\n"
-         "Write its sizes behind its name, s=m,n for example, or s= for a scalar."),
+         "write its sizes behind its name, s=m,n for example, or s= for a scalar."),
         (["derive", "∂Y[ij]/∂B[kl] = X[ik] δ[jl]", "X=b,m"],
          "B has no shape:\n  ∂Y[ij]/∂B[kl] = X[ik] δ[jl]\n          ^\n"
-         "Write its sizes behind its name, B=m,n for example, or B= for a scalar."),
+         "write its sizes behind its name, B=m,n for example, or B= for a scalar."),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_line_that_means_nothing(line, message, refused):
@@ -426,7 +426,7 @@ def test_a_file_of_the_name_of_a_module_stands_beside_it(printed, here):
         ("needy:f", "needy.py:1: ModuleNotFoundError: No module named 'no_such_library_at_all'"),
         ("layers.py:positions", "layers.py:15: IndexError: list index out of range"),
         ("layers.py:linear",
-         "X, A and c have no shape:\n  linear(X, A, c)\n         ^\nDid you mean X=n instead of x=n?"),
+         "X, A and c have no shape:\n  linear(X, A, c)\n         ^\ndid you mean X=n instead of x=n?"),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_function_that_is_not_there(word, message, refused, here):
@@ -435,7 +435,7 @@ def test_what_is_said_of_a_function_that_is_not_there(word, message, refused, he
 
 def test_a_parameter_without_a_shape(refused, here):
     assert refused("derive", "layers.py:linear", "X=b,m", "A=m,n", "C=n") == (
-        "c has no shape:\n  linear(X, A, c)\n               ^\nDid you mean c=n instead of C=n?"
+        "c has no shape:\n  linear(X, A, c)\n               ^\ndid you mean c=n instead of C=n?"
     )
 
 

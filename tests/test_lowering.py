@@ -180,7 +180,7 @@ def test_a_letter_is_no_name(text: str) -> None:
 
 def test_a_name_in_a_slot_is_needed() -> None:
     text = "y[i] = E[t[i] + 0, 0] where t[i] = u[i], u[i] = t[i]"
-    with pytest.raises(NotationError, match="No equation defines a name by itself"):
+    with pytest.raises(NotationError, match="no equation defines a name by itself"):
         tj.parse(text, E="2 2")
 
 
@@ -277,350 +277,350 @@ def test_every_rule_of_the_table_is_an_expression(name: str, arg: int) -> None:
         (
             "Y[ij] = B[ij] x[j]",
             ShapeError,
-            """An index has one size: index j has size 4 in B[ij] and size n in x[j].
+            """an index has one size, and index j has size 4 in B[ij] and size n in x[j]:
   Y[ij] = B[ij] x[j]
                 ^^^^
-Use another letter in one of them, or change a shape.""",
+use another letter in one of them, or change a shape.""",
         ),
         (
             "Y[i:m] = x[i]",
             ShapeError,
-            """An index has one size: index i has size m in i:m and size n in x[i].
+            """an index has one size, and index i has size m in i:m and size n in x[i]:
   Y[i:m] = x[i]
            ^^^^
-Use another letter in one of them, or change a shape.""",
+use another letter in one of them, or change a shape.""",
         ),
         (
             "Y[i:n] = B[i, 0] x[i]",
             ShapeError,
-            """An index has one size: index i has size n in i:n and size 3 in B[i, 0].
+            """an index has one size, and index i has size n in i:n and size 3 in B[i, 0]:
   Y[i:n] = B[i, 0] x[i]
            ^^^^^^^
-Use another letter in one of them, or change a shape.""",
+use another letter in one of them, or change a shape.""",
         ),
         (
             "Y[i:5, j] = B[ij]",
             ShapeError,
-            """An index has one size: index i has size 5 in i:5 and size 3 in B[ij].
+            """an index has one size, and index i has size 5 in i:5 and size 3 in B[ij]:
   Y[i:5, j] = B[ij]
               ^^^^^
-Use another letter in one of them, or change a shape.""",
+use another letter in one of them, or change a shape.""",
         ),
         (
             "Y[ij] = x[i] y[j] δ[ij]",
             ShapeError,
-            """δ compares two indices of one size: index i has size n in x[i] and index j has size m in y[j].
+            """δ compares two indices of one size, and index i has size n in x[i] and index j has size m in y[j]:
   Y[ij] = x[i] y[j] δ[ij]
                     ^^^^^
-Make the sizes equal, or write "δ[i = j + 0]".""",
+make the sizes equal, or write "δ[i = j + 0]".""",
         ),
         (
             "Y[i, j] = x[i]",
             NotationError,
-            """Every index has a size: nothing shows that of index j.
+            """every index has a size, and nothing shows that of index j:
   Y[i, j] = x[i]
        ^
-Write it out, as in "j:b".""",
+write it out, as in "j:b".""",
         ),
         (
             "Y[i] = x[i] δ[jk]",
             NotationError,
-            """Every index has a size: nothing shows that of index j.
+            """every index has a size, and nothing shows that of index j:
   Y[i] = x[i] δ[jk]
               ^^^^^
-Sum over it with its size, as in "Σ_{j:b}".""",
+sum over it with its size, as in "Σ_{j:b}".""",
         ),
         (
             "Y[i] = x[i] |j|",
             NotationError,
-            """Every index has a size: nothing shows that of index j.
+            """every index has a size, and nothing shows that of index j:
   Y[i] = x[i] |j|
               ^^^
-Sum over it with its size, as in "Σ_{j:b}".""",
+sum over it with its size, as in "Σ_{j:b}".""",
         ),
         (
             "Y[i:n] = x[i+1]",
             ShapeError,
-            """A slot stays within its axis: i+1 runs from 1 to n, and the axis of x[i+1] has size n.
+            """a slot stays within its axis, and i+1 runs from 1 to n, and the axis of x[i+1] has size n:
   Y[i:n] = x[i+1]
              ^^^
-Change the slot, or the size of an index in it.""",
+change the slot, or the size of an index in it.""",
         ),
         (
             "Y[i] = B[3, i]",
             ShapeError,
-            """A slot stays within its axis: here stands 3, and the axis of B[3, i] has size 3.
+            """a slot stays within its axis, and here stands 3, and the axis of B[3, i] has size 3:
   Y[i] = B[3, i]
            ^
-Change the slot, or the size of an index in it.""",
+change the slot, or the size of an index in it.""",
         ),
         (
             "Y[ij] = inv_kl(X[kl])[ij]",
             ShapeError,
-            """inv takes a square matrix: index k has size m and index l size n.
+            """inv takes a square matrix, and index k has size m and index l size n:
   Y[ij] = inv_kl(X[kl])[ij]
           ^^^^^^^^^^^^^^^^^
-Give it a matrix with two equal sizes.""",
+give it a matrix with two equal sizes.""",
         ),
         # sizes and slots
         (
             "Y[i:q] = 1",
             NotationError,
-            """A size consists of whole numbers and the names of sizes: this does not.
+            """a size consists of whole numbers and the names of sizes, and this does not:
   Y[i:q] = 1
       ^
-The known sizes are b, k, m, n, p.""",
+the known sizes are b, k, m, n, p.""",
         ),
         (
             "Y[i:3-4] = 1",
             NotationError,
-            """A size is at least 0: this one is -1.
+            """a size is at least 0, and this one is -1:
   Y[i:3-4] = 1
       ^^^
-Write a size of at least 0.""",
+write a size of at least 0.""",
         ),
         (
             "Y[i] = x[2*i+foo]",
             NotationError,
-            """A slot consists of letters and sizes: "foo" is neither.
+            """a slot consists of letters and sizes, and "foo" is neither:
   Y[i] = x[2*i+foo]
                ^^^
-Use one letter per index; the known sizes are b, k, m, n, p.""",
+use one letter per index; the known sizes are b, k, m, n, p.""",
         ),
         (
             "Y[i] = x[i*i]",
             NotationError,
-            """A slot is a sum of letters, times whole numbers, and a whole number: this is none.
+            """a slot is a sum of letters, times whole numbers, and a whole number, and this is none:
   Y[i] = x[i*i]
            ^^^
-Write a slot such as "2*i + 1".""",
+write a slot such as "2*i + 1".""",
         ),
         (
             "Y[i] = x[exp(i)]",
             NotationError,
-            """A slot is a sum of letters, times whole numbers, and a whole number: this is none.
+            """a slot is a sum of letters, times whole numbers, and a whole number, and this is none:
   Y[i] = x[exp(i)]
            ^^^^^^
-Write a slot such as "2*i + 1".""",
+write a slot such as "2*i + 1".""",
         ),
         (
             "Y[i] = δ[x[i] = 2]",
             NotationError,
-            """δ compares letters: here stands a tensor.
+            """δ compares letters, and here stands a tensor:
   Y[i] = δ[x[i] = 2]
            ^^^^
-Write "equal(…, …)".""",
+write "equal(…, …)".""",
         ),
         # names and the number of slots
         (
             "Y[i] = X[i]",
             ShapeError,
-            """One slot per axis: X has 2 axes, and here stands 1 slot.
+            """there is one slot per axis; X has 2 axes, and here stands 1 slot:
   Y[i] = X[i]
          ^^^^
-Write 2 slots, as in X[ij].""",
+write 2 slots, as in X[ij].""",
         ),
         (
             "Y[ij] = s[ij]",
             ShapeError,
-            """One slot per axis: s has no axes, and here stand 2 slots.
+            """there is one slot per axis; s has no axes, and here stand 2 slots:
   Y[ij] = s[ij]
           ^^^^^
-Write no slots, as in s[].""",
+write no slots, as in s[].""",
         ),
         (
             "Y[ij] = inv_kl(Q[kl])",
             ShapeError,
-            """One slot per axis: inv_kl(…) has 2 axes, and here stand no slots.
+            """there is one slot per axis; inv_kl(…) has 2 axes, and here stand no slots:
   Y[ij] = inv_kl(Q[kl])
           ^^^^^^^^^^^^^
-Write 2 slots, as in inv_kl(…)[ij].""",
+write 2 slots, as in inv_kl(…)[ij].""",
         ),
         (
             "Y[i] = W[i]",
             NotationError,
-            """Brackets follow the name of a tensor: W is none.
+            """brackets follow the name of a tensor, and W is none:
   Y[i] = W[i]
          ^^^^
-Use one of A, B, Q, T, X, s, t, w, x, y, or define W behind where.""",
+use one of A, B, Q, T, X, s, t, w, x, y, or define W behind where.""",
         ),
         (
             "Y[i] = X x[i]",
             NotationError,
-            """A tensor is written with its slots: X has 2 axes.
+            """a tensor is written with its slots, and X has 2 axes:
   Y[i] = X x[i]
          ^
-Write "X[ij]", or another choice of letters.""",
+write "X[ij]", or another choice of letters.""",
         ),
         (
             "Y[i] = q x[i]",
             NotationError,
-            """A name without brackets is a size or a scalar: "q" is neither.
+            """a name without brackets is a size or a scalar, and "q" is neither:
   Y[i] = q x[i]
          ^
-The known ones are b, k, m, n, p, s.""",
+the known ones are b, k, m, n, p, s.""",
         ),
         (
             "∂Y[i]/∂W[j] = x[i] δ[ij]",
             NotationError,
-            """A derivative is taken by an input: W is none.
+            """a derivative is taken by an input, and W is none:
   ∂Y[i]/∂W[j] = x[i] δ[ij]
          ^^^^
-Use one of A, B, Q, T, X, s, t, w, x, y.""",
+use one of A, B, Q, T, X, s, t, w, x, y.""",
         ),
         (
             "∂Y[i]/∂X[(jk)] = x[i] δ[ij]",
             NotationError,
-            """A tensor in a derivative has one letter per axis: here several are in brackets.
+            """a tensor in a derivative has one letter per axis, and here several are in brackets:
   ∂Y[i]/∂X[(jk)] = x[i] δ[ij]
          ^^^^^^^
-Take the inner brackets out.""",
+take the inner brackets out.""",
         ),
         (
             "Y[i] = E[i] where E[i] = F[i], F[i] = E[i]",
             NotationError,
-            """No equation defines a name by itself: E is needed to find E.
+            """no equation defines a name by itself, and E is needed to find E:
   Y[i] = E[i] where E[i] = F[i], F[i] = E[i]
                                         ^^^^
-Take it out, or use another name.""",
+take it out, or use another name.""",
         ),
         (
             "Y[i] = x[i] where x[i] = y[i]",
             NotationError,
-            """Behind where stand new names: x is an input.
+            """behind where stand new names, and x is an input:
   Y[i] = x[i] where x[i] = y[i]
                     ^^^^
-Use another name.""",
+use another name.""",
         ),
         (
             "Y[i] = Z[i]; Y[i] = 2 Z[i] where Z[i] = x[i]",
             NotationError,
-            """A name is defined once: Y is defined twice.
+            """a name is defined once, and Y is defined twice:
   Y[i] = Z[i]; Y[i] = 2 Z[i] where Z[i] = x[i]
                ^^^^
-Use two names.""",
+use two names.""",
         ),
         # functions
         (
             "Y[i] = tanhh(x[i])",
             NotationError,
-            """A bracket follows the name of a function: tanhh is none.
+            """a bracket follows the name of a function, and tanhh is none:
   Y[i] = tanhh(x[i])
          ^^^^^^^^^^^
-Put a space before the bracket to multiply, or use a function such as tanh, tan, arctanh.""",
+put a space before the bracket to multiply, or use a function such as tanh, tan, arctanh.""",
         ),
         (
             "Y[i] = exp(x[i], x[i])",
             NotationError,
-            """exp takes 1 argument: here are 2.
+            """exp takes 1 argument, and here are 2:
   Y[i] = exp(x[i], x[i])
          ^^^^^^^^^^^^^^^
-Write 1 argument.""",
+write 1 argument.""",
         ),
         (
             "Y[i] = less(x[i])",
             NotationError,
-            """less takes 2 arguments: here is 1.
+            """less takes 2 arguments, and here is 1:
   Y[i] = less(x[i])
          ^^^^^^^^^^
-Write 2 arguments, separated by commas.""",
+write 2 arguments, separated by commas.""",
         ),
         (
             "Y[i] = exp_k(x[k])",
             NotationError,
-            """An elementwise function has no axes of its own: here are letters behind _.
+            """an elementwise function has no axes of its own, and here are letters behind _:
   Y[i] = exp_k(x[k])
          ^^^^^^^^^^^
-Write "exp(…)", with the letters inside.""",
+write "exp(…)", with the letters inside.""",
         ),
         (
             "Y[i] = inv_k(X[ik])",
             NotationError,
-            """inv works on 2 axes: behind _ stands 1 letter.
+            """inv works on 2 axes, and behind _ stands 1 letter:
   Y[i] = inv_k(X[ik])
          ^^^^^^^^^^^^
-Write "inv_kl(…)".""",
+write "inv_kl(…)".""",
         ),
         (
             "Y[ij] = inv(Q)",
             NotationError,
-            """inv(Q) has 2 axes: here are no brackets.
+            """inv(Q) has 2 axes, and here are no brackets:
   Y[ij] = inv(Q)
           ^^^^^^
-Write "inv(Q)[ij]".""",
+write "inv(Q)[ij]".""",
         ),
         (
             "Y[] = det(Q[ij])",
             NotationError,
-            """A function of whole axes names them: det does not.
+            """a function of whole axes names them, and det does not:
   Y[] = det(Q[ij])
         ^^^^^^^^^^
-Write the letters behind _, as in "det_kl(X[kl])".""",
+write the letters behind _, as in "det_kl(X[kl])".""",
         ),
         (
             "Y[ij] = inv(x)[ij]",
             ShapeError,
-            """inv works on 2 axes: the argument in inv(x)[ij] has 1.
+            """inv works on 2 axes, and the argument in inv(x)[ij] has 1:
   Y[ij] = inv(x)[ij]
           ^^^^^^^^^^
-Give it an argument with more axes.""",
+give it an argument with more axes.""",
         ),
         (
             "Y[ij] = inv(X)[ij]",
             ShapeError,
-            """inv takes a square matrix: the argument in inv(X)[ij] has sizes m and n.
+            """inv takes a square matrix, and the argument in inv(X)[ij] has sizes m and n:
   Y[ij] = inv(X)[ij]
           ^^^^^^^^^^
-Give it a matrix with two equal sizes.""",
+give it a matrix with two equal sizes.""",
         ),
         (
             "Y[ij] = inv(Q @ Q)[ij]",
             NotationError,
-            """A function of whole tensors takes the name of a tensor here: this is an expression.
+            """a function of whole tensors takes the name of a tensor here, and this is an expression:
   Y[ij] = inv(Q @ Q)[ij]
           ^^^^^^^^^^
-Give the inner expression a name behind where.""",
+give the inner expression a name behind where.""",
         ),
         (
             "Y[i:n, j:n] = tril[0, j]",
             NotationError,
-            """The first slot of tril is a letter: this is none.
+            """the first slot of tril is a letter, and this is none:
   Y[i:n, j:n] = tril[0, j]
                      ^
-Write "tril[ij]".""",
+write "tril[ij]".""",
         ),
         # numbers
         (
             "Y[i] = x[i] // n",
             NotationError,
-            """"//" divides sizes: on one side of it stands something else.
+            """"//" divides sizes, and on one side of it stands something else:
   Y[i] = x[i] // n
          ^^^^^^^^^
-Write "/".""",
+write "/".""",
         ),
         (
             "Y[] = 1 / (s - s)",
             NotationError,
-            """Nothing is divided by 0: this is 0 everywhere.
+            """nothing is divided by 0, and this is 0 everywhere:
   Y[] = 1 / (s - s)
             ^^^^^^^
-Take the division out.""",
+take the division out.""",
         ),
         (
             "Y[] = 3^100000",
             NotationError,
-            """A number is raised to a power of at most 1000: this one is 100000.
+            """a number is raised to a power of at most 1000, and this one is 100000:
   Y[] = 3^100000
         ^^^^^^^^
-Write a smaller exponent.""",
+write a smaller exponent.""",
         ),
         (
             "Y[] = 1e200^100",
             NotationError,
-            """A float is at most 1.8e308: this one is larger.
+            """a float is at most 1.8e308, and this one is larger:
   Y[] = 1e200^100
         ^^^^^^^^^
-Write a smaller exponent.""",
+write a smaller exponent.""",
         ),
     ],
 )
@@ -635,6 +635,6 @@ def test_a_function_that_a_spelling_needs_is_known() -> None:
     with pytest.raises(NotationError) as caught:
         lower_text(parse_index(text), text, {"x": Input("x", (Dim.of("n"),))}, {}, rewrites)
     assert str(caught.value) == (
-        "x[i]^x[i] is written with the function power: it is not known.\n"
-        "  Y[i] = x[i]^x[i]\n         ^^^^^^^^^\nWrite it without."
+        "x[i]^x[i] is written with the function power, which is not known:\n"
+        "  Y[i] = x[i]^x[i]\n         ^^^^^^^^^\nwrite it without."
     )

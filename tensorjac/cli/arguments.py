@@ -131,7 +131,7 @@ def one_word(arguments: Arguments, command: str) -> str:
         quoted = listed([f'"{word}"' for word in words])
         raise UsageError(
             f"{command} takes one expression or function, and here are {len(words)}: {quoted}.\n"
-            f"Put quotes around an expression, and write a shape without spaces: {example}."
+            f"put quotes around an expression, and write a shape without spaces: {example}."
         )
     return words[0]
 

@@ -109,10 +109,10 @@ def _demand_shapes(text: str, used: Sequence[tuple[str, int]], shapes: Mapping[s
     names = sorted(missing, key=missing.__getitem__)
     spare = [name for name in shapes if name not in dict(used)]
     near = [(name, other) for name in names for other in spare if name.lower() == other.lower()]
-    advice = f"Write its sizes behind its name, {names[0]}=m,n for example, or {names[0]}= for a scalar."
+    advice = f"write its sizes behind its name, {names[0]}=m,n for example, or {names[0]}= for a scalar."
     if near:
         (name, other), shape = near[0], shapes[near[0][1]]
-        advice = f"Did you mean {name}={shape} instead of {other}={shape}?"
+        advice = f"did you mean {name}={shape} instead of {other}={shape}?"
     place = missing[names[0]]
     raise UsageError(
         f"{listed(names)} {'has' if len(names) == 1 else 'have'} no shape:\n"

@@ -87,7 +87,7 @@ class SizeReader(LetterReader[P]):
         return False
 
     def unknown(self, letter: Letter) -> NoReturn:
-        found = f"Every index has a size: nothing shows that of index {letter.name}"
+        found = f"every index has a size, and nothing shows that of index {letter.name}"
         example = min(self.sizes, default="n")
         if letter.binder is not None:
             self.fail(letter.binder, found, f'write it out, as in "{letter.name}:{example}"')
@@ -116,11 +116,11 @@ class SizeReader(LetterReader[P]):
         for left, right, owner, strict in self.ties:
             assert left.dim is not None and right.dim is not None
             if strict and left.dim is not right.dim:
-                found = f"{getattr(owner, 'name', '')} takes a square matrix: index {left.name} has size "
+                found = f"{getattr(owner, 'name', '')} takes a square matrix, and index {left.name} has size "
                 found += f"{left.dim} and index {right.name} size {right.dim}"
                 self.fail(owner, found, "give it a matrix with two equal sizes", ShapeError)
             if not comparable(left.dim, right.dim):
-                found = f"δ compares two indices of one size: index {left.name} has size {left.dim}"
+                found = f"δ compares two indices of one size, and index {left.name} has size {left.dim}"
                 found += f"{_within(left.owner)} and index {right.name} has size {right.dim}{_within(right.owner)}"
                 advice = f'make the sizes equal, or write "δ[{left.name} = {right.name} + 0]"'
                 self.fail(owner, found, advice, ShapeError)
@@ -140,7 +140,7 @@ class SizeReader(LetterReader[P]):
         self.requirements.append(Requirement(dim, ">=", reason))
 
     def contradiction(self, letter: Letter, dim: Dim, owner: Node) -> NoReturn:
-        found = f"An index has one size: index {letter.name} has size {letter.dim}{_within(letter.owner)}"
+        found = f"an index has one size, and index {letter.name} has size {letter.dim}{_within(letter.owner)}"
         found += f" and size {dim} in {self.shown(owner)}"
         self.fail(owner, found, "use another letter in one of them, or change a shape", ShapeError)
 
@@ -156,7 +156,7 @@ class SizeReader(LetterReader[P]):
                 continue
             if nonnegative(-1 - spare):
                 said = f"here stands {low}" if low is high else f"{self.shown(slot)} runs from {low} to {high}"
-                found = f"A slot stays within its axis: {said}"
+                found = f"a slot stays within its axis, and {said}"
                 found += f", and the axis of {self.shown(owner)} has size {dim}"
                 self.fail(slot, found, "change the slot, or the size of an index in it", ShapeError)
             self.require(spare, f"{self.shown(slot)} stands at an axis of size {dim}")

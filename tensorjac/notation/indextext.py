@@ -52,7 +52,7 @@ def parse_index(text: str, functions: Collection[str] = ()) -> IndexText:
         reader.statement()
     if not reader.equations:
         advice = 'write an equation such as "Y[ij] = X[ik] A[kj]"'
-        cursor.fail("A text says something", advice, None, "this one is empty")
+        cursor.fail("a text says something", advice, None, "this one is empty")
     return IndexText(tuple(reader.equations), tuple(reader.definitions.values()), span=(0, len(text)))
 
 
@@ -82,10 +82,10 @@ class IndexReader:
         target = definition.target
         if definition.wrt:
             said = "this is a derivative"
-            self.cursor.fail("Behind where stand tensors", "define one such as E[ij]", target.span, said)
+            self.cursor.fail("behind where stand tensors", "define one such as E[ij]", target.span, said)
         if target.name in self.definitions:
             said = f"{target.name} is defined twice"
-            self.cursor.fail("Behind where every name is defined once", "use two names", target.span, said)
+            self.cursor.fail("behind where every name is defined once", "use two names", target.span, said)
         self.definitions[target.name] = definition
 
     def _equation(self) -> Equation:
@@ -122,14 +122,14 @@ class IndexReader:
         if len(wrt) != 1 + squared:
             advice = 'write "∂Y[ij]/∂A[kl]" or "∂²L[]/∂A[ij]∂B[kl]"'
             said = f"this one is {1 + squared} above the line and {len(wrt)} below it"
-            cursor.fail("A derivative has one order", advice, cursor.span(start), said)
+            cursor.fail("a derivative has one order", advice, cursor.span(start), said)
         return target, tuple(wrt)
 
     def _without_d(self, target: Target, prefix: str) -> Target:
         if not target.name.startswith(prefix) or target.name == prefix:
             advice = 'write "dY[ij]/dA[kl]" or "∂Y[ij]/∂A[kl]", and quotients on the right'
             said = f'"{target.name}" has no d before it'
-            self.cursor.fail('A left side with "/" is a derivative', advice, target.span, said)
+            self.cursor.fail('a left side with "/" is a derivative', advice, target.span, said)
         return replace(target, name=target.name.removeprefix(prefix))
 
     def _target(self, letters: set[str]) -> Target:

@@ -170,10 +170,10 @@ class LetterReader(SlotReader, Generic[P]):
         """The letters of an input that is differentiated by have its sizes."""
         named = self.names.get(target.name)
         if named is None:
-            found = f"A derivative is taken by an input: {target.name} is none"
+            found = f"a derivative is taken by an input, and {target.name} is none"
             self.fail(target, found, f"use one of {self.known_names()}")
         if any(len(axis.letters) != 1 for axis in target.axes):
-            found = "A tensor in a derivative has one letter per axis: here several are in brackets"
+            found = "a tensor in a derivative has one letter per axis, and here several are in brackets"
             self.fail(target, found, "take the inner brackets out")
         slots = [Name(axis.letters[0].letter, span=axis.span) for axis in target.axes]
         self.use(target, slots, named.shape, scope)
@@ -244,7 +244,7 @@ class LetterReader(SlotReader, Generic[P]):
         """Note slots at axes of these sizes."""
         if len(slots) != len(axes):
             name = self.owner(node)
-            found = f"One slot per axis: {name} has {count(len(axes), 'axis', 'axes')}, and here "
+            found = f"there is one slot per axis; {name} has {count(len(axes), 'axis', 'axes')}, and here "
             found += f"{'stands' if len(slots) == 1 else 'stand'} {count(len(slots), 'slot', 'slots')}"
             example = f"{name}[{'ijklmnopqrstuvwxyz'[: len(axes)]}]"
             self.fail(node, found, f"write {count(len(axes), 'slot', 'slots')}, as in {example}", ShapeError)
@@ -265,14 +265,14 @@ class LetterReader(SlotReader, Generic[P]):
             return named.shape
         if node.name == "tril":
             return (None, None)
-        found = f"Brackets follow the name of a tensor: {node.name} is none"
+        found = f"brackets follow the name of a tensor, and {node.name} is none"
         self.fail(node, found, f"use one of {self.known_names()}, or define {node.name} behind where")
 
     def scan_delta(self, node: Delta, scope: Scope) -> None:
         for slot in (node.left, node.right):
             self.uses.append(Use(slot, scope, None, node))
             for inner in looked_up(slot):
-                self.fail(inner, "δ compares letters: here stands a tensor", 'write "equal(…, …)"')
+                self.fail(inner, "δ compares letters, and here stands a tensor", 'write "equal(…, …)"')
         left, right = (slot.name if isinstance(slot, Name) else "" for slot in (node.left, node.right))
         if left in scope and right in scope:
             self.ties.append(Tie(scope[left], scope[right], node, False))
@@ -283,7 +283,7 @@ class LetterReader(SlotReader, Generic[P]):
             if node.bound or node.slots is not None:
                 wrong = "here are letters behind _" if node.bound else "here are brackets behind it"
                 advice = f'write "{node.name}(…)", with the letters inside'
-                self.fail(node, f"An elementwise function has no axes of its own: {wrong}", advice)
+                self.fail(node, f"an elementwise function has no axes of its own, and {wrong}", advice)
             return
         if not node.bound:
             self.wholes[id(node)] = named = self.whole_call(node)
@@ -292,7 +292,7 @@ class LetterReader(SlotReader, Generic[P]):
         own = tuple(self.bound[id(node)].values())
         core = function.core(0)
         if not function.reduces and len(own) != len(core):
-            found = f"{node.name} works on {count(len(core), 'axis', 'axes')}: behind _ "
+            found = f"{node.name} works on {count(len(core), 'axis', 'axes')}, and behind _ "
             found += f"{'stands' if len(own) == 1 else 'stand'} {count(len(own), 'letter', 'letters')}"
             self.fail(node, found, f'write "{node.name}_{"klmn"[: len(core)]}(…)"')
         if function.reduces:
@@ -310,13 +310,13 @@ class LetterReader(SlotReader, Generic[P]):
             return None
         function = self.functions.get(node.name)
         if function is None and node.name not in SPELLED:
-            found = f"A bracket follows the name of a function: {node.name} is none"
+            found = f"a bracket follows the name of a function, and {node.name} is none"
             near = get_close_matches(node.name, sorted({*self.functions, *SPELLED}), 3)
             advice = "put a space before the bracket to multiply, or use a function such as "
             self.fail(node, found, advice + ", ".join(near or ["exp"]))
         arity = function.arity if function is not None else SPELLED[node.name]
         if len(node.arguments) != arity:
-            found = f"{node.name} takes {count(arity, 'argument', 'arguments')}: here "
+            found = f"{node.name} takes {count(arity, 'argument', 'arguments')}, and here "
             found += f"{'is' if len(node.arguments) == 1 else 'are'} {len(node.arguments)}"
             advice = "write 1 argument" if arity == 1 else f"write {arity} arguments, separated by commas"
             self.fail(node, found, advice)
@@ -335,10 +335,10 @@ class LetterReader(SlotReader, Generic[P]):
             if not named.shape:
                 return named
             letters = "ijkl"[: len(named.shape)]
-            found = f"{self.shown(node)} has {count(len(named.shape), 'axis', 'axes')}: here are no brackets"
+            found = f"{self.shown(node)} has {count(len(named.shape), 'axis', 'axes')}, and here are no brackets"
             self.fail(node, found, f'write "{self.shown(node)}[{letters}]"')
         letters = "k" if function.reduces else "klmn"[: len(function.core(0))]
-        found = f"A function of whole axes names them: {node.name} does not"
+        found = f"a function of whole axes names them, and {node.name} does not"
         self.fail(node, found, f'write the letters behind _, as in "{node.name}_{letters}(X[{letters}])"')
 
     def whole(self, node: Whole) -> Named | Mapped[P]:
@@ -358,7 +358,7 @@ class LetterReader(SlotReader, Generic[P]):
                 named = self.mapped(function, argument, node)
         if named is None:
             if self.numpy is None:
-                found = "A function of whole tensors takes the name of a tensor here: this is an expression"
+                found = "a function of whole tensors takes the name of a tensor here, and this is an expression"
                 self.fail(call, found, "give the inner expression a name behind where")
             named = self.numpy(call)
         self.wholes[id(node)] = named
@@ -377,12 +377,12 @@ class LetterReader(SlotReader, Generic[P]):
         core = function.core(0)
         name = self.shown(node)
         if len(shape) < len(core):
-            found = f"{function.name} works on {len(core)} axes: the argument in {name} has {len(shape)}"
+            found = f"{function.name} works on {len(core)} axes, and the argument in {name} has {len(shape)}"
             self.fail(node, found, "give it an argument with more axes", ShapeError)
         first: dict[str, Dim] = {}
         for role, dim in zip(core, shape[len(shape) - len(core) :], strict=True):
             if first.setdefault(role, dim) is not dim:
-                found = f"{function.name} takes a square matrix: the argument in {name} has sizes "
+                found = f"{function.name} takes a square matrix, and the argument in {name} has sizes "
                 found += f"{first[role]} and {dim}"
                 self.fail(node, found, "give it a matrix with two equal sizes", ShapeError)
         return mapped

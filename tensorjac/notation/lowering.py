@@ -154,7 +154,7 @@ def _ordered(parsed: IndexText, inputs: Collection[str], text: str) -> list[Equa
                 NotationError,
                 text,
                 definition.target.span,
-                f"Behind where stand new names: {name} is an input",
+                f"behind where stand new names, and {name} is an input",
                 "use another name",
             )
         targets[name] = definition
@@ -163,7 +163,7 @@ def _ordered(parsed: IndexText, inputs: Collection[str], text: str) -> list[Equa
         if equation.wrt or name in inputs:
             continue
         if name in targets:
-            found = f"A name is defined once: {name} is defined twice"
+            found = f"a name is defined once, and {name} is defined twice"
             fail(NotationError, text, equation.target.span, found, "use two names")
         targets[name] = equation
     order: list[Equation] = []
@@ -184,7 +184,7 @@ def _ordered(parsed: IndexText, inputs: Collection[str], text: str) -> list[Equa
                 if user is None or name in inputs or state.get(id(user)):
                     continue
                 if id(user) in state:
-                    found = f"No equation defines a name by itself: {name} is needed to find {name}"
+                    found = f"no equation defines a name by itself, and {name} is needed to find {name}"
                     fail(NotationError, text, span, found, "take it out, or use another name")
                 stack.append(user)
     return order
@@ -302,14 +302,14 @@ class Lowering(SizeReader[P]):
                 return self.applied(node, scope)
             case Whole():
                 return self.read(self.whole(node), node.slots, scope)
-        self.fail(node, "This does not belong into index notation", "write a factor such as X[ij]")
+        self.fail(node, "this does not belong into index notation", "write a factor such as X[ij]")
 
     def scalar(self, node: Node, name: str) -> Sum:
         named = self.names.get(name)
         if named is not None:
             if named.shape:
                 letters = "ijklmnopqrstuvwxyz"[: len(named.shape)]
-                found = f"A tensor is written with its slots: {name} has "
+                found = f"a tensor is written with its slots, and {name} has "
                 found += count(len(named.shape), "axis", "axes")
                 self.fail(node, found, f'write "{name}[{letters}]", or another choice of letters')
             return named.read(())
@@ -319,7 +319,7 @@ class Lowering(SizeReader[P]):
             return constant(float(name))
         scalars = {other for other, named in self.names.items() if not named.shape}
         known = ", ".join(sorted(scalars.union(self.sizes))) or "none"
-        found = f'A name without brackets is a size or a scalar: "{name}" is neither'
+        found = f'a name without brackets is a size or a scalar, and "{name}" is neither'
         self.fail(node, found, f"the known ones are {known}")
 
     def product(self, node: Chain, scope: Scope) -> Sum:
@@ -331,7 +331,7 @@ class Lowering(SizeReader[P]):
             start = last + 2
             size = self.dim(Chain(node.operands[:start], node.operators[: last + 1]), scope)
             if size is None:
-                found = '"//" divides sizes: on one side of it stands something else'
+                found = '"//" divides sizes, and on one side of it stands something else'
                 self.fail(node, found, 'write "/"')
             values.append(of_size(size))
         for operator, operand in list(zip(("*", *node.operators), node.operands, strict=True))[start:]:
@@ -349,19 +349,19 @@ class Lowering(SizeReader[P]):
 
     def power(self, base: Sum, exponent: Value, node: Node) -> Sum:
         if not base.terms and exponent < 0:
-            self.fail(node, "Nothing is divided by 0: this is 0 everywhere", "take the division out")
+            self.fail(node, "nothing is divided by 0, and this is 0 everywhere", "take the division out")
         if not -LARGEST <= exponent <= LARGEST and any(term.coefficient not in (1, -1) for term in base.terms):
-            found = f"A number is raised to a power of at most {LARGEST}: this one is {exponent}"
+            found = f"a number is raised to a power of at most {LARGEST}, and this one is {exponent}"
             self.fail(node, found, "write a smaller exponent")
         try:
             return self.build.power(base, exponent)
         except OverflowError:
-            self.fail(node, "A float is at most 1.8e308: this one is larger", "write a smaller exponent")
+            self.fail(node, "a float is at most 1.8e308, and this one is larger", "write a smaller exponent")
 
     def needed(self, name: str, node: Node) -> P:
         function = self.functions.get(name)
         if function is None:
-            found = f"{self.shown(node)} is written with the function {name}: it is not known"
+            found = f"{self.shown(node)} is written with the function {name}, which is not known"
             self.fail(node, found, "write it without")
         return function
 
@@ -404,7 +404,7 @@ class Lowering(SizeReader[P]):
             return self.read(named, node.slots, scope)
         row, column = (self.slot(slot, scope) for slot in node.slots)
         if not isinstance(row, Index):
-            self.fail(node.slots[0], "The first slot of tril is a letter: this is none", 'write "tril[ij]"')
+            self.fail(node.slots[0], "the first slot of tril is a letter, and this is none", 'write "tril[ij]"')
         # 1 where row - column is one of 0, 1, …
         gap = Index.fresh(row.dim)
         minus = Dim.of(-1)

@@ -47,7 +47,7 @@ def parse_numpy(text: str) -> NumpyText:
         statements.append(reader.statement())
         cursor.bounded(statements[-1])
     if not statements:
-        cursor.fail("A text says something", 'write an expression such as "X @ A"', None, "this one is empty")
+        cursor.fail("a text says something", 'write an expression such as "X @ A"', None, "this one is empty")
     return NumpyText(tuple(statements), span=(0, len(text)))
 
 
@@ -79,28 +79,28 @@ class NumpyReader:
         if len(names) < len(items) or not names:
             wrong = next((item for item in items if not isinstance(item, Name)), value)
             advice = "give the value a name of its own"
-            self.cursor.fail("On the left of = stand names", advice, wrong.span, "this is not a name")
+            self.cursor.fail("on the left of = stand names", advice, wrong.span, "this is not a name")
         return names, unpacks
 
     def _trailing(self) -> NoReturn:
         """Say why what was read cannot go on with the next token."""
         cursor = self.cursor
         if cursor.at("^"):
-            cursor.fail("A power is written ** in NumPy text", 'write "**" instead of "^"')
+            cursor.fail("a power is written ** in NumPy text", 'write "**" instead of "^"')
         if cursor.at(":"):
-            cursor.fail("A colon stands in a subscript, at most twice", "take it out")
+            cursor.fail("a colon stands in a subscript, at most twice", "take it out")
         if cursor.at("="):
             cursor.fail(
-                "A statement has one =, and an argument a name before it",
+                "a statement has one =, and an argument a name before it",
                 "take it out, or split the statement",
             )
         if cursor.at(";"):
-            cursor.fail("A statement does not end within brackets", "take the semicolon out")
+            cursor.fail("a statement does not end within brackets", "take the semicolon out")
         self._refuse_keyword(cursor.token)
         advice = 'write the operator, such as "*" or "@"'
         if cursor.previous.text == "]" and cursor.token.kind == "name":
             advice += '; index notation begins with a left side, such as "Y[ij] ="'
-        cursor.fail("Between two values stands an operator", advice, None, f"found {cursor.shown()}")
+        cursor.fail(f"between two values stands an operator, not {cursor.shown()}", advice)
 
     def tuple_or_one(self) -> Node:
         """``a`` or ``a, b``, up to the end of the statement or a closing bracket."""
@@ -126,7 +126,7 @@ class NumpyReader:
             if token.text in COMPARISONS:
                 if comparison is not None:
                     advice = 'write "(a < b) & (b < c)"'
-                    cursor.fail("Comparisons of arrays do not chain", advice, token)
+                    cursor.fail("comparisons of arrays do not chain", advice, token)
                 comparison = token
                 sides.append(chain(operands, operators, *RANKS))
                 operands, operators = [self.operand()], []
@@ -174,7 +174,7 @@ class NumpyReader:
         last = cursor.previous
         if cursor.at("=") and last.end == token.start and last.text in (*ARITHMETIC, "**"):
             advice = f'write "x = x {last.text} …" as a statement of its own'
-            cursor.fail("Nothing is changed in place", advice, (last.start, token.end))
+            cursor.fail("nothing is changed in place", advice, (last.start, token.end))
         cursor.expected(*VALUE)
 
     def _word(self, token: Token) -> Node:
@@ -220,11 +220,11 @@ class NumpyReader:
                 cursor.advance()
                 cursor.advance()
                 if token.text in named:
-                    cursor.fail("An argument is given once", "keep one of them", token, f"{token.text} is given twice")
+                    cursor.fail("an argument is given once", "keep one of them", token, f"{token.text} is given twice")
                 named[token.text] = Keyword(token.text, self.expression(), span=cursor.span(token.start))
             elif named:
                 advice = "move it to the front, or give it a name"
-                cursor.fail("Arguments without a name come first", advice, token)
+                cursor.fail("arguments without a name come first", advice, token)
             else:
                 positional.append(self.expression())
             if not cursor.take(","):

@@ -86,7 +86,7 @@ class RightSide:
         token = cursor.advance()
         bound = self._binder(token, token.text.index("_") + 1)
         if cursor.at("["):
-            rule = "A space separates the letters of a sum from what is summed"
+            rule = "a space separates the letters of a sum from what is summed"
             cursor.fail(rule, 'write "Σ_k X[ik]"', token)
         body = self._term()
         cursor.leave()
@@ -107,14 +107,14 @@ class RightSide:
             advice = 'write a number, a factor such as "X[ij]", or an expression in brackets'
             cursor.expected("a factor", advice)
         if self._at_sum():
-            cursor.fail("A sum in an exponent stands in brackets", 'write "^(Σ_k …)"', token)
+            cursor.fail("a sum in an exponent stands in brackets", 'write "^(Σ_k …)"', token)
         cursor.advance()
         if token.text in DELTA:
             return self._delta(token)
         if cursor.at("["):
             return Indexed(token.text, self._slots(), span=cursor.span(token.start))
         if token.text == "Σ":
-            cursor.fail("A sum names its letters", 'write "Σ_k" or "Σ_{k, l}"', token)
+            cursor.fail("a sum names its letters", 'write "Σ_k" or "Σ_{k, l}"', token)
         if self._at_function(token):
             return self._apply(token)
         return Name(token.text, span=(token.start, token.end))
@@ -125,7 +125,7 @@ class RightSide:
         if token.kind != "name" or len(token.text) != 1 or not token.text.isalpha() or not cursor.take("|"):
             where = (opening.start, max(opening.end, token.end))
             advice = 'write "|i|" for the size of i, or "abs(…)"'
-            cursor.fail("Between two | stands one letter", advice, where)
+            cursor.fail("between two | stands one letter", advice, where)
         return SizeOf(token.text, span=cursor.span(opening.start))
 
     # Letters and slots.
@@ -151,7 +151,7 @@ class RightSide:
             if len(found) != 1:
                 advice = f'write "{token.text[:-1]}, {token.text[-1]}:"'
                 said = f'"{token.text}" is {len(found)} letters'
-                cursor.fail("A size belongs to one letter", advice, token, said)
+                cursor.fail("a size belongs to one letter", advice, token, said)
             cursor.advance()
             found = [Bound(found[0].letter, self.expression(), span=cursor.span(token.start))]
         return found
@@ -163,7 +163,7 @@ class RightSide:
         if not bound and cursor.take("{"):
             bound = self.bounds("}", set())
         if not bound:
-            cursor.fail("Letters stand behind _", 'write "Σ_k" or "Σ_{k, l}"', token, "here are none")
+            cursor.fail("letters stand behind _", 'write "Σ_k" or "Σ_{k, l}"', token, "here are none")
         return bound
 
     def _introduce(self, token: Token, letters: set[str], skipped: int = 0) -> list[Bound]:
@@ -172,7 +172,7 @@ class RightSide:
             if bound.letter in letters:
                 advice = "use another letter, and δ on the right where two are to be equal"
                 said = f"{bound.letter} is there already"
-                self.cursor.fail("A letter is introduced once", advice, bound.span, said)
+                self.cursor.fail("a letter is introduced once", advice, bound.span, said)
             letters.add(bound.letter)
         return found
 
@@ -183,7 +183,7 @@ class RightSide:
             where = (min(place, token.end - 1), min(place + 1, token.end))
             if not letter.isalpha():
                 advice = "use letters only, and commas between slots that are computed"
-                self.cursor.fail("One letter is one index", advice, where, f'"{letter}" is not a letter')
+                self.cursor.fail("one letter is one index", advice, where, f'"{letter}" is not a letter')
             found.append(Name(letter, span=where))
         return found
 
@@ -248,7 +248,7 @@ class RightSide:
             return Whole(call, self._slots(), span=cursor.span(token.start))
         if inner is not None and not bound:
             advice = f'write "{name}(S)[…]", or name its axes: "{name}_kl(S[kl])[…]"'
-            cursor.fail("A function of whole tensors takes names without brackets", advice, cursor.tokens[inner])
+            cursor.fail("a function of whole tensors takes names without brackets", advice, cursor.tokens[inner])
         arguments = self._arguments()
         return Apply(name, bound, arguments, self._slots(), span=cursor.span(token.start))
 
@@ -259,7 +259,7 @@ class RightSide:
         stem, _, letters = name.rpartition("_")
         if cursor.at("{"):
             if not stem or letters:
-                cursor.fail("Braces stand behind _", 'write "Σ_{k, l}" or "max_{k, l}(…)"')
+                cursor.fail("braces stand behind _", 'write "Σ_{k, l}" or "max_{k, l}(…)"')
             bound = self._binder(token, len(name))
             if not cursor.at("("):
                 cursor.expected('"("', 'write what the function is applied to, as in "max_{k, l}(X[ikl])"')
@@ -287,17 +287,17 @@ class RightSide:
         """Say why what was read cannot go on with the next token."""
         cursor = self.cursor
         if cursor.at("="):
-            cursor.fail("An equation has one =", 'write two equations, with ";" between them')
+            cursor.fail("an equation has one =", 'write two equations, with ";" between them')
         if cursor.at(*COMPARISONS):
             advice = 'write "greater(X[ij], 0)", "less(…)" or "equal(…)"'
-            cursor.fail("A comparison is written as a function", advice)
+            cursor.fail("a comparison is written as a function", advice)
         if cursor.at("@", "."):
             advice = 'write the letters, as in "Y[ij] = X[ik] A[kj]"; "Y = X @ A" is NumPy text'
-            cursor.fail("Index notation has no operators of NumPy's", advice)
+            cursor.fail("index notation has no operators of NumPy's", advice)
         if cursor.at(","):
-            cursor.fail("Commas separate slots, arguments and definitions", "take this one out")
+            cursor.fail("commas separate slots, arguments and definitions", "take this one out")
         if cursor.at(";"):
-            cursor.fail("An equation does not end within brackets", "take the semicolon out")
+            cursor.fail("an equation does not end within brackets", "take the semicolon out")
         if cursor.at("["):
-            cursor.fail("Brackets follow a name", "give the expression a name behind where")
+            cursor.fail("brackets follow a name", "give the expression a name behind where")
         cursor.expected(expected, "join factors by nothing, * or /, and terms by + or -")

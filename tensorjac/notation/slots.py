@@ -77,10 +77,10 @@ class SlotReader:
         """A size that is written out, as in ``i:n``."""
         dim = self.dim(node)
         if dim is None:
-            found = "A size consists of whole numbers and the names of sizes: this does not"
+            found = "a size consists of whole numbers and the names of sizes, and this does not"
             self.fail(node, found, f"the known sizes are {self.known_sizes}")
         if nonnegative(-1 - dim):
-            self.fail(node, f"A size is at least 0: this one is {dim}", "write a size of at least 0")
+            self.fail(node, f"a size is at least 0, and this one is {dim}", "write a size of at least 0")
         return dim
 
     @property
@@ -138,7 +138,7 @@ class SlotReader:
                 return ZERO, {scope[node.name]: ONE}
             if node.name in self.sizes:
                 return Dim.of(node.name), {}
-            found = f'A slot consists of letters and sizes: "{node.name}" is neither'
+            found = f'a slot consists of letters and sizes, and "{node.name}" is neither'
             self.fail(node, found, f"use one letter per index; the known sizes are {self.known_sizes}")
         if isinstance(node, SizeOf):
             dim = scope[node.letter].dim
@@ -154,7 +154,7 @@ class SlotReader:
         self.not_linear(node)
 
     def not_linear(self, node: Node) -> NoReturn:
-        found = "A slot is a sum of letters, times whole numbers, and a whole number: this is none"
+        found = "a slot is a sum of letters, times whole numbers, and a whole number, and this is none"
         self.fail(node, found, 'write a slot such as "2*i + 1"')
 
     def linear_chain(self, node: Chain, scope: Scope) -> Linear | None:
@@ -178,7 +178,7 @@ class SlotReader:
 
 def fail(kind: type[NotationError] | type[ShapeError], text: str, span: Span, found: str, advice: str) -> NoReturn:
     """Raise: the rule and what was found, carets under ``span``, what to do."""
-    raise kind(f"{found}.\n{caret(text, *span)}\n{advice[0].upper()}{advice[1:]}.")
+    raise kind(f"{found}:\n{caret(text, *span)}\n{advice}.")
 
 
 def top_terms(node: Node) -> Iterator[tuple[int, Node]]:

@@ -103,15 +103,15 @@ class Cursor:
             self.tokens.append(token)
         if opened:
             advice = f'add "{CLOSING[opened[-1].text]}"'
-            self.fail("Every bracket is closed", advice, opened[-1], f'this "{opened[-1].text}" is not')
+            self.fail("every bracket is closed", advice, opened[-1], f'this "{opened[-1].text}" is not')
 
     def _close(self, opened: list[Token], token: Token) -> None:
         if not opened:
-            self.fail("Every bracket is opened before it is closed", f'take "{token.text}" out', token)
+            self.fail("every bracket is opened before it is closed", f'take "{token.text}" out', token)
         want = CLOSING[opened[-1].text]
         if token.text != want:
             self.fail(
-                "Brackets close in the order in which they were opened",
+                "brackets close in the order in which they were opened",
                 f'write "{want}" instead of "{token.text}", or take one of the two out',
                 (opened[-1].start, token.end),
                 f'"{opened[-1].text}" is closed by "{token.text}"',
@@ -120,10 +120,10 @@ class Cursor:
 
     def _refuse(self, token: Token) -> NoReturn:
         if token.text in "\"'":
-            rule, advice = "A string ends on its line, with the quote it began with", f"add {token.text}"
+            rule, advice = "a string ends on its line, with the quote it began with", f"add {token.text}"
             self.fail(f"{rule}, and has no backslash", advice, token)
         shown = f'"{token.text}"' if token.text.isprintable() else f"U+{ord(token.text):04X}"
-        rule, said = "A text consists of names, numbers and operators", f"{shown} is none of these"
+        rule, said = "a text consists of names, numbers and operators", f"{shown} is none of these"
         self.fail(rule, "take it out", token, said)
 
     # Reading on.
@@ -191,12 +191,12 @@ class Cursor:
         token = self.advance()
         if len(token.text) > MAX_DIGITS:
             said = f"this one has {len(token.text)}"
-            self.fail(f"A number has at most {MAX_DIGITS} digits", "write a shorter one", token, said)
+            self.fail(f"a number has at most {MAX_DIGITS} digits", "write a shorter one", token, said)
         if token.text.isdecimal():
             return Number(int(token.text), span=(token.start, token.end))
         value = float(token.text)
         if value == float("inf"):
-            self.fail("A float is at most 1.8e308", "write a smaller one", token, "this one is larger")
+            self.fail("a float is at most 1.8e308", "write a smaller one", token, "this one is larger")
         return Number(value, span=(token.start, token.end))
 
     def enter(self) -> None:
@@ -205,7 +205,7 @@ class Cursor:
         if self._levels > MAX_LEVELS:
             advice = "name an inner part and use the name"
             self.fail(
-                f"Brackets and sums are nested at most {MAX_LEVELS} deep",
+                f"brackets and sums are nested at most {MAX_LEVELS} deep",
                 advice,
                 self.token,
                 "here they go deeper",
@@ -222,7 +222,7 @@ class Cursor:
             if depth > MAX_DEPTH:
                 advice = "name an inner part and use the name"
                 self.fail(
-                    f"Operations are nested at most {MAX_DEPTH} deep",
+                    f"operations are nested at most {MAX_DEPTH} deep",
                     advice,
                     node.span,
                     "here they go deeper",
@@ -235,12 +235,12 @@ class Cursor:
         """Raise: the rule and what was found, carets under ``where`` (or the next token), what to do."""
         place = where or self.token
         start, end = (place.start, place.end) if isinstance(place, Token) else place
-        headline = f"{rule}: {found}." if found else f"{rule}."
-        raise NotationError(f"{headline}\n{caret(self.source, start, end)}\n{advice[0].upper()}{advice[1:]}.")
+        headline = f"{rule}, and {found}" if found else rule
+        raise NotationError(f"{headline}:\n{caret(self.source, start, end)}\n{advice}.")
 
     def expected(self, what: str, advice: str) -> NoReturn:
         """Raise: what should have come next, and what did come."""
-        self.fail(f"{what[0].upper()}{what[1:]} is expected here", advice, None, f"found {self.shown()}")
+        self.fail(f"{what} is expected here, not {self.shown()}", advice)
 
     def shown(self) -> str:
         """The next token, for a message."""
