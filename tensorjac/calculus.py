@@ -202,6 +202,7 @@ def _differential(body: Sum, tangents: Mapping[Tensor, Sum]) -> Sum:
     """The product rule, forward: the change of ``body`` when each tensor in it changes by its tangent."""
     changes: list[Sum] = []
     for term in body.terms:
+        mine: list[Sum] = []
         for factor in term.factors:
             tensor, slots, exponent = factor
             tangent = tangents.get(tensor)
@@ -210,9 +211,21 @@ def _differential(body: Sum, tangents: Mapping[Tensor, Sum]) -> Sum:
             rest = product(number(term.coefficient * exponent), _without(term.factors, factor))
             inner = [Factor(tensor, slots, number(exponent - 1))] if exponent != 1 else []
             moved = rewrites.substitute(tangent, dict(zip(tensor.axes, slots, strict=True)))
-            change = multiply(Sum((product(rest.coefficient, [*rest.factors, *inner]),)), moved)
-            changes.append(contract(change, term.summed))
+            mine.append(multiply(Sum((product(rest.coefficient, [*rest.factors, *inner]),)), moved))
+        changes.extend(_summed_up(mine, term.summed))
     return add(*changes)
+
+
+def _summed_up(changes: Sequence[Sum], labels: Sequence[Index]) -> list[Sum]:
+    """Changes of one product, each summed over ``labels``; those that merge are added first."""
+    total = add(*changes)
+    if not labels or len(total.terms) >= sum(len(change.terms) for change in changes):
+        return [contract(change, labels) for change in changes]
+    left = set(total.terms)
+    apart = [change for change in changes if left.issuperset(change.terms)]
+    kept = {term for change in apart for term in change.terms}
+    merged = Sum(term for term in total.terms if term not in kept)
+    return [contract(change, labels) for change in (merged, *apart)]
 
 
 def pushforward(outputs: Sequence[Sum], tangents: Mapping[Input, Sum]) -> list[Sum]:

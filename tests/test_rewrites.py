@@ -107,6 +107,7 @@ def softmax(X):
 
 WITNESSES = {
     "like terms": of_case("attention"),
+    "terms cancel": Witness(lambda x, y: np.exp(x) * (x - np.sin(y)) + np.exp(x) * np.sin(y), {"x": "n", "y": "n"}),
     "masks are idempotent": Witness(lambda x: np.where(x > 0, np.where(x > 0, x**2, 1.0), 2 * x), {"x": "n"}),
     "common factors": Witness(lambda x: np.exp(x * x - 2 * x), {"x": "n"}),
     "sigmoid": Witness(lambda x: x / (1 + np.exp(-x)), {"x": "n"}),

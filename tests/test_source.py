@@ -345,6 +345,20 @@ def least_squares_hessian(X, A, T):
     return out
 
 
+def log_sum_exp(X, W):
+    Z = X @ W
+    top = Z.max(axis=1)
+    return np.sum(top + np.log(np.exp(Z - top[:, None]).sum(axis=1)))
+
+
+def log_sum_exp_hvp(X, W, dW):
+    Z = X @ W
+    E = np.exp(Z - Z.max(axis=1)[:, None])
+    S = E / E.sum(axis=1)[:, None]
+    D = X @ dW
+    return X.T @ (S * (D - np.vecdot(S, D)[:, None]))
+
+
 NORM = {"X": "b n", "gamma": "n", "beta": "n"}
 HEADS = {"Q": "s d", "K": "t d", "V": "t e"}
 REGRESSION = {"X": "b m", "A": "m n", "T": "b n"}
@@ -380,6 +394,9 @@ LAYERS = {
     "GELU MLP, VJP": Layer(gelu_mlp, {"X": "b m", "W": "m h", "U": "h n"}, vjp, gelu_mlp_vjp),
     "logistic loss, gradient": Layer(logistic, LOGISTIC, lambda F: F.grad("w"), logistic_gradient),
     "logistic loss, Hessian": Layer(logistic, LOGISTIC, lambda F: F.hessian("w"), logistic_hessian),
+    "log-sum-exp with shift, Hessian-vector product": Layer(
+        log_sum_exp, {"X": "b m", "W": "m n"}, lambda F: F.hvp("W"), log_sum_exp_hvp
+    ),
     "binary cross-entropy, gradient": Layer(
         binary_cross_entropy, {"X": "b m", "w": "m", "t": "b"}, lambda F: F.grad("w"), binary_cross_entropy_gradient
     ),

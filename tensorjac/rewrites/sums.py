@@ -38,7 +38,11 @@ def add(*sums: Sum) -> Sum:
     elif nested:
         terms = list(_opened(terms[0]))
     total = Sum(terms)
-    return _merged(total) if len(total.terms) > 1 and is_on("like terms") else total
+    if len(total.terms) > 1 and is_on("like terms"):
+        total = _merged(total)
+    if len(total.terms) > 1 and is_on("terms cancel"):
+        total = _cancelled(total)
+    return total
 
 
 # Sums inside sums with more terms than this stay whole unless something in them merges: a residual network would
@@ -145,6 +149,36 @@ def _merged(total: Sum) -> Sum:
             forms[like] = term if known is None else _heavier(known, term)
         kept.extend(forms.values())
     return Sum(kept)
+
+
+name_identity(
+    "terms cancel",
+    """a (b - c) + a c = a b: a sum in a product is opened where one of its terms cancels a term that stands beside the
+    product. Removes a term.""",
+)
+
+
+def _cancelled(total: Sum) -> Sum:
+    """The sum with a product in it multiplied out, as long as that makes terms vanish."""
+    signatures = [signature(term) for term in total.terms]
+    for k, term in enumerate(total.terms):
+        for factor in term.factors:
+            tensor, slots, exponent = factor
+            if not isinstance(tensor, Shared) or exponent != 1 or len(tensor.body.terms) > SPLICED:
+                continue
+            rest = [other for other in term.factors if other is not factor]
+            opened = [
+                product(term.coefficient * inner.coefficient, [*rest, *inner.factors])
+                for inner in tensor.expression(slots).terms
+            ]
+            if not any(signature(piece) in signatures for piece in opened):
+                continue
+            others = [*total.terms[:k], *total.terms[k + 1 :]]
+            merged = _merged(Sum([*others, *opened]))
+            # two terms at a time cancel; like terms that only add up are written better as they are
+            if len(merged.terms) < len(others) + len(opened) - 1:
+                return _cancelled(merged) if len(merged.terms) > 1 else merged
+    return total
 
 
 def _heavier(kept: Term, like: Term) -> Term:
