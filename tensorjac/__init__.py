@@ -1,5 +1,15 @@
 """Exact Jacobians of matrix and tensor expressions: derived, simplified, printed and run."""
 
+from .check import (
+    CAUSES,
+    Finding,
+    Report,
+    check_grad,
+    check_hessian,
+    check_jacobian,
+    check_vjp,
+    opaque,
+)
 from .errors import (
     DerivationError,
     NotationError,
@@ -14,15 +24,22 @@ from .trace import arange, eye, full, ones, zeros
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
+    "CAUSES",
     "DerivationError",
+    "Finding",
     "Function",
     "Jacobian",
     "NotationError",
+    "Report",
     "ShapeError",
     "TensorjacError",
     "TraceError",
     "UnsupportedError",
     "arange",
+    "check_grad",
+    "check_hessian",
+    "check_jacobian",
+    "check_vjp",
     "eye",
     "full",
     "grad",
@@ -31,6 +48,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "ones",
+    "opaque",
     "parse",
     "trace",
     "value_and_grad",

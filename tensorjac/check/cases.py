@@ -1,0 +1,137 @@
+"""A wrong claim as detectors see it: the claimed and the true values, and both as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..function import Function
+from .claims import Claim, Raised
+from .questions import Question, Target
+from .trials import Trial
+from .verdicts import precision
+
+Array = np.ndarray[Any, Any]
+
+TOLERANCE = 1e-9
+"""Two values that agree to this part of the largest entry are the same for naming a cause, in float64."""
+
+
+class Case:
+    """What is known about one wrong claim."""
+
+    def __init__(self, question: Question, target: Target, claim: Claim, trials: Sequence[Trial]) -> None:
+        self.question, self.target, self.claim = question, target, claim
+        self.trials = tuple(trials)
+        self._values: dict[int, Array | Raised] = {}
+
+    @property
+    def label(self) -> str:
+        return self.target.label
+
+    @property
+    def derivative(self) -> Function | None:
+        """The true derivative as an expression."""
+        return self.question.derivative(self.target.wrt)
+
+    @property
+    def yours(self) -> str:
+        """The claim in a person's own words, where it was a text."""
+        text = self.claim.text
+        return f"`{text}`" if text and "\n" not in text and len(text) < 70 else "what you return"
+
+    # Values
+
+    def claimed_at(self, args: Mapping[str, Array]) -> Any:
+        """What the claim gives at a point: an array, None, or what it raised."""
+        copies = {name: np.array(array) for name, array in args.items()}
+        value = self.claim(copies).get(self.target.wrt)
+        return value if value is None or isinstance(value, Raised) else as_array(value)
+
+    def claimed(self, trial: Trial) -> Array:
+        """The claimed value at a trial; NaN of the true shape where the claim raised."""
+        known = self._values.get(id(trial))
+        if known is None:
+            known = self.claimed_at(trial.args)
+            self._values[id(trial)] = known
+        return np.full(self.true(trial).shape, np.nan) if isinstance(known, Raised) else known
+
+    def true(self, trial: Trial) -> Array:
+        return trial.truth(self.target.wrt)
+
+    def true_at(self, args: Mapping[str, Array]) -> Array:
+        return self.question.truth(self.target.wrt, args)[0]
+
+    # Comparing
+
+    @cached_property
+    def tolerance(self) -> float:
+        """How far apart, in parts of the largest entry, two values that are the same may be."""
+        trial = self.trials[0]
+        eps = precision(self.claimed(trial))
+        largest = float(np.max(np.abs(self.true(trial)), initial=0.0)) or 1.0
+        error = float(np.max(trial.error(self.target.wrt), initial=0.0)) / largest
+        return max(TOLERANCE, 2**12 * eps if eps > 1e-10 else 0.0, 64 * error)
+
+    def same(self, value: Array, other: Array) -> bool:
+        """Whether two arrays are equal, to the precision of this case."""
+        if value.shape != other.shape or not (np.all(np.isfinite(value)) and np.all(np.isfinite(other))):
+            return False
+        scale = max(float(np.max(np.abs(value), initial=0.0)), float(np.max(np.abs(other), initial=0.0)))
+        return bool(np.all(np.abs(value - other) <= self.tolerance * scale))
+
+    def ratio(self, value: Array, other: Array) -> float | None:
+        """The c with value = c · other; None where there is none, or where both are zero."""
+        if value.shape != other.shape or not (np.all(np.isfinite(value)) and np.all(np.isfinite(other))):
+            return None
+        square = float(np.vdot(other, other))
+        if square == 0.0:
+            return None
+        c = float(np.vdot(other, value)) / square
+        return c if abs(c) > self.tolerance and self.same(value, c * other) else None
+
+    # Names
+
+    def axes(self, trial: Trial) -> list[str]:
+        """The sizes of the true value's axes as a person named them."""
+        dims = self.question.dims(self.target.wrt)
+        if dims is not None:
+            return [str(dim) for dim in dims]
+        return [axis_name(size, trial) for size in self.true(trial).shape]
+
+    @cached_property
+    def formula(self) -> str:
+        """The true gradient in one line: NumPy where that is short, else index notation, else nothing."""
+        if self.derivative is None:
+            return ""
+        lines = self.derivative.source().strip().splitlines()
+        if len(lines) == 2 and len(lines[1]) < 90:
+            return lines[1].strip().removeprefix("return ").removesuffix(".copy()")
+        text = str(self.derivative)
+        return text if len(text) < 90 else ""
+
+    @property
+    def instead(self) -> str:
+        """What to write instead, as the end of a sentence."""
+        return f"; {self.label} is `{self.formula}`" if self.formula else ""
+
+
+def as_array(value: Any) -> Array:
+    """An array of what a person returned, also of a tensor that remembers its gradients."""
+    detach = getattr(value, "detach", None)
+    return np.asarray(detach() if detach is not None else value)
+
+
+def axis_name(size: int, trial: Trial) -> str:
+    """The name of the only size with this number, else the number."""
+    names = [name for name, number in trial.sizes.items() if number == size]
+    return names[0] if len(names) == 1 else str(size)
+
+
+def shape_text(shape: Sequence[int], trial: Trial) -> str:
+    """A shape in names: (b, n) for (3, 5)."""
+    names = [axis_name(size, trial) for size in shape]
+    return f"({', '.join(names)}{',' if len(names) == 1 else ''})"

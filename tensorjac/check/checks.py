@@ -1,0 +1,230 @@
+"""The verbs: a function, a claim about its derivative, and what is to be said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError, TraceError
+from ..function import Function
+from . import detectors
+from .cases import Array, Case
+from .claims import Claim, Raised, claims
+from .layouts import OURS, other_layout
+from .naming import diagnose, wrong
+from .opaque import Opaque
+from .proofs import proved
+from .questions import Kind, Question
+from .report import Finding, Report
+from .trials import Setting, Trial
+from .verdicts import Judgement, judge
+
+Derivable = Function | Opaque
+__all__ = ["check_grad", "check_hessian", "check_jacobian", "check_vjp", "detectors"]
+
+
+def check_vjp(
+    F: Derivable,
+    backward: Any,
+    *,
+    at: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    seed: int = 0,
+    symmetric: Iterable[str] = (),
+    domain: Mapping[str, str] | None = None,
+) -> Report:
+    """Check gradients ∂L/∂input, given the cotangents ``G`` of the outputs.
+
+    ``backward`` is a callable ``(X, A, G) -> (dX, dA)``, or a dict from inputs to texts or callables.
+
+    >>> import tensorjac as tj
+    >>> F = tj.trace(lambda X, A: X @ A, X="b m", A="m n")
+    >>> bool(tj.check_vjp(F, lambda X, A, G: (G @ A.T, X.T @ G)))
+    True
+    >>> print(tj.check_vjp(F, {"A": "G.T @ X"}).findings[0].message)
+    dA is transposed: you return `G.T @ X`, which is (X.T @ G).T.
+    """
+    return _check(F, "vjp", backward, at, sizes, seed, symmetric, domain)
+
+
+def check_grad(
+    F: Derivable,
+    gradient: Any,
+    *,
+    at: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    seed: int = 0,
+    symmetric: Iterable[str] = (),
+    domain: Mapping[str, str] | None = None,
+) -> Report:
+    """Check gradients of a scalar function: as :func:`check_vjp`, without a cotangent.
+
+    >>> import tensorjac as tj
+    >>> F = tj.trace(lambda A, x: x @ A @ x, A="n n", x="n")
+    >>> tj.check_grad(F, {"x": "A @ x + A.T @ x"}).findings[0].verdict
+    'right'
+    """
+    return _check(F, "grad", gradient, at, sizes, seed, symmetric, domain)
+
+
+def check_jacobian(
+    F: Derivable,
+    jacobian: Any,
+    *,
+    at: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    seed: int = 0,
+    symmetric: Iterable[str] = (),
+    domain: Mapping[str, str] | None = None,
+) -> Report:
+    """Check Jacobians, of shape output + input; where a claim has another layout, the report says which.
+
+    >>> import tensorjac as tj
+    >>> F = tj.trace(lambda A, x: A @ x, A="m n", x="n")
+    >>> print(tj.check_jacobian(F, {"x": "A.T"}).findings[0].message)
+    ∂Y/∂x is right in the denominator layout (input axes first); this package puts output axes first.
+    """
+    return _check(F, "jacobian", jacobian, at, sizes, seed, symmetric, domain)
+
+
+def check_hessian(
+    F: Derivable,
+    hessian: Any,
+    *,
+    at: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    seed: int = 0,
+    symmetric: Iterable[str] = (),
+    domain: Mapping[str, str] | None = None,
+) -> Report:
+    """Check Hessians of a scalar function, by one input or by two.
+
+    >>> import tensorjac as tj
+    >>> F = tj.trace(lambda A, x: x @ A @ x, A="n n", x="n")
+    >>> bool(tj.check_hessian(F, {("x", "x"): "A + A.T"}))
+    True
+    """
+    return _check(F, "hessian", hessian, at, sizes, seed, symmetric, domain)
+
+
+def _check(
+    F: Derivable,
+    kind: Kind,
+    claimed: Any,
+    at: Mapping[str, Any] | None,
+    sizes: Mapping[str, int] | None,
+    seed: int,
+    symmetric: Iterable[str],
+    domain: Mapping[str, str] | None,
+) -> Report:
+    question = Question(F, kind, symmetric)
+    at = {name: np.asarray(value) for name, value in (at or {}).items()}
+    domain = dict(domain or {})
+    _check_names(question, at, domain)
+    held = {name: array for name, array in at.items() if array.dtype.kind in "biu" and name in question.shapes}
+    whole = [*held, *(name for name, what in domain.items() if what.startswith("index"))]
+    given = claims(question, claimed, whole)
+    wanted = [target.wrt for claim in given for target in claim.targets]
+    setting = Setting(question, {**(sizes or {}), **_sizes_of(question, held)}, domain, held, seed)
+    trials, _ = setting.trials(wanted)
+    findings: list[Finding] = []
+    for claim in given:
+        findings += _examined(question, claim, trials)
+    return Report(tuple(findings), _subject(question), _precision(question), ())
+
+
+def _check_names(question: Question, at: Mapping[str, Any], domain: Mapping[str, str]) -> None:
+    for option, names in (("at", at), ("domain", domain)):
+        unknown = [name for name in names if name not in question.shapes and name not in question.cotangents]
+        if unknown:
+            raise TraceError(
+                f"{option}= names inputs, and {', '.join(unknown)} is none: choose from {', '.join(question.shapes)}."
+            )
+
+
+def _sizes_of(question: Question, held: Mapping[str, Array]) -> dict[str, int]:
+    return {
+        dim.name: size
+        for name, array in held.items()
+        for dim, size in zip(question.shapes[name], array.shape, strict=False)
+        if dim.name is not None
+    }
+
+
+def _subject(question: Question) -> str:
+    what = {"vjp": "the VJP of", "grad": "the gradient of", "jacobian": "the Jacobian of", "hessian": "the Hessian of"}
+    text = str(question.function) if question.exact else repr(question.function)
+    return f"{what[question.kind]} {text if len(text) < 80 and len(text.splitlines()) == 1 else 'this function'}"
+
+
+def _precision(question: Question) -> str:
+    if question.exact:
+        return "the truth is exact: derived, and evaluated in float64."
+    return "the truth is numeric: complex steps where finite differences agree, else these, extrapolated."
+
+
+# One claim --------------------------------------------------------------------------------------------------------
+
+
+def _examined(question: Question, claim: Claim, trials: Sequence[Trial]) -> list[Finding]:
+    findings: list[Finding] = []
+    values = [claim({name: array.copy() for name, array in trial.args.items()}) for trial in trials]
+    raised = next((one for value in values for one in value.values() if isinstance(one, Raised)), None)
+    if raised is not None:
+        return [_raised(Case(question, claim.targets[0], claim, trials), raised)]
+    for target in claim.targets:
+        mine = [value.get(target.wrt) for value in values]
+        if all(value is None for value in mine):
+            continue
+        findings += _about(Case(question, target, claim, trials))
+    return findings
+
+
+def _about(case: Case) -> list[Finding]:
+    if any(case.claimed(trial).shape != case.true(trial).shape for trial in case.trials):
+        return _elsewhere(case)
+    judgements = [_judged(case, trial) for trial in case.trials]
+    verdicts = [judgement.verdict for judgement in judgements]
+    if "wrong" in verdicts:
+        return _elsewhere(case)
+    if "undecided" in verdicts:
+        return [_undecided(case, judgements[verdicts.index("undecided")])]
+    return [_right(case)]
+
+
+def _elsewhere(case: Case) -> list[Finding]:
+    """The finding that the claim is right in another layout, or what is wrong with it."""
+    layout = other_layout(case)
+    if layout is None:
+        return diagnose(case)
+    message = f"{case.label} is right in {layout}; {OURS}."
+    return [Finding(case.target.argument, "right", message, "layout")]
+
+
+def _judged(case: Case, trial: Trial) -> Judgement:
+    return judge(case.claimed_at, case.true_at, trial.args, trial.error(case.target.wrt))
+
+
+def _raised(case: Case, raised: Raised) -> Finding:
+    if isinstance(raised.error, ShapeError):
+        message = f"{case.label}: the sizes in {case.yours} do not fit each other{case.instead}.\n{raised.error}"
+        return wrong(case, "shape", message)
+    trial = case.trials[0]
+    sizes = ", ".join(f"{name}={size}" for name, size in trial.sizes.items())
+    about = ", ".join(target.argument for target in case.claim.targets)
+    return Finding(about, "wrong", f"at {sizes} your function raises {raised}.", "raises")
+
+
+def _undecided(case: Case, judgement: Judgement) -> Finding:
+    much = f"{case.label} differs from the true value by up to {judgement.difference:.2g}"
+    message = f"{much}, and this point does not decide: {judgement.reason}."
+    return Finding(case.target.argument, "undecided", message)
+
+
+def _right(case: Case) -> Finding:
+    if proved(case):
+        return Finding(case.target.argument, "right", f"{case.label} is right, for all sizes (proved).")
+    count = len(case.trials)
+    return Finding(case.target.argument, "right", f"{case.label} is right at {count} random points.")

@@ -1,0 +1,293 @@
+"""Claims as people write them: callables of several styles, NumPy text, index notation, functions, or None."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import NotationError, ShapeError, TraceError
+from ..function import Function
+from ..notation import is_index_notation
+from ..reading import parse
+from .questions import Arguments, Question, Target
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What a claim raised in place of a value."""
+
+    error: Exception
+
+    def __str__(self) -> str:
+        said = str(self.error).strip().splitlines()
+        return f"{type(self.error).__name__}: {said[0] if said else ''}".rstrip(": ")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Values for some targets, as one text or one call gives them.
+
+    ``function`` is the expression of a text.
+    """
+
+    targets: tuple[Target, ...]
+    run: Callable[[Mapping[str, Array]], Mapping[Arguments, Any]]
+    text: str | None = None
+    function: Function | None = None
+    callable: bool = False
+
+    def __call__(self, args: Mapping[str, Array]) -> Mapping[Arguments, Any]:
+        """The claimed values at a point; what it raises stands in their place."""
+        try:
+            with np.errstate(all="ignore"):
+                return self.run(args)
+        except TraceError:
+            raise
+        except Exception as error:  # a person's own code may raise anything
+            return {target.wrt: Raised(error) for target in self.targets}
+
+
+def claims(question: Question, given: Any, held: Sequence[str]) -> list[Claim]:
+    """The claims in what a person passed; ``held`` are inputs of whole numbers, which have no derivative."""
+    wanted = [(name,) for name in question.shapes if name not in held]
+    if isinstance(given, Function):
+        return [_of_function(question, given, wanted)]
+    if isinstance(given, str):
+        return [_of_text(question, _named_in(given, question, wanted), given)]
+    if callable(given):
+        targets = [question.target(wrt) for wrt in _all_of(question, wanted)]
+        return [_of_callable(question, given, targets, held)]
+    if not isinstance(given, Mapping):
+        raise TraceError(
+            f"a claim is a callable, a text, or a dict from inputs to these, and {type(given).__name__} is none: "
+            'write {"A": "X.T @ G"} for example.'
+        )
+    found = []
+    for key, value in given.items():
+        target = question.target(_key(question, key))
+        if value is not None:
+            found.append(_of_value(question, target, value, held))
+    return found
+
+
+def _all_of(question: Question, wanted: Sequence[Arguments]) -> list[Arguments]:
+    return [(*wrt, *wrt) for wrt in wanted] if question.kind == "hessian" else list(wanted)
+
+
+def _key(question: Question, key: Any) -> Arguments:
+    """ "A", "dA" or ("A", "B"), whichever the kind of derivative asks for."""
+    names = key if isinstance(key, tuple) else (key,)
+    names = tuple(
+        name[1:] if isinstance(name, str) and name not in question.shapes and name[:1] == "d" else name
+        for name in names
+    )
+    if question.kind == "hessian" and len(names) == 1:
+        names = names * 2
+    if len(names) != (2 if question.kind == "hessian" else 1):
+        raise TraceError(f"a {question.kind} is by one input, and the claim is about {', '.join(map(str, names))}.")
+    return names
+
+
+def _of_value(question: Question, target: Target, value: Any, held: Sequence[str]) -> Claim:
+    if isinstance(value, str):
+        return _of_text(question, target, value)
+    if isinstance(value, Function):
+        return _of_function(question, value, [target.wrt])
+    if callable(value):
+        return _of_callable(question, value, [target], held)
+    raise TraceError(
+        f"the claim about {target.argument} is a text, a callable or None, and {type(value).__name__} is none: "
+        "write it as text, such as 'X.T @ G', or as a function of the inputs."
+    )
+
+
+# Texts ------------------------------------------------------------------------------------------------------------
+
+
+def _named_in(text: str, question: Question, wanted: Sequence[Arguments]) -> Target:
+    """The target that the left side of a text names, or the only one that there is."""
+    left = text.partition("=")[0].partition("[")[0].strip()
+    for wrt in wanted:
+        if left == f"d{wrt[0]}":
+            return question.target(wrt)
+    if len(wanted) != 1:
+        labels = " or ".join(f"d{wrt[0]}" for wrt in wanted)
+        raise NotationError(f"a text says which input it is about, and {text!r} does not: write {labels} = … .")
+    return question.target(_all_of(question, wanted)[0])
+
+
+def _inputs_of(question: Question) -> dict[str, Any]:
+    """The inputs and cotangents that a text may use, by shape, and the constants of the function."""
+    function = question.function
+    shapes: dict[str, Any] = {name: tuple(dims) for name, dims in question.shapes.items()}
+    if isinstance(function, Function):
+        if question.kind == "vjp":
+            shapes = {name: tuple(dims) for name, dims in function.vjp()._parts.inputs.items()}
+        return {**shapes, **function.constants}
+    return shapes
+
+
+def _of_text(question: Question, target: Target, text: str) -> Claim:
+    """A text as an expression; where its shapes do not fit each other, the claim has a fault in place of a value."""
+    label = target.label if question.kind in ("vjp", "grad") else "Y"
+    whole = text if is_index_notation(text) or text.strip().startswith(f"{label} =") else f"{label} = {text}"
+    if not question.exact and question.kind == "vjp":
+        return Claim((target,), _Late(question, target, whole), text)
+    return _parsed(question, target, whole, text, _inputs_of(question))
+
+
+def _parsed(question: Question, target: Target, whole: str, text: str, shapes: Mapping[str, Any]) -> Claim:
+    try:
+        function = parse(whole, **shapes)
+    except ShapeError as error:
+        fault = error
+        return Claim((target,), lambda args: {target.wrt: Raised(fault)}, text)
+    return Claim((target,), _Evaluated(target, function), text, function)
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    target: Target
+    function: Function
+
+    def __call__(self, args: Mapping[str, Array]) -> Mapping[Arguments, Any]:
+        taken = {name: args[name] for name in self.function.inputs}
+        return {self.target.wrt: self.function(**taken)}
+
+
+@dataclass(frozen=True)
+class _Late:
+    """A text about a black box: the shape of the cotangent is known when the black box has run."""
+
+    question: Question
+    target: Target
+    text: str
+
+    def __call__(self, args: Mapping[str, Array]) -> Mapping[Arguments, Any]:
+        shapes = {name: np.shape(value) for name, value in args.items()}
+        function = parse(self.text, **shapes)
+        return {self.target.wrt: function(**{name: args[name] for name in shapes})}
+
+
+def _of_function(question: Question, function: Function, wanted: Sequence[Arguments]) -> Claim:
+    """A function whose outputs are called dA, or whose only output is the only one that is asked for."""
+    targets = {f"d{wrt[0]}": question.target(wrt) for wrt in wanted}
+    named = {name: targets[name] for name in function.outputs if name in targets}
+    if not named and len(function.outputs) == 1 and len(wanted) == 1:
+        named = {next(iter(function.outputs)): question.target(wanted[0])}
+    if len(named) != len(function.outputs):
+        raise TraceError(
+            f"the outputs of a claimed function are named {', '.join(targets)}, and these are "
+            f"{', '.join(function.outputs)}: name them so, or claim one input at a time."
+        )
+
+    def run(args: Mapping[str, Array]) -> Mapping[Arguments, Any]:
+        result = function(**{name: args[name] for name in function.inputs})
+        values = result.values() if isinstance(result, dict) else result if len(named) > 1 else (result,)
+        return {target.wrt: value for target, value in zip(named.values(), values, strict=True)}
+
+    single = function if len(named) == 1 else None
+    return Claim(tuple(named.values()), run, str(function), single)
+
+
+# Callables --------------------------------------------------------------------------------------------------------
+
+
+def _of_callable(question: Question, fun: Callable[..., Any], targets: Sequence[Target], held: Sequence[str]) -> Claim:
+    call = Calling(question, fun)
+    every = tuple(question.target(wrt) for wrt in _all_of(question, [(name,) for name in question.shapes]))
+
+    def run(args: Mapping[str, Array]) -> Mapping[Arguments, Any]:
+        return split(call(args), targets, every, call.name)
+
+    return Claim(tuple(targets), run, callable=True)
+
+
+class Calling:
+    """How a person's function takes its arguments: by name where names fit, else by position.
+
+    Inputs are recognised by their names, in either case; what is left over are the cotangents, in order.
+    """
+
+    def __init__(self, question: Question, fun: Callable[..., Any]) -> None:
+        self.question, self.fun = question, fun
+        self.name = str(getattr(fun, "__name__", type(fun).__name__)).strip("<>")
+        self.by_name: dict[str, str] | None = None
+        self.rest: list[str] = []
+        try:
+            parameters = list(inspect.signature(fun).parameters.values())
+        except (TypeError, ValueError):
+            return
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            return
+        self._match([p for p in parameters if p.kind is not p.VAR_KEYWORD])
+
+    def _match(self, parameters: Sequence[inspect.Parameter]) -> None:
+        inputs = self.question.shapes
+        lower = {name.lower(): name for name in inputs if sum(n.lower() == name.lower() for n in inputs) == 1}
+        names = {p.name: p.name if p.name in inputs else lower.get(p.name.lower(), "") for p in parameters}
+        cotangents = {p.name for p in parameters if p.name in self.question.cotangents}
+        by_name = {p: own for p, own in names.items() if own and p not in cotangents}
+        rest = [p.name for p in parameters if p.name not in by_name and p.default is p.empty]
+        required = [p for p in parameters if p.default is p.empty]
+        wanted = len(self.question.cotangents)
+        if any(p.kind is p.POSITIONAL_ONLY for p in parameters) or not by_name:
+            if len(required) == wanted and wanted and not by_name:
+                self.by_name, self.rest = {}, rest
+            return
+        if len(set(by_name.values())) == len(by_name) and len(rest) in (0, wanted):
+            self.by_name, self.rest = by_name, rest
+        elif len(required) != len(inputs) + wanted:
+            raise TraceError(
+                f"{self.name} takes ({', '.join(p.name for p in parameters)}), and the check passes "
+                f"({', '.join((*inputs, *self.question.cotangents))}): name parameters so, or take all in this order."
+            )
+
+    def __call__(self, args: Mapping[str, Array]) -> Any:
+        cotangents = [args[name] for name in self.question.cotangents]
+        if self.by_name is None:
+            return self.fun(*[args[name] for name in self.question.shapes], *cotangents)
+        given = {parameter: args[own] for parameter, own in self.by_name.items()}
+        return self.fun(**given, **dict(zip(self.rest, cotangents, strict=False)))
+
+
+def split(result: Any, targets: Sequence[Target], every: Sequence[Target], name: str) -> Mapping[Arguments, Any]:
+    """What a function returned, by target: a tuple in order of the inputs, a dict by name, or one array."""
+    if isinstance(result, Mapping):
+        return _split_by_name(result, every, name)
+    if isinstance(result, tuple) or (isinstance(result, list) and len(targets) > 1):
+        for order in (targets, every):
+            if len(result) == len(order):
+                return {target.wrt: value for target, value in zip(order, result, strict=True)}
+        raise TraceError(
+            f"a backward function returns one gradient per input, and {name} returns {len(result)} for "
+            f"({', '.join(t.argument for t in every)}): return None for an input that you claim nothing about."
+        )
+    if len(targets) > 1:
+        raise TraceError(
+            f"a backward function returns one gradient per input, and {name} returns one "
+            f"{type(result).__name__} for ({', '.join(t.argument for t in every)}): return a tuple, or a dict by name."
+        )
+    return {targets[0].wrt: result}
+
+
+def _split_by_name(result: Mapping[Any, Any], every: Sequence[Target], name: str) -> Mapping[Arguments, Any]:
+    found: dict[Arguments, Any] = {}
+    for key, value in result.items():
+        for target in every:
+            spellings = {target.argument, target.label, target.wrt, f"d{target.argument}", f"grad_{target.argument}"}
+            if key in spellings or (isinstance(key, str) and key.lower() in {str(s).lower() for s in spellings}):
+                found[target.wrt] = value
+                break
+        else:
+            labels = ", ".join(target.argument for target in every)
+            raise TraceError(
+                f"a dict of gradients has the names of inputs as keys, and {name} returns {key!r}: use {labels}."
+            )
+    return found
