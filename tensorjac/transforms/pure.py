@@ -18,6 +18,7 @@ from ..trace import numpy_namespace
 MODULES = (
     "numpy",
     "numpy.linalg",
+    "numpy.linalg.linalg",  # an old name of numpy.linalg, which NumPy 2.0 still holds as an attribute
     "numpy.fft",
     "numpy.lib",
     "numpy.lib.stride_tricks",
