@@ -631,7 +631,7 @@ def test_every_function_has_a_row():
     aliases = "bitwise_not bitwise_invert conjugate"
     rows = " ".join([*EXPRESSIONS, *IN_TEXT, BODIES])
     known = {*operators.split(), *aliases.split()}
-    names = [name for name in numpy_namespace if not any(absent.endswith(f".{name}") for absent in ABSENT)]
+    names = [name for name in numpy_namespace if not any(f".{absent}".endswith(f".{name}") for absent in ABSENT)]
     assert [name for name in names if name not in known and f"{name}(" not in rows] == []
 
 
