@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..terms import DELTA, Apply, Contraction, Shared, Sum, Tensor, topological
+from ..terms import DELTA, Apply, Contraction, Factor, Index, Shared, Slot, Sum, Tensor, Term, product, topological
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,14 @@ class Bodies:
             [change(root) for root in self.roots],
             {tensor: [change(body) for body in group] for tensor, group in self.inner.items()},
         )
+
+    def opened(self, factor: Factor) -> Term:
+        """The product that a contraction is, read at the slots of the factor, with summed indices of its own."""
+        tensor, slots, _ = factor
+        ((inside,),) = (body.terms for body in self.inner[tensor])
+        summed = tuple(Index.fresh(index.dim) for index in inside.summed)
+        moved: dict[Index, Slot] = dict(zip((*tensor.axes, *inside.summed), (*slots, *summed), strict=True))
+        return product(inside.coefficient, [f.substitute(moved) for f in inside.factors], summed)
 
     def uses(self) -> dict[Tensor, int]:
         """In how many places each tensor stands."""

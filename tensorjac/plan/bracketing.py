@@ -2,58 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Sequence
 from itertools import combinations
 
-from ..terms import Contraction, Factor, Sum, Tensor, Term, contraction, product, signature
+from ..terms import Contraction, Factor, Index, Sum, Tensor, Term, contraction, product, signature
 from .bodies import Bodies
 from .paths import EXHAUSTIVE
 
 
 def rebracketed(bodies: Bodies) -> Bodies:
     """⟨G, ⟨E, V⟩⟩ becomes ⟨E, ⟨G, V⟩⟩ where ⟨G, V⟩ is computed anyway and ⟨E, V⟩ stands nowhere else."""
-    inner = dict(bodies.inner)
-    changed = Bodies(bodies.roots, inner)
-    uses = changed.uses()
-    for tensor, group in bodies.inner.items():
-        if not isinstance(tensor, Contraction) or tensor not in uses:
-            continue
-        (term,) = group[0].terms
-        lone = [f for f in term.factors if isinstance(f.tensor, Contraction) and f.power == 1 and uses[f.tensor] == 1]
-        if not lone:
-            continue
-        apart: set[Tensor] = {tensor, *(factor.tensor for factor in lone)}
-        others: set[Tensor] = {t for t in inner if isinstance(t, Contraction) and uses.get(t) and t not in apart}
-        better = _found_in(term, lone, others)
-        if better is not None:
-            inner[tensor] = [Sum((better,))]
-            uses = changed.uses()
-    needed = set(changed.needed())
-    return Bodies(changed.roots, {tensor: group for tensor, group in inner.items() if tensor in needed})
+    computed = _Computed(bodies)
+    # users first, and each until it stays: so a chain opens link by link
+    waiting = [tensor for tensor in bodies.inner if isinstance(tensor, Contraction)]
+    while waiting:
+        if not computed.rebracket(waiting[-1]):
+            waiting.pop()
+    return computed.bodies
 
 
-def _found_in(term: Term, lone: Sequence[Factor], others: set[Tensor]) -> Term | None:
-    """The term with ``lone`` contractions opened and one of ``others`` found in it; None where none is."""
-    factors = [f for f in term.factors if f not in lone]
-    summed = list(term.summed)
-    for factor in lone:
-        assert isinstance(factor.tensor, Contraction)
-        inside = factor.tensor.term(factor.slots)
-        factors.extend(inside.factors)
-        summed.extend(inside.summed)
-    if len(factors) > EXHAUSTIVE:
+class _Computed:
+    """The expressions of a program, how often each tensor is used, and which signatures its contractions have."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self.bodies = Bodies(bodies.roots, dict(bodies.inner))
+        self.uses = Counter(bodies.uses())
+        self.signatures = Counter(t.signature for t in bodies.inner if isinstance(t, Contraction))
+
+    def rebracket(self, tensor: Contraction) -> bool:
+        """Bracket the product of a contraction again, if that makes use of another one."""
+        if not self.uses[tensor]:
+            return False
+        ((term,),) = (body.terms for body in self.bodies.inner[tensor])
+        lone = [f for f in term.factors if f.power == 1 and self.uses[f.tensor] == 1 and f.tensor in self.bodies.inner]
+        lone = [factor for factor in lone if isinstance(factor.tensor, Contraction)]
+        better = self._found_in(term, lone, tensor) if lone else None
+        if better is None:
+            return False
+        # the new one counts first, so that what both use is not taken for unused
+        self.bodies.inner[tensor] = [Sum((better,))]
+        self.uses.update(f.tensor for f in better.factors)
+        for factor in term.factors:
+            self._release(factor.tensor)
+        return True
+
+    def _release(self, tensor: Tensor) -> None:
+        """One use less, and what nobody uses any more goes."""
+        waiting = [tensor]
+        while waiting:
+            tensor = waiting.pop()
+            self.uses[tensor] -= 1
+            if not self.uses[tensor]:
+                waiting += [t for body in self.bodies.inner.pop(tensor, ()) for t in body.tensors]
+                if isinstance(tensor, Contraction):
+                    self.signatures[tensor.signature] -= 1
+
+    def _found_in(self, term: Term, lone: Sequence[Factor], apart: Tensor) -> Term | None:
+        """The term with ``lone`` contractions opened and another one found in it; None where none is."""
+        factors = [f for f in term.factors if f not in lone]
+        summed = list(term.summed)
+        for factor in lone:
+            inside = self.bodies.opened(factor)
+            factors.extend(inside.factors)
+            summed.extend(inside.summed)
+        if len(factors) > EXHAUSTIVE:
+            return None
+        opened = {apart, *(factor.tensor for factor in lone)}
+        for size in range(len(factors) - 1, 1, -1):
+            for chosen in combinations(factors, size):
+                if self.signatures[signature(Term(1, chosen))]:
+                    found = self._bracketed(term, factors, chosen, summed, opened)
+                    if found is not None:
+                        return found
         return None
-    signatures = {other.signature for other in others if isinstance(other, Contraction)}
-    for size in range(len(factors) - 1, 1, -1):
-        for chosen in combinations(factors, size):
-            if signature(Term(1, chosen)) not in signatures:
-                continue
-            rest = [f for f in factors if f not in chosen]
-            outside = term.free.union(*(f.labels for f in rest))
-            hidden = [i for i in summed if i not in outside and any(i in f.labels for f in chosen)]
-            if not hidden:
-                continue
-            part = contraction(chosen, hidden)
-            if part.tensor in others:
-                return product(term.coefficient, [*rest, part], tuple(i for i in summed if i not in hidden))
-    return None
+
+    def _bracketed(
+        self,
+        term: Term,
+        factors: Sequence[Factor],
+        chosen: Sequence[Factor],
+        summed: Sequence[Index],
+        apart: Container[Tensor],
+    ) -> Term | None:
+        """The term with the chosen factors as one contraction, if that is computed anyway."""
+        rest = [f for f in factors if f not in chosen]
+        outside = term.free.union(*(f.labels for f in rest))
+        hidden = [i for i in summed if i not in outside and any(i in f.labels for f in chosen)]
+        if not hidden:
+            return None
+        part = contraction(chosen, hidden)
+        if part.tensor in apart or part.tensor not in self.bodies.inner:
+            return None
+        return product(term.coefficient, [*rest, part], tuple(i for i in summed if i not in hidden))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..arrays import Values
 from ..terms import Index
+from .costs import Costs
 from .labelled import Labelled, aligned
 from .slots import equation
 
@@ -39,27 +40,46 @@ class Roles:
     def result(self) -> tuple[Index, ...]:
         return (*self.batch, *self.left, *self.right)
 
-    @property
-    def matrices(self) -> bool:
-        """Whether every role but that of the batch is one axis at most."""
-        return len(self.contracted) == 1 and len(self.left) <= 1 and len(self.right) <= 1
+
+# A product of stacked matrices is one call for each: cheaper than one large product in another layout where the calls
+# are few, or each of them does this many multiplications.
+CALLS, EACH = 16, 32.0**3
 
 
-def contraction(values: Values, a: Labelled, b: Labelled, roles: Roles) -> Labelled:
-    """The product of two arrays, its axes in the order ``roles.result``."""
-    for way in (_matmul, _dot, _tensordot):
+def contraction(values: Values, costs: Costs, a: Labelled, b: Labelled, roles: Roles) -> Labelled:
+    """The product of two arrays, its axes in the order that costs least."""
+    for way in (_matmul, _dot):
         found = way(values, a, b, roles)
         if found is not None:
             return found
-    return _einsum(values, a, b, roles)
+    found = _stacked(values, costs, a, b, roles) or _stacked(values, costs, b, a, roles.turned)
+    return found or _tensordot(values, a, b, roles) or _einsum(values, a, b, roles)
 
 
 def _matmul(values: Values, a: Labelled, b: Labelled, roles: Roles) -> Labelled | None:
-    if not roles.matrices or (roles.batch and not (roles.left and roles.right)):
+    if len(roles.contracted) != 1 or len(roles.left) > 1 or len(roles.right) > 1:
+        return None
+    if roles.batch and not (roles.left and roles.right):
         return None
     first = aligned(values, *a, [*roles.batch, *roles.left, *roles.contracted])
     second = aligned(values, *b, [*roles.batch, *roles.contracted, *roles.right])
     return values.matmul(first, second), roles.result
+
+
+def _stacked(values: Values, costs: Costs, a: Labelled, b: Labelled, roles: Roles) -> Labelled | None:
+    """Many matrices times one, where the axis that is summed is already in its place."""
+    if roles.batch or len(roles.contracted) != 1 or len(roles.left) < 2 or len(roles.right) > 1:
+        return None
+    (k,), la = roles.contracted, a[1]
+    calls = costs.volume(roles.left[:-1])
+    if calls > CALLS and costs.volume([roles.left[-1], k, *roles.right]) < EACH:
+        return None
+    if la[-1] is k:
+        return values.matmul(a[0], aligned(values, *b, [k, *roles.right])), roles.result
+    if la[-2] is k:
+        labels = (*roles.left[:-1], *roles.right, roles.left[-1])
+        return values.matmul(aligned(values, *b, [*roles.right, k]), a[0]), labels
+    return None
 
 
 def _dot(values: Values, a: Labelled, b: Labelled, roles: Roles) -> Labelled | None:
@@ -78,7 +98,7 @@ def _dot(values: Values, a: Labelled, b: Labelled, roles: Roles) -> Labelled | N
 
 
 def _tensordot(values: Values, a: Labelled, b: Labelled, roles: Roles) -> Labelled | None:
-    if roles.batch or roles.matrices:
+    if roles.batch:
         return None
     (first, la), (second, lb) = a, b
     places = tuple([labels.index(x) for x in roles.contracted] for labels in (la, lb))

@@ -11,6 +11,8 @@ from .costs import MOVED, Costs
 
 # Above this many factors, subsets are too many and the path optimiser's greedy order is used.
 EXHAUSTIVE = 6
+# Many small matrix products cost more than one large one of as many multiplications.
+BATCHED = 1.25
 
 Labels = frozenset[Index]
 
@@ -62,7 +64,9 @@ def _splits(count: int, carried: Mapping[int, Labels], costs: Costs) -> dict[int
             other = mask ^ part
             if part > other:
                 union = carried[part] | carried[other]
-                flops = costs.volume(union) * (2 if union - carried[mask] else 1)
+                flops = costs.volume(union)
+                if union - carried[mask]:
+                    flops *= 2 * (BATCHED if carried[part] & carried[other] & carried[mask] else 1)
                 total = cost[part] + cost[other] + flops + MOVED * costs.volume(carried[mask])
                 if mask not in cost or total < cost[mask]:
                     cost[mask], splits[mask] = total, part

@@ -107,16 +107,21 @@ class Products:
                 return _Part(*self._multiplied(a, b, want), divides=a.divides)
             return self._quotient(b, a, want) if a.divides else self._quotient(a, b, want)
         a, b = self._upright(a), self._upright(b)
-        if roles.left and roles.right and self._reads_better_turned(roles.left[0], roles.right[0], want):
+        if (
+            roles.left
+            and roles.right
+            and self._awkwardness(b, a, roles.turned, want) < self._awkwardness(a, b, roles, want)
+        ):
             a, b, roles = b, a, roles.turned
-        return _Part(*contraction(self.values, a.array, b.array, roles))
+        return _Part(*contraction(self.values, self.costs, a.array, b.array, roles))
 
-    def _reads_better_turned(self, left: Index, right: Index, want: Sequence[Index] | None) -> bool:
-        """Whether a product is as it is wanted if turned round, or else as sizes follow in the arguments."""
-        if want is not None and left in want and right in want:
-            return list(want).index(left) > list(want).index(right)
+    def _awkwardness(self, a: _Part, b: _Part, roles: Roles, want: Sequence[Index] | None) -> tuple[bool, int, bool]:
+        """How a product reads in this order: not as wanted, with transposes, against the order of the arguments."""
+        left, right = roles.left[0], roles.right[0]
+        unwanted = want is not None and left in want and right in want and want.index(left) > want.index(right)
+        transposes = (a.labels[-1] not in roles.contracted) + (b.labels[-1] in roles.contracted)
         last = len(self.places)
-        return self.places.get(left.dim, last) > self.places.get(right.dim, last)
+        return unwanted, transposes, self.places.get(left.dim, last) > self.places.get(right.dim, last)
 
     def _where(self, a: _Part, b: _Part, needed: Container[Index]) -> _Part:
         """A part where a condition holds, 0 elsewhere: not their product, which is nan where 0 meets infinity."""

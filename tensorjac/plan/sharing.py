@@ -16,18 +16,20 @@ from ..terms import (
     Sum,
     Tensor,
     Term,
+    number,
     of_factor,
     product,
 )
 from .bodies import Bodies
 from .bracketing import rebracketed
 from .costs import Costs
+from .lifting import lifted
 from .pairs import paired
 
 
 def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
     """The expressions of a program with these outputs."""
-    bodies = _opened(rebracketed(Bodies.below(roots))).mapped(_joined_products)
+    bodies = _opened(rebracketed(Bodies.below(lifted(roots)))).mapped(_joined_products)
     _include_new(bodies)
     return paired(bodies, costs)
 
@@ -53,12 +55,9 @@ def _opened(bodies: Bodies) -> Bodies:
         found = [] if term.summed else [factor for factor in term.factors if once(factor)]
         if len(found) != 1:
             return term
-        tensor, slots, _ = found[0]
-        (inside,) = bodies.inner[tensor][0].terms
-        summed = tuple(Index.fresh(index.dim) for index in inside.summed)
-        moved: dict[Index, Slot] = dict(zip((*tensor.axes, *inside.summed), (*slots, *summed), strict=True))
+        inside = bodies.opened(found[0])
         rest = [factor for factor in term.factors if factor is not found[0]]
-        return product(term.coefficient, [*rest, *(f.substitute(moved) for f in inside.factors)], summed)
+        return product(number(term.coefficient * inside.coefficient), [*rest, *inside.factors], inside.summed)
 
     changed = bodies.mapped(lambda body: Sum([opened(term) for term in body.terms]))
     needed: set[Tensor] = set(changed.needed())
