@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -120,13 +120,17 @@ class Compiled:
         with rewrites.assuming(parts.requirements):
             order = [dim for dims in parts.inputs.values() for dim in dims]
             variables = emit.variables(parts.inputs)
-            program = plan(list(parts.outputs.values()), parts.names, sizes, order, variables)
+            program = plan(self._planned(), parts.names, sizes, order, variables)
         name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "vjp" if parts.origin else "f"
         if name in parts.inputs:
             name = "f"
         single = parts.nesting == "single" or len(parts.outputs) > 1
         inputs = {variables[own]: dims for own, dims in parts.inputs.items()}
         return emit.source(program, name, inputs, list(parts.outputs), parts.constants, single)
+
+    def _planned(self) -> list[Expression]:
+        """The expressions that are computed."""
+        return list(self._parts.outputs.values())
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:
         """The NumPy source that runs at these sizes.
@@ -143,6 +147,19 @@ class Compiled:
 def shape_text(dims: Sequence[Dim]) -> str:
     """A shape as Python writes a tuple."""
     return f"({', '.join(map(str, dims))}{',' if len(dims) == 1 else ''})"
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """The name, with ``_`` appended as long as it is taken."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def owned_axes(axes: Sequence[Index], body: Sum) -> Expression:
+    """The expression over fresh axes of its own."""
+    fresh = tuple(Index.fresh(axis.dim) for axis in axes)
+    return fresh, body.substitute(dict(zip(axes, fresh, strict=True)))
 
 
 def listed(names: Sequence[str]) -> str:

@@ -8,11 +8,23 @@ from typing import Any
 import numpy as np
 
 from . import calculus, explain, latex, normal, rewrites
-from .calls import Compiled, Expression, Nesting, Origin, Parts, Shape, listed, shape_text
+from .calls import (
+    Compiled,
+    Expression,
+    Nesting,
+    Origin,
+    Parts,
+    Shape,
+    free_name,
+    listed,
+    owned_axes,
+    shape_text,
+)
 from .dims import Dim
 from .einsum import Einsum, einsums
 from .errors import ShapeError, TraceError
 from .notation import printing
+from .structured import Structured
 from .terms import DELTA, Factor, Index, Input, Sum, Tensor, constant, of_factor, product
 
 
@@ -128,7 +140,7 @@ class Function(Compiled):
         seeds = []
         many = len(self._parts.outputs) > 1
         for k, (axes, body) in enumerate(self._parts.outputs.values(), start=1):
-            name = _free_name(f"G{k}" if many else "G", inputs)
+            name = free_name(f"G{k}" if many else "G", inputs)
             inputs[name] = tuple(axis.dim for axis in axes)
             seeds.append((axes, body, of_factor(Input(name, inputs[name])(*axes))))
         return self._gradients(seeds, names, inputs)
@@ -156,8 +168,8 @@ class Function(Compiled):
             found = calculus.pullback(seeds, targets)
         outputs: dict[str, Expression] = {}
         for target in targets:
-            name = _free_name(f"d{target.name}", {**inputs, **outputs})
-            outputs[name] = _owned_axes(target.axes, found[target])
+            name = free_name(f"d{target.name}", {**inputs, **outputs})
+            outputs[name] = owned_axes(target.axes, found[target])
         return self._derived(inputs, outputs, Origin(self, tuple(wrt), True))
 
     def jvp(self, *wrt: str) -> Function:
@@ -171,15 +183,15 @@ class Function(Compiled):
         inputs = dict(self._parts.inputs)
         tangents: dict[Input, Sum] = {}
         for name in names:
-            tangent = _free_name(f"d{name}", inputs)
+            tangent = free_name(f"d{name}", inputs)
             inputs[tangent] = inputs[name]
             target = Input(name, inputs[name])
             tangents[target] = of_factor(Input(tangent, inputs[name])(*target.axes))
         with rewrites.assuming(self._parts.requirements):
-            moved = [_owned_axes(axes, body) for axes, body in self._parts.outputs.values()]
+            moved = [owned_axes(axes, body) for axes, body in self._parts.outputs.values()]
             changes = calculus.pushforward([body for _, body in moved], tangents)
         outputs = {
-            _free_name(f"d{name}", inputs): (axes, change)
+            free_name(f"d{name}", inputs): (axes, change)
             for name, (axes, _), change in zip(self._parts.outputs, moved, changes, strict=True)
         }
         return self._derived(inputs, outputs)
@@ -204,13 +216,13 @@ class Function(Compiled):
         name, (axes, body) = self._single(of, "jacobian")
         target = Input(wrt, self._parts.inputs[wrt])
         into = [Index.fresh(dim) for dim in target.shape]
-        out, moved = _owned_axes(axes, body)
+        out, moved = owned_axes(axes, body)
         with rewrites.assuming(self._parts.requirements):
             (found,) = calculus.pushforward([moved], {target: calculus.identity(target.axes, into)})
         return self._jacobian(name, out, wrt, into, found)
 
     def _jacobian(self, name: str, out: Sequence[Index], wrt: str, into: Sequence[Index], body: Sum) -> Jacobian:
-        axes, body = _owned_axes((*out, *into), body)
+        axes, body = owned_axes((*out, *into), body)
         parts = Parts(
             self._parts.inputs,
             {f"d{name}_d{wrt}": (axes, body)},
@@ -270,7 +282,7 @@ class Function(Compiled):
             replaced[target] = body.substitute(dict(zip(axes, target.axes, strict=True)))
             for tensor, label in inner._parts.names.items():
                 if tensor not in names:
-                    names[tensor] = _free_name(label, {**constants, **inputs})
+                    names[tensor] = free_name(label, {**constants, **inputs})
                     constants[names[tensor]] = inner._parts.constants[label]
             requirements = tuple(dict.fromkeys((*requirements, *inner._parts.requirements)))
         with rewrites.assuming(requirements):
@@ -322,7 +334,7 @@ class Function(Compiled):
         return of, outputs[of]
 
 
-class Jacobian(Function):
+class Jacobian(Structured, Function):
     """A function with one output whose axes are split: output axes first, input axes last.
 
     >>> import tensorjac as tj
@@ -334,19 +346,14 @@ class Jacobian(Function):
     """
 
     def __init__(self, parts: Parts, of: str, wrt: tuple[str, ...], rank: int) -> None:
-        super().__init__(parts)
+        super().__init__(parts, rank)
         self._of = of
         self._by = wrt
-        self._rank = rank
 
     @property
     def shape(self) -> Shape:
         """The sizes of the output's axes, then of the input's."""
         return next(iter(self.outputs.values()))
-
-    @property
-    def _expression(self) -> Expression:
-        return next(iter(self._parts.outputs.values()))
 
     def _targets(self) -> tuple[tuple[str, tuple[Index, ...]], list[tuple[str, tuple[Index, ...]]]]:
         """What is differentiated and by what, each with its axes."""
@@ -364,17 +371,6 @@ class Jacobian(Function):
         """The Jacobian in LaTeX, in index notation."""
         of, wrt = self._targets()
         return latex.latex_derivative(of, wrt, self._expression[1], self._parts.inputs, self._parts.names)
-
-    def dense(self, *args: Any, **kwargs: Any) -> np.ndarray[Any, Any]:
-        """The Jacobian as one array, of shape output + input.
-
-        >>> import numpy as np, tensorjac as tj
-        >>> J = tj.trace(lambda x: x * x, x="n").jacobian("x")
-        >>> J.dense(x=np.array([1.0, 2.0]))
-        array([[2., 0.],
-               [0., 4.]])
-        """
-        return np.asarray(self(*args, **kwargs))
 
     def pullback(self, cotangent: str) -> Function:
         """The Jacobian contracted with a cotangent of this name over the output axes, without forming it.
@@ -405,20 +401,8 @@ class Jacobian(Function):
         weight = of_factor(Input(vector, inputs[vector])(*over))
         with rewrites.assuming(self._parts.requirements):
             body = rewrites.contract(rewrites.multiply(self._expression[1], weight), over)
-        return self._derived(inputs, {_free_name(output, inputs): _owned_axes(kept, body)})
+        return self._derived(inputs, {free_name(output, inputs): owned_axes(kept, body)})
 
 
 def _shape(dims: Sequence[Dim]) -> Shape:
     return tuple(dim.value if dim.value is not None else str(dim) for dim in dims)
-
-
-def _free_name(name: str, taken: Mapping[str, object]) -> str:
-    while name in taken:
-        name += "_"
-    return name
-
-
-def _owned_axes(axes: Sequence[Index], body: Sum) -> Expression:
-    """The expression over fresh axes of its own."""
-    fresh = tuple(Index.fresh(axis.dim) for axis in axes)
-    return fresh, body.substitute(dict(zip(axes, fresh, strict=True)))

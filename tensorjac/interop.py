@@ -23,6 +23,28 @@ def special() -> Any:
     return scipy.special
 
 
+def sparse() -> Any:
+    """``scipy.sparse``; UnsupportedError where SciPy is not installed."""
+    try:
+        import scipy.sparse
+    except ImportError:
+        raise UnsupportedError(
+            "sparse arrays are SciPy's, and SciPy is not installed: pip install 'tensorjac[scipy]'."
+        ) from None
+    return scipy.sparse
+
+
+def linear_operator(shape: tuple[int, int], **products: Any) -> Any:
+    """A ``scipy.sparse.linalg.LinearOperator``; UnsupportedError where SciPy is not installed."""
+    try:
+        import scipy.sparse.linalg
+    except ImportError:
+        raise UnsupportedError(
+            "a linear operator is SciPy's, and SciPy is not installed: pip install 'tensorjac[scipy]'."
+        ) from None
+    return scipy.sparse.linalg.LinearOperator(shape, **products)
+
+
 def special_names(source: str) -> Mapping[str, Any]:
     """The special functions that a generated source calls, by name."""
     used = [name for name in SPECIAL if re.search(rf"\b{name}\(", source)]

@@ -1,0 +1,82 @@
+"""Parts as coordinates: the flat row and column of every entry, computed from the slots alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..dims import Dim
+from ..terms import Index, Slot, slot_parts
+from .pattern import Part, Pattern
+
+Array = np.ndarray[Any, Any]
+
+
+def numbers(dims: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """A shape at given sizes."""
+    return tuple(dim.evaluate(sizes) for dim in dims)
+
+
+def coordinates(pattern: Pattern, rank: int, sizes: Mapping[str, int]) -> tuple[Array, Array, Array | None]:
+    """The row-major positions of output and input entries, and which places have one where guards leave some out.
+
+    All three broadcast over the labels of the pattern.
+    """
+    ranges = _ranges(pattern.labels, sizes)
+    shape = numbers(pattern.axes, sizes)
+    rows, columns = (
+        _flat(pattern.slots[part], shape[part], ranges, sizes) for part in (slice(None, rank), slice(rank, None))
+    )
+    kept: Array | None = None
+    for form, dim in pattern.guards:
+        value = _value(form, ranges, sizes)
+        holds = (value >= 0) & (value < dim.evaluate(sizes))
+        kept = holds if kept is None else kept & holds
+    return rows, columns, kept
+
+
+def triplets(parts: Sequence[Part], cores: Sequence[Array], rank: int, sizes: Mapping[str, int]) -> list[Array]:
+    """Values, rows and columns of all entries; those at one place are to be added."""
+    found: list[list[Array]] = [[], [], []]
+    for part, core in zip(parts, cores, strict=True):
+        labels = part.pattern.labels
+        own = part.labels
+        core = core.reshape([label.dim.evaluate(sizes) if label in own else 1 for label in labels])
+        rows, columns, kept = coordinates(part.pattern, rank, sizes)
+        box = numbers([label.dim for label in labels], sizes)
+        if kept is not None:
+            kept = np.broadcast_to(kept, box)
+        for values, array in zip(found, (core, rows, columns), strict=True):
+            whole = np.broadcast_to(array, box)
+            values.append(whole.ravel() if kept is None else whole[kept])
+    dtypes = (np.float64, np.intp, np.intp)
+    return [np.concatenate(v) if v else np.empty(0, dtype) for v, dtype in zip(found, dtypes, strict=True)]
+
+
+def _ranges(labels: Sequence[Index], sizes: Mapping[str, int]) -> dict[Index, Array]:
+    """The values of each label, along an axis of its own."""
+    count = len(labels)
+    return {
+        label: np.arange(label.dim.evaluate(sizes)).reshape([-1 if k == place else 1 for k in range(count)])
+        for place, label in enumerate(labels)
+    }
+
+
+def _flat(
+    slots: Sequence[Slot], shape: Sequence[int], ranges: Mapping[Index, Array], sizes: Mapping[str, int]
+) -> Array:
+    total: Array = np.zeros((1,) * len(ranges), np.intp)
+    for k, slot in enumerate(slots):
+        total = total + prod(shape[k + 1 :]) * _value(slot, ranges, sizes)
+    return total
+
+
+def _value(slot: Slot, ranges: Mapping[Index, Array], sizes: Mapping[str, int]) -> Array:
+    offset, held = slot_parts(slot)
+    total: Array = np.full((1,) * len(ranges), offset.evaluate(sizes), np.intp)
+    for label, c in held:
+        total = total + c.evaluate(sizes) * ranges[label]
+    return total

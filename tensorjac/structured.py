@@ -1,0 +1,253 @@
+"""What a Jacobian can do because its structure is known: say what it is, count, and be an array of many kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from . import interop, rewrites
+from .calls import Compiled, Expression, Nesting, Parts, free_name
+from .dims import Dim, bind_sizes
+from .structure import Entries, Letters, Part, Ratio, Structure, count, opened, parts
+from .structure.memory import free_memory, gibibytes
+from .structure.sparse import numbers, triplets
+from .terms import ONE, Index, Input, Sum, of_factor
+
+Array = np.ndarray[Any, Any]
+
+# Dense arrays below this many numbers are made without a look at the free memory.
+SMALL = 2**21
+
+
+class Structured(Compiled):
+    """An expression whose axes are split, output axes first: what there is to it besides its formula."""
+
+    def __init__(self, parts: Parts, rank: int) -> None:
+        super().__init__(parts)
+        self._rank = rank
+
+    @property
+    def _expression(self) -> Expression:
+        return next(iter(self._parts.outputs.values()))
+
+    @property
+    def _dims(self) -> tuple[Dim, ...]:
+        return tuple(axis.dim for axis in self._expression[0])
+
+    @cached_property
+    def _terms(self) -> tuple[Part, ...]:
+        """The patterns of the expression, each with what stands in its places."""
+        axes, body = self._expression
+        with rewrites.assuming(self._parts.requirements):
+            return parts(body, axes)
+
+    # What it is
+
+    @cached_property
+    def structure(self) -> Structure:
+        """What the Jacobian is, in words, and per term which axes are tied by δ and which factors carry the rest.
+
+        >>> import numpy as np, tensorjac as tj
+        >>> def softmax(X):
+        ...     E = np.exp(X)
+        ...     return E / E.sum(axis=1, keepdims=True)
+        >>> print(tj.trace(softmax, X="b n").jacobian("X").structure)
+        block-diagonal over i, each block diagonal plus rank 1
+        """
+        letters = Letters(self._expression[0], self._rank, self._parts.inputs, self._parts.names)
+        with rewrites.assuming(self._parts.requirements):
+            return letters.structure(self._terms)
+
+    @cached_property
+    def nnz(self) -> Dim:
+        """How many entries the structure leaves: zeros that happen to be among the values count.
+
+        >>> import tensorjac as tj
+        >>> J = tj.trace(lambda X: X.T @ X, X="b n").jacobian("X")
+        >>> print(J.nnz, J.nnz.evaluate({"b": 2, "n": 3}))
+        2*b*n**2 - b*n 30
+        """
+        with rewrites.assuming(self._parts.requirements):
+            return count([part.pattern for part in self._terms])
+
+    @cached_property
+    def density(self) -> Ratio:
+        """The share of all entries that the structure leaves.
+
+        >>> import tensorjac as tj
+        >>> J = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A")
+        >>> print(J.density, J.density.evaluate({"n": 4}))
+        1/n 1/4
+        """
+        return Ratio.of(self.nnz, prod(self._dims, start=ONE))
+
+    # As arrays
+
+    def dense(self, *args: Any, limit: float | None = None, **kwargs: Any) -> Array:
+        """The Jacobian as one array, of shape output + input.
+
+        MemoryError where it would take more than ``limit`` bytes, which are half of the free memory unless given. An
+        input that is called ``limit`` is that input.
+
+        >>> import numpy as np, tensorjac as tj
+        >>> J = tj.trace(lambda x: x * x, x="n").jacobian("x")
+        >>> J.dense(x=np.array([1.0, 2.0]))
+        array([[2., 0.],
+               [0., 4.]])
+        """
+        if limit is None or "limit" in self._parts.inputs:
+            if limit is not None:
+                kwargs["limit"] = limit
+            return np.asarray(self(*args, **kwargs))
+        arrays, sizes = self._at(args, kwargs)
+        self._within(limit, "the limit", arrays, sizes)
+        return np.ascontiguousarray(super()._code(sizes)(*arrays))
+
+    def core(self, *args: Any, **kwargs: Any) -> list[tuple[Entries, Array]]:
+        """The compressed form: for each pattern of δ the array of what stands there, over the axes that it names.
+
+        >>> import numpy as np, tensorjac as tj
+        >>> H = tj.trace(lambda T, U, V: ((T - U @ V.T) ** 2).sum(), T="m n", U="m k", V="n k").hessian("U")
+        >>> ((pattern, array),) = H.core(np.ones((4, 3)), np.ones((4, 2)), np.ones((3, 2)))
+        >>> print(pattern)
+        δ[ik]: 2 V[mj] V[ml]
+        >>> pattern.axes, array
+        ('jl', array([[6., 6.],
+               [6., 6.]]))
+        """
+        return list(zip(self.structure.terms, self._cores(*args, **kwargs), strict=True)) if self._terms else []
+
+    def sparse(self, *args: Any, **kwargs: Any) -> Any:
+        """A ``scipy.sparse.csr_array``, row-major over the output axes and over the input axes.
+
+        It is built from the structure, and stores every structural nonzero, be its value 0.
+
+        >>> import numpy as np, tensorjac as tj
+        >>> J = tj.trace(lambda x: x[1:] - x[:-1], x="n").jacobian("x")
+        >>> J.sparse(np.zeros(3)).toarray()
+        array([[-1.,  1.,  0.],
+               [ 0., -1.,  1.]])
+        """
+        arrays, sizes = self._at(args, kwargs)
+        cores = self._cores(*arrays) if self._terms else ()
+        data, rows, columns = triplets(self._terms, cores, self._rank, sizes)
+        data = data.astype(self._dtype(arrays), copy=False)
+        return interop.sparse().coo_array((data, (rows, columns)), self._flat_shape(sizes)).tocsr()
+
+    def operator(self, *args: Any, **kwargs: Any) -> Any:
+        """A ``scipy.sparse.linalg.LinearOperator`` between flat vectors: matvec is the JVP, rmatvec the VJP.
+
+        Its ``in_shape`` and ``out_shape`` are the shapes before flattening.
+
+        >>> import numpy as np, tensorjac as tj
+        >>> op = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").operator(np.eye(2, 3), np.ones((3, 4)))
+        >>> op.shape, op.out_shape, op.in_shape, op.matvec(np.arange(12.0))
+        ((8, 12), (2, 4), (3, 4), array([0., 1., 2., 3., 4., 5., 6., 7.]))
+        """
+        arrays, sizes = self._at(args, kwargs)
+        shape = numbers(self._dims, sizes)
+        out, into = shape[: self._rank], shape[self._rank :]
+        products = [self._product(over, many) for over in (True, False) for many in (False, True)]
+
+        def times(function: Compiled, taken: tuple[int, ...]) -> Callable[[Array], Array]:
+            def applied(vectors: Array) -> Array:
+                many = vectors.shape[1:]
+                return np.asarray(function(*arrays, vectors.reshape(*taken, *many))).reshape(-1, *many)
+
+            return applied
+
+        matvec, matmat, rmatvec, rmatmat = (
+            times(function, taken) for function, taken in zip(products, (into, into, out, out), strict=True)
+        )
+        operator = interop.linear_operator(
+            self._flat_shape(sizes),
+            matvec=lambda vector: matvec(vector.ravel()),
+            rmatvec=lambda vector: rmatvec(vector.ravel()),
+            matmat=matmat,
+            rmatmat=rmatmat,
+            dtype=self._dtype(arrays),
+        )
+        operator.out_shape, operator.in_shape = out, into
+        return operator
+
+    # What these are made of
+
+    def _planned(self) -> list[Expression]:
+        """Terms that δ put in place stand apart, so that each is written where it belongs."""
+        axes, body = self._expression
+        if all(part.pattern.plain and len(part.pattern.labels) == len(axes) for part in self._terms):
+            return [(axes, body)]
+        with rewrites.assuming(self._parts.requirements):
+            return [(axes, rewrites.finished(Sum(opened(body, axes))))]
+
+    def _code(self, sizes: Mapping[str, int]) -> Callable[..., Any]:
+        code = super()._code(sizes)
+        if prod(numbers(self._dims, sizes)) <= SMALL:
+            return code
+
+        def careful(*arrays: Any) -> Any:
+            free = free_memory()
+            if free is not None:
+                self._within(free / 2, "half of the free memory", arrays, sizes)
+            return code(*arrays)
+
+        return careful
+
+    def _within(self, limit: float, what: str, arrays: Sequence[Any], sizes: Mapping[str, int]) -> None:
+        """MemoryError where the dense array is larger than the limit."""
+        shape = numbers(self._dims, sizes)
+        needed = prod(shape) * self._dtype(arrays).itemsize
+        if needed > limit:
+            symbols, values = " × ".join(map(str, self._dims)), " × ".join(map(str, shape))
+            owners = ", ".join(
+                f"{name} of shape {array.shape}" for name, array in zip(self._parts.inputs, arrays, strict=True)
+            )
+            raise MemoryError(
+                f"a dense array takes no more than {what}, {gibibytes(int(limit))}, and this one would take "
+                f"{gibibytes(needed)}:\n  {self}\n{symbols} = {values} numbers, from {owners}. "
+                "Use core, sparse or operator, which keep the structure, or dense(limit=…) with more bytes."
+            )
+
+    def _at(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, int]]:
+        """The arguments as arrays in order, and the sizes that they have."""
+        arrays = self._bound(args, kwargs)
+        shapes = {name: array.shape for name, array in zip(self._parts.inputs, arrays, strict=True)}
+        return arrays, dict(bind_sizes(self._parts.inputs, shapes, self._parts.requirements))
+
+    def _dtype(self, arrays: Sequence[Any]) -> np.dtype[Any]:
+        return np.result_type(*arrays, *self._parts.constants.values())
+
+    def _flat_shape(self, sizes: Mapping[str, int]) -> tuple[int, int]:
+        shape = numbers(self._dims, sizes)
+        return prod(shape[: self._rank]), prod(shape[self._rank :])
+
+    @cached_property
+    def _cores(self) -> Compiled:
+        return self._with(
+            {f"core{k}": (part.labels, part.core) for k, part in enumerate(self._terms, start=1)}, whole=True
+        )
+
+    def _product(self, over_columns: bool, many: bool) -> Compiled:
+        """The product with a vector over the input axes, or the output axes; with many of them, side by side."""
+        axes, body = self._expression
+        rows, columns = axes[: self._rank], axes[self._rank :]
+        over, kept = (columns, rows) if over_columns else (rows, columns)
+        sizes = {name for dims in self._parts.inputs.values() for dim in dims for name in dim.names}
+        side = (Index.fresh(Dim.of(free_name("columns", sizes))),) if many else ()
+        vector = Input(free_name("V", {*self._parts.inputs, *sizes}), tuple(axis.dim for axis in (*over, *side)))
+        with rewrites.assuming(self._parts.requirements):
+            taken = rewrites.contract(rewrites.multiply(body, of_factor(vector(*over, *side))), over)
+        return self._with({"Y": ((*kept, *side), taken)}, {vector.name: vector.shape})
+
+    def _with(
+        self, outputs: Mapping[str, Expression], more: Mapping[str, tuple[Dim, ...]] | None = None, whole: bool = False
+    ) -> Compiled:
+        """Other expressions of the same inputs, and of ``more``; a tuple where ``whole``, else the only one bare."""
+        inputs = {**self._parts.inputs, **(more or {})}
+        nesting: Nesting = "tuple" if whole else "single"
+        return Compiled(replace(self._parts, inputs=inputs, outputs=outputs, nesting=nesting, origin=None))

@@ -1,0 +1,185 @@
+"""Jacobians as objects: every form of every Jacobian in the tables is the same array."""
+
+import sys
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+import pytest
+
+import tensorjac as tj
+from identities import IDENTITIES
+from oracles import assert_close, distinct_sizes, random_inputs
+from tensorjac import structured
+from tensorjac.terms import slot_parts
+
+
+@cache
+def jacobian(row):
+    F = tj.trace(row.fun, **row.shapes)
+    return F.jacobian(row.wrt) if F.outputs["Y"] else F.hessian(row.wrt)
+
+
+def point(row):
+    return random_inputs(row.shapes, distinct_sizes(row.shapes, row.sizes), np.random.default_rng(0), row.domain)
+
+
+def flat(J, dense):
+    count = int(np.prod(dense.shape[: J._rank]))
+    return dense.reshape(count, -1)
+
+
+def entries(J, sizes):
+    """Of each part the places that it has, with the values of its labels there."""
+    for part in J._terms:
+        labels = part.pattern.labels
+        for values in np.ndindex(*(label.dim.evaluate(sizes) for label in labels)):
+            at = dict(zip(labels, values, strict=True))
+            if all(0 <= value(form, at, sizes) < dim.evaluate(sizes) for form, dim in part.pattern.guards):
+                yield part, tuple(value(slot, at, sizes) for slot in part.pattern.slots), at
+
+
+def expanded(J, args):
+    """The array that the parts and their cores stand for, built entry by entry."""
+    arrays, sizes = J._at((), args)
+    cores = dict(zip(J._terms, J._cores(*arrays), strict=True)) if J._terms else {}
+    dense = np.zeros([dim.evaluate(sizes) for dim in J._dims])
+    for part, place, at in entries(J, sizes):
+        dense[place] += cores[part][tuple(at[label] for label in part.labels)]
+    return dense
+
+
+def value(slot, at, sizes):
+    offset, held = slot_parts(slot)
+    return offset.evaluate(sizes) + sum(c.evaluate(sizes) * at[label] for label, c in held)
+
+
+rows = pytest.mark.parametrize("row", IDENTITIES, ids=str)
+
+
+@rows
+def test_all_forms_are_one_array(row):
+    J, args = jacobian(row), point(row)
+    dense = J.dense(**args)
+    assert_close(expanded(J, args), dense)
+    assert_close(J.sparse(**args).toarray(), flat(J, dense))
+    operator = J.operator(**args)
+    assert operator.shape == flat(J, dense).shape
+    assert operator.out_shape + operator.in_shape == dense.shape
+    assert_close(operator.matmat(np.eye(operator.shape[1])), flat(J, dense))
+    assert_close(operator.rmatmat(np.eye(operator.shape[0])), flat(J, dense).T)
+
+
+@rows
+def test_structural_nonzeros(row):
+    J, args = jacobian(row), point(row)
+    _, sizes = J._at((), args)
+    places = np.zeros([dim.evaluate(sizes) for dim in J._dims], dtype=bool)
+    for _, place, _ in entries(J, sizes):
+        places[place] = True
+    assert not J.dense(**args)[~places].any()
+    assert J.nnz.evaluate(sizes) == J.sparse(**args).nnz == np.count_nonzero(places)
+    assert J.density.evaluate(sizes) == Fraction(np.count_nonzero(places), places.size)
+
+
+@rows
+def test_adjoint(row):
+    J, args = jacobian(row), point(row)
+    operator, rng = J.operator(**args), np.random.default_rng(1)
+    u, v = rng.normal(size=operator.shape[1]), rng.normal(size=operator.shape[0])
+    assert_close(operator.matvec(u) @ v, u @ operator.rmatvec(v), 1e-13 * np.linalg.norm(J.dense(**args)) * 100)
+
+
+def softmax(X):
+    E = np.exp(X)
+    return E / E.sum(axis=-1, keepdims=True)
+
+
+WORDS = {
+    "Kronecker product with the identity over j": (lambda X, A: X @ A, {"X": "b m", "A": "m n"}, "A"),
+    "Kronecker product of ik and jl": (lambda A, X, B: A @ X @ B, {"A": "p m", "X": "m n", "B": "n q"}, "X"),
+    "block-diagonal over i": (lambda X, W, V: np.tanh(X @ W) @ V, {"X": "b m", "W": "m h", "V": "h n"}, "X"),
+    "block-diagonal over i, each block diagonal plus rank 1": (softmax, {"X": "b n"}, "X"),
+    "diagonal plus rank 1": (lambda x: x * (x @ x), {"x": "n"}, "x"),
+    "diagonal": (np.sin, {"X": "b n"}, "X"),
+    "identity": (lambda X, Y: X + Y, {"X": "b n", "Y": "b n"}, "X"),
+    "multiple of the identity": (lambda X: 3 * X, {"X": "b n"}, "X"),
+    "permutation": (lambda X: X.T, {"X": "b n"}, "X"),
+    "permuted diagonal": (lambda X: np.sin(X).T, {"X": "b n"}, "X"),
+    "selection": (lambda x: np.repeat(x, 3), {"x": "n"}, "x"),
+    "scaled selection": (lambda x: np.exp(x[1:]), {"x": "n"}, "x"),
+    "lower triangular": (lambda x: np.cumsum(x), {"x": "n"}, "x"),
+    "upper triangular": (lambda x: np.cumsum(x[::-1])[::-1], {"x": "n"}, "x"),
+    "banded": (lambda x, w: np.convolve(x, w, "same"), {"x": "n", "w": "3"}, "x"),
+    "rank 1": (lambda a, x: a * x.sum(), {"a": "m", "x": "n"}, "x"),
+    "a sum of 2, each selection": (lambda x: x[1:] - x[:-1], {"x": "n"}, "x"),
+    "zero": (lambda x, y: 2 * y, {"x": "n", "y": "m"}, "x"),
+    "dense": (lambda A, x: A @ x, {"A": "m n", "x": "n"}, "x"),
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_structure_in_words(words):
+    fun, shapes, wrt = WORDS[words]
+    assert str(tj.trace(fun, **shapes).jacobian(wrt).structure) == words
+
+
+def test_structure_term_by_term():
+    shown = tj.trace(softmax, X="b n").jacobian("X").structure.terms
+    assert [(term.ties, term.pattern, term.axes) for term in shown] == [
+        ((("i", "k"),), "δ[ik]", "ijl"),
+        ((("i", "k"), ("j", "l")), "δ[ik] δ[jl]", "ij"),
+    ]
+
+
+def test_dense_says_how_large_it_would_be(monkeypatch):
+    J = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A")
+    X, A = np.ones((2, 3)), np.ones((3, 4))
+    assert J.dense(X, A, limit=8 * 96).shape == (2, 4, 3, 4)
+    with pytest.raises(MemoryError) as caught:
+        J.dense(X, A, limit=8 * 96 - 1)
+    assert str(caught.value) == (
+        "a dense array takes no more than the limit, 7.1e-07 GiB, and this one would take 7.2e-07 GiB:\n"
+        "  ∂Y[ij]/∂A[kl] = X[ik] δ[jl]\n"
+        "b × n × m × n = 2 × 4 × 3 × 4 numbers, from X of shape (2, 3), A of shape (3, 4). "
+        "Use core, sparse or operator, which keep the structure, or dense(limit=…) with more bytes."
+    )
+    monkeypatch.setattr(structured, "free_memory", lambda: 2**31)
+    X, A = np.empty((2048, 2048)), np.empty((2048, 2048))
+    with pytest.raises(MemoryError) as caught:
+        J(X, A)
+    assert str(caught.value).startswith(
+        "a dense array takes no more than half of the free memory, 1.0 GiB, and this one would take 131072 GiB:\n"
+    )
+    monkeypatch.setattr(structured, "free_memory", lambda: None)
+    assert J(np.ones((40, 40)), np.ones((40, 40))).shape == (40,) * 4
+
+
+def test_an_input_called_limit_is_that_input():
+    J = tj.trace(lambda limit: limit * limit, limit="").jacobian("limit")
+    assert J.dense(limit=3.0) == 6
+
+
+def test_uncounted():
+    J = tj.trace(lambda x, w: np.convolve(np.pad(x, 1)[::2], w, "same"), x="n", w="3").jacobian("x")
+    with pytest.raises(tj.UnsupportedError) as caught:
+        J.nnz  # noqa: B018
+    assert str(caught.value) == (
+        "the structural nonzeros of this Jacobian overlap or end in a way for which no formula is known: "
+        "count them at given sizes, J.sparse(...).nnz."
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("sparse", "sparse arrays are SciPy's, and SciPy is not installed: pip install 'tensorjac[scipy]'."),
+        ("operator", "a linear operator is SciPy's, and SciPy is not installed: pip install 'tensorjac[scipy]'."),
+    ],
+)
+def test_without_scipy(form, message, monkeypatch):
+    for name in ("scipy.sparse", "scipy.sparse.linalg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(tj.UnsupportedError) as caught:
+        getattr(tj.trace(np.sin, x="n").jacobian("x"), form)(np.ones(2))
+    assert str(caught.value) == message
