@@ -175,10 +175,16 @@ def _contiguous(result: Any) -> Any:
 
 
 def _array(name: str, value: Any) -> Any:
+    if isinstance(value, np.ma.MaskedArray):
+        raise UnsupportedError(
+            f"{name} must hold real numbers, and it is a masked array: pass {name}.filled(0) and the mask as arguments."
+        )
     try:
         array = np.asarray(value)
-    except ValueError as error:
-        raise ShapeError(f"{name} must be an array, and its rows differ in length: {error}.") from None
+    except ValueError:
+        raise ShapeError(
+            f"{name} must be an array, and the rows that were given differ in length: pass rows of one length."
+        ) from None
     kind = array.dtype.kind
     if kind == "f":
         return array

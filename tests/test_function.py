@@ -96,6 +96,22 @@ WRONG = {
         "rename one of the two.",
         lambda: tj.trace(lambda X, b: X * b, X="b", b=""),
     ),
+    "size with a meaning of its own": (
+        tj.ShapeError,
+        "a size may not be called dtype, which has another meaning in the source of the function: rename it in the "
+        "shape of X.",
+        lambda: tj.trace(lambda X: X, X="dtype"),
+    ),
+    "ragged": (
+        tj.ShapeError,
+        "X must be an array, and the rows that were given differ in length: pass rows of one length.",
+        lambda: linear([[1, 2], [3]], A34),
+    ),
+    "masked": (
+        tj.UnsupportedError,
+        "X must hold real numbers, and it is a masked array: pass X.filled(0) and the mask as arguments.",
+        lambda: linear(np.ma.masked_less(X23, 2), A34),
+    ),
     "einsum of a slice": (
         tj.UnsupportedError,
         "an einsum has one letter per axis, and this expression reads slices, windows or padding: use source(), "

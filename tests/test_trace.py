@@ -17,6 +17,7 @@ from scipy import special
 
 from evaluate import evaluate
 from oracles import draw
+from refused import refused
 from tensorjac.dims import Dim, bind_sizes, parse_shape
 from tensorjac.errors import ShapeError, TensorjacError
 from tensorjac.notation import parse_numpy
@@ -190,14 +191,14 @@ def test_outputs_of_a_text(text, names, nesting):
 # What is refused ---------------------------------------------------------------------------------------------------
 
 
-def function(body, names):
+def function(body, names, **captured):
     """A function with this body; its last line is returned if it is an expression."""
     lines = body.splitlines()
     if not re.match(r"\s|return|raise|pass|del ", lines[-1]):
         lines[-1] = f"return {lines[-1]}"
     source = f"def f({', '.join(names)}):\n" + "".join(f"    {line}\n" for line in lines)
     linecache.cache["row.py"] = (len(source), None, source.splitlines(keepends=True), "row.py")
-    namespace = {**NAMESPACE, "__name__": "row"}
+    namespace = {**NAMESPACE, **captured, "__name__": "row"}
     exec(compile(source, "row.py", "exec"), namespace)
     return namespace["f"]
 
@@ -217,21 +218,12 @@ def said(action):
     raise AssertionError("nothing was refused")
 
 
-def refusals():
-    """The rows of refusals.txt: body or text, and message."""
-    text = (HERE / "refusals.txt").read_text(encoding="utf-8")
-    for row in text.split("\n\n")[1:]:
-        lines = row.rstrip("\n").split("\n")
-        count = 1 + sum(line.startswith("... ") for line in lines)
-        body = "\n".join(line[line.index(" ") + 1 :] for line in lines[:count])
-        if not installed(body):
-            continue
-        yield pytest.param(lines[0].startswith("text"), body, "\n".join(lines[count:]), id=body)
+REFUSALS = [row for row in refused("refusals.txt") if installed(row[1])]
 
 
-@pytest.mark.parametrize(("is_text", "body", "message"), list(refusals()))
-def test_refusal(is_text, body, message):
-    if is_text:
+@pytest.mark.parametrize(("kind", "body", "message"), REFUSALS)
+def test_refusal(kind, body, message):
+    if kind == "text":
         shapes, _ = inputs(names_in(body))
         assert said(lambda: trace_text(parse_numpy(body), body, shapes)) == message
     else:
@@ -283,11 +275,11 @@ def test_wrong_parameters(fun, shapes, message):
 def test_an_array_of_another_run_is_refused():
     kept = []
     trace(lambda x: kept.append(x) or x, shapes_of(x="n"))
-    assert said(lambda: trace(function("kept[0] + x", ["x", "kept"]), shapes_of(x="n") | {"kept": ()})) != ""
-    namespace = {"kept": kept}
-    message = said(lambda: trace(lambda x: namespace["kept"][0] + x, shapes_of(x="n")))
-    assert message.startswith("TraceError: x of shape (n,) belongs to another run of a traced function (line ")
-    assert message.endswith("\npass it to the function as an argument; keep no arrays from one run for the next.")
+    assert said(lambda: trace(function("kept[0] + x", ["x"], kept=kept), shapes_of(x="n"))) == (
+        "TraceError: x of shape (n,) belongs to another run of a traced function (line 2 of row.py):\n"
+        "  return kept[0] + x\n         ^^^^^^^^^^^\n"
+        "pass it to the function as an argument; keep no arrays from one run for the next."
+    )
 
 
 def test_places_that_are_hard_to_show():
@@ -325,6 +317,9 @@ def test_an_unknown_attribute_is_none():
         == 2
     )
     assert trace(lambda x: x * (not hasattr(x, "__array_interface__")), shapes_of(x="n"))
+    with pytest.raises(AttributeError) as caught:
+        trace(lambda x: x.no_such_thing, shapes_of(x="n"))
+    assert str(caught.value) == "a traced array has no attribute 'no_such_thing'"
 
 
 # Statements, in place and views -------------------------------------------------------------------------------------

@@ -1185,7 +1185,12 @@ NOT_REAL = (
     "pass floats, such as np.asarray({0}, float) or 3.0 instead of 3, or leave the argument out of argnums."
 )
 REFUSED = {
-    "int": (TypeError, NOT_REAL.format("x", "type int"), lambda: tj.grad(square)(3)),
+    "int": (
+        TypeError,
+        "derivatives are with respect to real numbers, and x is of type int.\n"
+        "pass floats, such as np.asarray(x, float) or 3.0 instead of 3, or leave the argument out of argnums.",
+        lambda: tj.grad(square)(3),
+    ),
     "bool": (TypeError, NOT_REAL.format("x", "type bool"), lambda: tj.grad(square)(True)),
     "int64": (TypeError, NOT_REAL.format("x", "dtype int64"), lambda: tj.grad(square)(np.int64(3))),
     "int array": (TypeError, NOT_REAL.format("x", "dtype int64"), lambda: tj.jacobian(square)(np.arange(3))),
@@ -1203,12 +1208,14 @@ REFUSED = {
     ),
     "int inside": (
         TypeError,
-        NOT_REAL.format("x", "a whole number").replace("is of a", "is a"),
+        "derivatives are with respect to real numbers, and x is a whole number.\n"
+        "pass floats, such as np.asarray(x, float) or 3.0 instead of 3, or leave the argument out of argnums.",
         lambda: tj.grad(lambda x: x * tj.grad(square)(3))(1.0),
     ),
     "mask inside": (
         TypeError,
-        NOT_REAL.format("x", "a truth value").replace("is of a", "is a"),
+        "derivatives are with respect to real numbers, and x is a truth value.\n"
+        "pass floats, such as np.asarray(x, float) or 3.0 instead of 3, or leave the argument out of argnums.",
         lambda: tj.grad(lambda x: x * tj.grad(square)(x > 0))(1.0),
     ),
     "array output": (

@@ -142,9 +142,9 @@ class _Writer:
                 return self._sum_over(self._limits(node, bound), body, [one.letter for one in bound])
             case Apply():
                 return self._apply(node)
-            case Whole(inner, slots):
-                return self._whole(inner.function, inner.arguments, slots)
-        raise TypeError(f"{type(node).__name__} is no node of index notation")
+            case _:
+                assert isinstance(node, Whole)
+                return self._whole(node.call.function, node.call.arguments, node.slots)
 
     def _sum(self, operands: Sequence[Node], operators: Sequence[str]) -> Text:
         parts = [self._write(operands[0]).text]

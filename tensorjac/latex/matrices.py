@@ -99,9 +99,9 @@ class _Writer:
                 return Text(rf"\operatorname{{diag}}{bracketed(self.text(of).text)}")
             case Trace(of):
                 return Text(rf"\operatorname{{tr}}{bracketed(self.text(of).text)}")
-            case Norm(of, value):
-                return self._norm(of, value)
-        raise TypeError(f"{type(node).__name__} is no node of matrix notation")
+            case _:
+                assert isinstance(node, Norm)
+                return self._norm(node.of, node.exponent)
 
     def _factor(self, node: Node) -> str:
         return self.text(node).at(SCRIPTED)

@@ -300,9 +300,9 @@ class Lowering(SizeReader[P]):
                 return build.contract(self.value(body, {**scope, **own}), labels)
             case Apply():
                 return self.applied(node, scope)
-            case Whole():
+            case _:
+                assert isinstance(node, Whole)
                 return self.read(self.whole(node), node.slots, scope)
-        self.fail(node, "this does not belong into index notation", "write a factor such as X[ij]")
 
     def scalar(self, node: Node, name: str) -> Sum:
         named = self.names.get(name)

@@ -99,9 +99,9 @@ def _written(node: Node, style: int) -> tuple[int, str]:
             binder = _binder(bound) if bound else ""
             inner = ", ".join(write(argument, SUM, style) for argument in arguments)
             return ATOM, f"{name}{binder}({inner}){write_slots(slots) if slots else ''}"
-        case Whole(call, slots):
-            return ATOM, _call(call) + write_slots(slots)
-    raise TypeError(f"{type(node).__name__} is no node of index notation")
+        case _:
+            assert isinstance(node, Whole)
+            return ATOM, _call(node.call) + write_slots(node.slots)
 
 
 def _call(call: Call) -> str:

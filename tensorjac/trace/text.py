@@ -216,15 +216,14 @@ def evaluate_numpy(node: Node, env: Mapping[str, Any]) -> Any:
                 return _subscript(evaluate_numpy(value, env), items, node, env)
             case syntax.Slice(start, stop, step):
                 return slice(*(part and evaluate_numpy(part, env) for part in (start, stop, step)))
-            case syntax.Call(function, arguments, keywords):
-                called = evaluate_numpy(function, env)
+            case _:
+                assert isinstance(node, syntax.Call)
+                called = evaluate_numpy(node.function, env)
                 if not callable(called) or isinstance(called, Tracer):
-                    _fail(function, "only a function is called: this is none", "write an operator, such as *")
-                given = [evaluate_numpy(each, env) for each in arguments]
-                return _calculated(
-                    node, called, *given, **{each.name: evaluate_numpy(each.value, env) for each in keywords}
-                )
-    _fail(node, "this is no part of NumPy text", "take it out")
+                    _fail(node.function, "only a function is called, and this is none", "write an operator, such as *")
+                given = [evaluate_numpy(each, env) for each in node.arguments]
+                named = {each.name: evaluate_numpy(each.value, env) for each in node.keywords}
+                return _calculated(node, called, *given, **named)
 
 
 def _chain(node: syntax.Chain, env: Mapping[str, Any]) -> Any:

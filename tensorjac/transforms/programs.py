@@ -13,7 +13,6 @@ import numpy as np
 from .. import rewrites
 from ..calls import Expression, Parts
 from ..dims import Dim
-from ..errors import TraceError
 from ..function import Function
 from ..primitives import Primitive
 from ..terms import Apply, Constant, Contraction, Input, Shared, Tensor, of_factor, topological
@@ -25,6 +24,10 @@ from .environment import Environment, Unreadable
 from .rules import Transform, pull
 from .runs import argument_names, check_callable, name_of, not_real
 from .trees import Tree, flatten, identifier, paths, unflatten
+
+
+class SizeReturned(Exception):
+    """A size is returned, which is a number where sizes are numbers: then they have to be."""
 
 
 def is_float(leaf: Any) -> bool:
@@ -197,7 +200,7 @@ class _Body:
 
     def _leaf(self, leaf: Any) -> int | _Kept:
         if isinstance(leaf, SizeNumber):
-            raise TraceError("a size that is returned is a number")  # heard by none: then sizes are numbers
+            raise SizeReturned
         if not isinstance(leaf, Tracer):
             self.reusable = self.reusable and _is_immutable(leaf)
             return _Kept(leaf)
