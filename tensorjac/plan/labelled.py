@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..arrays import Value, Values
-from ..terms import Index, Number
+from ..dims import Dim
+from ..terms import Index, Number, Slot
 
 Labelled = tuple[Value, tuple[Index, ...]]
+
+
+@dataclass(frozen=True)
+class Triangle:
+    """The condition ``low <= high + shift``."""
+
+    low: Index
+    high: Index
+    shift: Dim
+
+    def at(self, slots: Mapping[Index, Slot]) -> Triangle | None:
+        """The same with its indices read at slots, where these are whole axes."""
+        low, high = slots[self.low], slots[self.high]
+        if not (isinstance(low, Index) and isinstance(high, Index)) or low is high:
+            return None
+        if low.dim is not self.low.dim or high.dim is not self.high.dim:
+            return None
+        return Triangle(low, high, self.shift)
 
 
 @dataclass(frozen=True)
@@ -19,6 +38,7 @@ class Operand:
     labels: tuple[Index, ...]
     power: Number = 1
     tests: bool = False  # a δ as a mask: what stands beside it counts only where it holds, be it infinite elsewhere
+    triangle: Triangle | None = None  # what the mask compares, where that is one index with another
 
 
 def aligned(values: Values, value: Value, labels: Sequence[Index], order: Sequence[Index]) -> Value:

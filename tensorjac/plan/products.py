@@ -10,8 +10,9 @@ from ..dims import Dim
 from ..terms import Index, magnitude
 from .contracting import Roles, contraction
 from .costs import Costs
-from .labelled import Labelled, Operand, aligned, arranged
+from .labelled import Labelled, Operand, Triangle, aligned, arranged
 from .paths import path
+from .triangles import compared
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class _Part:
     labels: tuple[Index, ...]
     divides: bool = False
     tests: bool = False
+    triangle: Triangle | None = None
 
     @property
     def array(self) -> Labelled:
@@ -46,7 +48,7 @@ class Products:
         for operand in operands:
             value, labels, exponent = operand.value, operand.labels, operand.power
             if operand.tests and len(operands) > 1:
-                parts.append(_Part(value, labels, tests=True))
+                parts.append(_Part(value, labels, tests=True, triangle=operand.triangle))
             elif value.kind == "scalar":
                 scalar = self.values.multiply(scalar, self.values.power(value, exponent))
             elif exponent == 2 and hidden.intersection(labels):
@@ -129,6 +131,10 @@ class Products:
             return _Part(*self._multiplied(a, b, None), tests=True)
         test, part = (a, b) if a.tests else (b, a)
         part = self._upright(part)
+        if test.triangle is not None:
+            found = compared(self.values, part.array, test.triangle, needed)
+            if found is not None:
+                return _Part(*found)
         order = tuple(dict.fromkeys([*part.labels, *test.labels]))
         condition, chosen = (aligned(self.values, *p.array, order) for p in (test, part))
         args = (condition, self.values.floating(chosen))

@@ -10,6 +10,7 @@ from ..dims import Dim
 from ..terms import DELTA, ONE, ZERO, Affine, Factor, Index, Slot, Tensor, slot_labels, slot_parts
 from .labelled import Labelled, Operand
 from .slots import digits, equation, positions, selected
+from .triangles import is_indicator, triangle
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class Operands:
         value, axes = self.arrays[factor.tensor]
         by_axis = dict(zip(factor.tensor.axes, factor.slots, strict=True))
         read = _read(self.values, value, [by_axis[axis] for axis in axes], [axis.dim for axis in axes])
+        if is_indicator(factor.tensor) and factor.power > 0:
+            compared = triangle(factor.tensor)
+            return Operand(*read, tests=True, triangle=compared.at(by_axis) if compared else None)
         return Operand(*read, factor.power)
 
 

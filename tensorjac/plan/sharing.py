@@ -25,11 +25,12 @@ from .bracketing import rebracketed
 from .costs import Costs
 from .lifting import lifted
 from .pairs import paired
+from .triangles import with_indicators
 
 
 def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
     """The expressions of a program with these outputs."""
-    bodies = _opened(rebracketed(Bodies.below(lifted(roots)))).mapped(_joined_products)
+    bodies = with_indicators(_opened(rebracketed(Bodies.below(lifted(roots))))).mapped(_joined_products)
     _include_new(bodies)
     return paired(bodies, costs)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from ..arrays import Scalar, Value, Values
 from ..primitives import Primitive
-from ..terms import DELTA, Apply, Constant, Index, Input, Position, Size, Sum, Tensor
+from ..terms import DELTA, Apply, Constant, Contraction, Index, Input, Position, Size, Sum, Tensor
 from .labelled import Labelled, aligned, united
 from .sums import Sums
+from .triangles import indicator, is_indicator
 
 # Primitives whose source calls a function that is not NumPy's, by the name of that function.
 SPECIAL = ("erf", "xlogy")
@@ -44,6 +45,8 @@ class Tensors:
             if primitive.elementwise:
                 return self._elementwise(primitive, self.bodies[tensor], tensor.axes)
             return self._applied(tensor, primitive), axes
+        if isinstance(tensor, Contraction) and is_indicator(tensor):
+            return indicator(self.values, tensor)
         (body,) = self.bodies[tensor]
         return self.sums.value(body, axes if _has_delta(body) else None)
 
