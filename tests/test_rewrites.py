@@ -124,6 +124,7 @@ WITNESSES = {
     "unused index": Witness(lambda X: np.var(X, axis=0), {"X": "b n"}),
     "inverse": Witness(lambda S, x: np.linalg.inv(S) @ (S @ x), {"S": "n n", "x": "n"}, {"S": "invertible"}),
     "separate sums": of_case("sum_builtin"),
+    "every position once": of_case("cross_entropy_of_labels"),
     "sums of sums": Witness(lambda A, B: np.trace(A @ B), {"A": "m n", "B": "n m"}),
     "distribute": of_case("layer_norm"),
     "log of exp": Witness(lambda x: np.log(np.exp(x)), {"x": "n"}),

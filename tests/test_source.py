@@ -168,6 +168,16 @@ def cross_entropy_gradient(X, T):
     return (E * (T.sum(axis=1, keepdims=True) / E.sum(axis=1, keepdims=True)) - T) / b
 
 
+def cross_entropy_of_labels(X):
+    Z = X - X.max(axis=1, keepdims=True)
+    return -np.mean((Z - np.log(np.exp(Z).sum(axis=1, keepdims=True)))[np.arange(3), ONCE])
+
+
+def cross_entropy_of_labels_gradient(X):
+    E = np.exp(X - X.max(axis=1, keepdims=True))
+    return E / E.sum(axis=1, keepdims=True) / 3 - (ONCE[:, None] == np.arange(X.shape[1])) / 3
+
+
 def layer_norm(X, gamma, beta):
     mean = X.mean(axis=1, keepdims=True)
     return gamma * (X - mean) / np.sqrt(X.var(axis=1, keepdims=True) + 1e-5) + beta
@@ -374,6 +384,9 @@ LAYERS = {
     "cross-entropy, gradient": Layer(
         cross_entropy, {"X": "b n", "T": "b n"}, lambda F: F.grad("X"), cross_entropy_gradient
     ),
+    "cross-entropy of labels, gradient": Layer(
+        cross_entropy_of_labels, {"X": "3 4"}, lambda F: F.grad("X"), cross_entropy_of_labels_gradient
+    ),
     "layer norm": Layer(layer_norm, NORM, value, layer_norm_value),
     "layer norm, VJP": Layer(layer_norm, NORM, vjp, layer_norm_vjp),
     "RMS norm": Layer(rms_norm, {"X": "b n", "gamma": "n"}, value, rms_norm_value),
@@ -515,6 +528,27 @@ def test_triangles_and_running_sums(name):
     assert "np.zeros" not in F.vjp().source()
     args = inputs(F)
     assert_close(F(**args), fun(**args))
+
+
+ONCE = np.array([2, 0, 1])
+OFTEN = np.array([[1, 0, 1], [3, 1, 0]])
+
+LOOKUPS = {
+    "rows": (lambda E: E[ONCE], "v d", "return E[C1]", "np.add.at(out, C1, G)"),
+    "columns": (lambda E: E[:, ONCE], "b v", "return E[:, C1]", "np.add.at(out, C1, G.T)"),
+    "bags": (lambda E: E[OFTEN].sum(axis=1), "v d", "return E[C1].sum(axis=1)", "np.add.at(out, C1, "),
+    "one of each row": (lambda X: X[np.arange(3), ONCE], "3 v", "return X[np.arange(3), C1]", "np.arange(v)"),
+}
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_lookups_read_and_add_up(name):
+    """Positions index an array, and what comes back is added up at them: no product with ones and zeros."""
+    fun, shape, forward, backward = LOOKUPS[name]
+    F = tj.trace(fun, E=shape) if name != "one of each row" else tj.trace(fun, X=shape)
+    assert forward in F.source()
+    assert backward in F.vjp().source()
+    assert "@" not in F.vjp().source()
 
 
 # What can be relied on ----------------------------------------------------------------------------

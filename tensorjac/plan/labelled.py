@@ -31,6 +31,24 @@ class Triangle:
 
 
 @dataclass(frozen=True)
+class Lookup:
+    """The condition ``positions == place``."""
+
+    place: Index
+    positions: Labelled
+
+    def at(self, slots: Mapping[Index, Slot]) -> Lookup | None:
+        """The same with its indices read at slots, where these are whole axes."""
+        value, labels = self.positions
+        moved = [slots[label] for label in (self.place, *labels)]
+        found = [slot for slot in moved if isinstance(slot, Index)]
+        whole = all(slot.dim is label.dim for slot, label in zip(found, (self.place, *labels), strict=False))
+        if len(set(found)) < len(moved) or not whole:
+            return None
+        return Lookup(found[0], (value, tuple(found[1:])))
+
+
+@dataclass(frozen=True)
 class Operand:
     """What a product consists of: an array over indices, to a power."""
 
@@ -39,6 +57,7 @@ class Operand:
     power: Number = 1
     tests: bool = False  # a δ as a mask: what stands beside it counts only where it holds, be it infinite elsewhere
     triangle: Triangle | None = None  # what the mask compares, where that is one index with another
+    lookup: Lookup | None = None  # what the mask looks up, where it compares positions with an index
 
 
 def aligned(values: Values, value: Value, labels: Sequence[Index], order: Sequence[Index]) -> Value:

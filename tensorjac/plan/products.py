@@ -10,7 +10,8 @@ from ..dims import Dim
 from ..terms import Index, magnitude
 from .contracting import Roles, contraction
 from .costs import Costs
-from .labelled import Labelled, Operand, Triangle, aligned, arranged
+from .labelled import Labelled, Lookup, Operand, Triangle, aligned, arranged
+from .lookups import read_or_added
 from .paths import path
 from .triangles import compared
 
@@ -24,6 +25,7 @@ class _Part:
     divides: bool = False
     tests: bool = False
     triangle: Triangle | None = None
+    lookup: Lookup | None = None
 
     @property
     def array(self) -> Labelled:
@@ -55,7 +57,8 @@ class Products:
                 # a sum of squares is the product of the array with itself
                 parts += [_Part(value, labels)] * 2
             else:
-                parts.append(_Part(self.values.power(value, magnitude(exponent)), labels, exponent < 0))
+                raised = self.values.power(value, magnitude(exponent))
+                parts.append(_Part(raised, labels, exponent < 0, lookup=operand.lookup))
         if not parts:
             return scalar, ()
         out = {label for part in parts for label in part.labels} - hidden
@@ -88,6 +91,9 @@ class Products:
     def _presummed(self, part: _Part, place: int, parts: Sequence[_Part], hidden: set[Index]) -> _Part:
         """The part summed over the indices that nothing else carries."""
         elsewhere = {label for k, other in enumerate(parts) if k != place for label in other.labels}
+        if part.lookup is not None and hidden.intersection(elsewhere, part.labels):
+            # first read or added up, then summed: the positions are few, and what they count is not
+            return part
         lone = [k for k, label in enumerate(part.labels) if label in hidden and label not in elsewhere]
         return self._summed(self._upright(part), lone) if lone else part
 
@@ -109,6 +115,10 @@ class Products:
                 return _Part(*self._multiplied(a, b, want), divides=a.divides)
             return self._quotient(b, a, want) if a.divides else self._quotient(a, b, want)
         a, b = self._upright(a), self._upright(b)
+        for one, other in ((a, b), (b, a)):
+            found = read_or_added(self.values, other.array, one.lookup, needed) if one.lookup else None
+            if found is not None:
+                return self._summed(_Part(*found), [k for k, label in enumerate(found[1]) if label not in needed])
         if (
             roles.left
             and roles.right

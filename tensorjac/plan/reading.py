@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..arrays import Value, Values
 from ..dims import Dim
 from ..terms import DELTA, ONE, ZERO, Affine, Factor, Index, Slot, Tensor, slot_labels, slot_parts
-from .labelled import Labelled, Operand
+from .labelled import Labelled, Lookup, Operand
 from .slots import digits, equation, positions, selected
 from .triangles import is_indicator, triangle
 
@@ -19,6 +19,7 @@ class Operands:
 
     values: Values
     arrays: dict[Tensor, Labelled] = field(default_factory=dict)
+    lookups: dict[Tensor, Lookup] = field(default_factory=dict)
 
     def of(self, factor: Factor) -> Operand:
         if factor.tensor is DELTA:
@@ -29,7 +30,8 @@ class Operands:
         if is_indicator(factor.tensor) and factor.power > 0:
             compared = triangle(factor.tensor)
             return Operand(*read, tests=True, triangle=compared.at(by_axis) if compared else None)
-        return Operand(*read, factor.power)
+        lookup = self.lookups.get(factor.tensor)
+        return Operand(*read, factor.power, lookup=lookup.at(by_axis) if lookup else None)
 
 
 def _read(values: Values, value: Value, slots: Sequence[Slot], dims: Sequence[Dim]) -> Labelled:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..arrays import Scalar, Value, Values, Write
-from ..terms import Factor, Index, Sum, Term
+from ..terms import Factor, Index, Sum, Term, magnitude
 from .costs import Costs
 from .factoring import common_factors, divided, grouped
 from .labelled import Labelled, Operand, aligned, broadcast, united
@@ -41,6 +41,11 @@ class Sums:
             return self._written(body, writes, want), want
         if len(body.terms) == 1:
             return self.term(body.terms[0], want)
+        scales = {magnitude(term.coefficient) for term in body.terms}
+        if scales != {1} and len(scales) == 1:
+            (scale,) = scales
+            inner, labels = self.value(Sum(Term(1 if t.coefficient > 0 else -1, *t[1:]) for t in body.terms), want)
+            return self.values.multiply(inner, self.values.scalar(Scalar(scale))), labels
         common = common_factors(body)
         if common:
             return self._times(common, divided(body, common), want)

@@ -9,7 +9,8 @@ from typing import Any
 from ..arrays import Scalar, Value, Values
 from ..primitives import Primitive
 from ..terms import DELTA, Apply, Constant, Contraction, Index, Input, Position, Size, Sum, Tensor
-from .labelled import Labelled, aligned, united
+from .labelled import Labelled, Lookup, aligned, united
+from .lookups import looked_up
 from .sums import Sums
 from .triangles import indicator, is_indicator
 
@@ -43,12 +44,19 @@ class Tensors:
             primitive = tensor.operation
             assert isinstance(primitive, Primitive)
             if primitive.elementwise:
+                self._note_lookup(tensor)
                 return self._elementwise(primitive, self.bodies[tensor], tensor.axes)
             return self._applied(tensor, primitive), axes
         if isinstance(tensor, Contraction) and is_indicator(tensor):
             return indicator(self.values, tensor)
         (body,) = self.bodies[tensor]
         return self.sums.value(body, axes if _has_delta(body) else None)
+
+    def _note_lookup(self, tensor: Apply) -> None:
+        found = looked_up(tensor)
+        if found is not None:
+            positions, place = found
+            self.sums.operands.lookups[tensor] = Lookup(place, self.sums.value(positions, None))
 
     def _applied(self, tensor: Apply, primitive: Primitive) -> Value:
         """A primitive of the last axes of its argument."""

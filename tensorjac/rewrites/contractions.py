@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from ..dims import Dim
+from itertools import permutations
+from typing import Any
+
+from ..dims import Dim, nonnegative
 from ..terms import (
     ONE,
     Apply,
+    Constant,
     Contraction,
     Index,
     Number,
+    Position,
     Shared,
     Sum,
     Term,
@@ -22,8 +27,8 @@ from ..terms import (
     zero_of,
 )
 from .building import contracted, finished, multiply
-from .patterns import connected
-from .registry import term_rewrite
+from .patterns import arguments_of, connected, is_applied
+from .registry import assumptions, term_rewrite
 
 
 @term_rewrite("inverse")
@@ -80,6 +85,45 @@ def _separate(term: Term) -> Sum | None:
         return None
     parts = [contracted(product(1, factors, tuple(summed))) for factors, summed in groups]
     return multiply(Sum((product(term.coefficient, free),)), *parts)
+
+
+@term_rewrite("every position once")
+def _count_positions(term: Term) -> Sum | None:
+    """Σ_p [t = p] = 1 for a whole number t that is in range. Removes a factor and an index."""
+    for factor in term.factors:
+        if not is_applied(factor.tensor, "equal"):
+            continue
+        for entries, place in permutations(arguments_of(factor)):
+            index = _counted(place)
+            if index is None or index not in term.summed or index in entries.labels or not _in_range(entries, index):
+                continue
+            if sum(index in other.labels for other in term.factors) == 1:
+                rest = [f for f in term.factors if f is not factor]
+                return Sum((product(term.coefficient, rest, tuple(i for i in term.summed if i is not index)),))
+    return None
+
+
+def _counted(body: Sum) -> Index | None:
+    """The index whose positions 0, 1, … the expression is."""
+    if len(body.terms) != 1 or body.terms[0].coefficient != 1 or len(body.terms[0].factors) != 1:
+        return None
+    tensor, slots, exponent = body.terms[0].factors[0]
+    if not isinstance(tensor, Position) or exponent != 1:
+        return None
+    return slots[0] if isinstance(slots[0], Index) else None
+
+
+def _in_range(entries: Sum, index: Index) -> bool:
+    """Whether the expression is a captured array of positions along the axis of ``index``."""
+    if len(entries.terms) != 1 or entries.terms[0].coefficient != 1 or len(entries.terms[0].factors) != 1:
+        return False
+    tensor, _, exponent = entries.terms[0].factors[0]
+    if not isinstance(tensor, Constant) or exponent != 1:
+        return False
+    array: Any = tensor.array
+    if array.dtype.kind not in "iu" or not array.size or array.min() < 0:
+        return False
+    return nonnegative(index.dim - 1 - int(array.max()), assumptions.get())
 
 
 @term_rewrite("sums of sums")
