@@ -7,6 +7,7 @@ from .check import (
     check_grad,
     check_hessian,
     check_jacobian,
+    check_steps,
     check_vjp,
     opaque,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "check_grad",
     "check_hessian",
     "check_jacobian",
+    "check_steps",
     "check_vjp",
     "eye",
     "full",

@@ -4,6 +4,7 @@ from .causes import CAUSES
 from .checks import check_grad, check_hessian, check_jacobian, check_vjp
 from .opaque import Opaque, opaque
 from .report import Finding, Report
+from .steps import check_steps
 
 __all__ = [
     "CAUSES",
@@ -13,6 +14,7 @@ __all__ = [
     "check_grad",
     "check_hessian",
     "check_jacobian",
+    "check_steps",
     "check_vjp",
     "opaque",
 ]

@@ -50,6 +50,7 @@ CAUSES: Mapping[str, str] = MappingProxyType(
         "wrong-axis": "A sum or a mean runs over another axis, so that samples leak into each other.",
         "term-sign": "One term of the gradient has the wrong sign.",
         "missing-term": "One term of the gradient is missing.",
+        "extra-term": "One term is too many.",
         "doubled-term": "One term of the gradient is counted twice.",
         "penalty": "The gradient of a penalty is missing, or is that of another variable.",
         "elementwise-jacobian": "Only the diagonal of the Jacobian is used, as if the function were elementwise.",

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, Protocol
 
 import numpy as np
 
-from .trials import Trial
+
+class Point(Protocol):
+    """Where a ratio was measured."""
+
+    @property
+    def sizes(self) -> Mapping[str, int]: ...
+
+    @property
+    def args(self) -> Mapping[str, np.ndarray[Any, Any]]: ...
+
 
 NUMBERS = tuple(Fraction(k) for k in (1, 2, 3, 4)) + tuple(Fraction(1, k) for k in (2, 3, 4))
 POWERS = tuple(Fraction(k, 2) for k in (2, -2, 1, -1, 4, -4))
@@ -35,7 +45,7 @@ class _Base:
     cause: str
 
 
-def recognise(ratios: Sequence[float], trials: Sequence[Trial], tolerance: float = CLOSE) -> Factor | None:
+def recognise(ratios: Sequence[float], trials: Sequence[Point], tolerance: float = CLOSE) -> Factor | None:
     """The simplest product that has these values at these trials."""
     measured = np.array(ratios)
     close = max(CLOSE, 4 * tolerance)
@@ -50,7 +60,7 @@ def recognise(ratios: Sequence[float], trials: Sequence[Trial], tolerance: float
     return None
 
 
-def _candidates(trials: Sequence[Trial]) -> Iterator[tuple[str, str, str, np.ndarray]]:
+def _candidates(trials: Sequence[Point]) -> Iterator[tuple[str, str, str, np.ndarray]]:
     """Numbers first, then one size or scalar, then two of them, each with its values at the trials."""
     ones = np.ones(len(trials))
     for number in NUMBERS:
@@ -69,7 +79,7 @@ def _candidates(trials: Sequence[Trial]) -> Iterator[tuple[str, str, str, np.nda
             yield _text(Fraction(1), pairs), _text(Fraction(1), _turned(pairs)), _cause([first, second], p, q), values
 
 
-def _bases(trials: Sequence[Trial]) -> list[_Base]:
+def _bases(trials: Sequence[Point]) -> list[_Base]:
     found: list[_Base] = []
     for name in trials[0].sizes:
         values = tuple(float(trial.sizes[name]) for trial in trials)

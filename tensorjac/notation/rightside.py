@@ -17,10 +17,14 @@ DELTA = ("δ", "delta")
 
 
 class RightSide:
-    """A recursive descent whose only recursion is into brackets and sums."""
+    """A recursive descent whose only recursion is into brackets and sums.
 
-    def __init__(self, cursor: Cursor, functions: Collection[str]) -> None:
+    With ``derivatives``, ``∂Y[ij]/∂A[kl]`` is a factor, read as one tensor of that name: ``∂Y/∂A``.
+    """
+
+    def __init__(self, cursor: Cursor, functions: Collection[str], derivatives: bool = False) -> None:
         self.cursor = cursor
+        self.derivatives = derivatives
         self.functions = frozenset((*functions, *SPELLED))
 
     def expression(self) -> Node:
@@ -70,6 +74,8 @@ class RightSide:
     def _at_factor(self) -> bool:
         """Whether a factor begins here that may stand beside another: no sign."""
         cursor = self.cursor
+        if self.derivatives and cursor.at("∂"):
+            return True
         return (cursor.token.kind in ("name", "number") and not self.at_where()) or cursor.at("(", "|")
 
     def _at_sum(self) -> bool:
@@ -103,6 +109,8 @@ class RightSide:
             return replace(value, span=cursor.span(token.start))
         if cursor.take("|"):
             return self._size_of(token)
+        if self.derivatives and cursor.take("∂"):
+            return self._derivative(token)
         if token.kind != "name" or self.at_where():
             advice = 'write a number, a factor such as "X[ij]", or an expression in brackets'
             cursor.expected("a factor", advice)
@@ -118,6 +126,21 @@ class RightSide:
         if self._at_function(token):
             return self._apply(token)
         return Name(token.text, span=(token.start, token.end))
+
+    def _derivative(self, token: Token) -> Node:
+        """``∂Y[ij]/∂A[kl]``; the first ∂ is behind us."""
+        cursor = self.cursor
+        names: list[str] = []
+        slots: list[Node] = []
+        while True:
+            if cursor.token.kind != "name":
+                cursor.expected("a name", 'a derivative is written "∂Y[ij]/∂A[kl]"')
+            names.append(cursor.advance().text)
+            slots += self._slots() if cursor.at("[") else ()
+            if len(names) == 2:
+                return Indexed(f"∂{names[0]}/∂{names[1]}", tuple(slots), span=cursor.span(token.start))
+            if not (cursor.take("/") and cursor.take("∂")):
+                cursor.expected('"/∂"', 'a derivative is written "∂Y[ij]/∂A[kl]"')
 
     def _size_of(self, opening: Token) -> Node:
         cursor = self.cursor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
@@ -80,13 +80,19 @@ class Cursor:
     Before and after what is in ``joins_lines``, a line break means nothing, either.
     """
 
-    def __init__(self, text: str, slots: bool, joins_lines: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        text: str,
+        slots: bool,
+        joins_lines: Collection[str] = (),
+        scanner: Callable[[str, bool], list[Token]] = scan,
+    ) -> None:
         self.source = text
         self.tokens: list[Token] = []
         self.place = 0
         self._levels = 0
         opened: list[Token] = []
-        for token in scan(text, slots):
+        for token in scanner(text, slots):
             if token.kind == "fault":
                 self._refuse(token)
             if token.kind == "operator" and token.text in CLOSING:

@@ -1,0 +1,429 @@
+"""Paper notation, as on a blackboard: ``dL = tr(Gᵀ X dA)``. Tokens to nodes; nothing is ever evaluated.
+
+The grammar, loosest first; what binds alike is applied from left to right::
+
+    sum      = [sign] term (("+" | "-") term)*
+    term     = product (("∘" | "⊙" | "*" | "⊘" | "⊗") product)*       ⊗ stands only among ⊗
+    product  = factor (["·" | "/"] factor)*                            side by side: the matrix product
+    factor   = "d" factor | "∂" product "/" "∂" name | "∇_" name factor
+             | "Σ_" letters product | function argument | atom superscript*
+    argument = "(" sum ")"             where the bracket touches the name
+             | product                 for tr and sum, which take all that follows in the product
+             | factor                  otherwise: log det X
+    atom     = number | name | "(" sum ")" | "‖" sum "‖" | "|" sum "|" | "⟨" sum "," sum "⟩"
+
+Superscripts are ``ᵀ`` (or ``^T``, ``'``, ``.T``), ``⁻¹`` (``^-1``, ``^{-1}``), ``⁻ᵀ`` and powers. Vectors are columns.
+``d`` takes a factor with its superscripts: dX⁻¹ is d(X⁻¹). A number beside a matrix scales it, but a 1 is the column
+of ones where it follows a matrix or stands before a row: ``1ᵀ x``, ``X 1``, ``1 bᵀ``; ``𝟏`` always is. ``I`` is the
+identity. Names in use may touch, ``XdA``; a name behind ``_`` that is not in use itself is an index: ``x_i``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from .paperscan import FRACTIONS, FUNCTIONS, ONES, Scanner
+from .papersyntax import (
+    Bars,
+    Derivative,
+    Differential,
+    Entry,
+    Entrywise,
+    Function,
+    Identity,
+    Inner,
+    Kronecker,
+    Norm,
+    Ones,
+    Product,
+    Raised,
+    Summed,
+    Transposed,
+)
+from .syntax import Name, Node, Number, Unary
+from .tokens import Cursor, Token, chain
+
+SUM = ("+", "-")
+ENTRYWISE = ("∘", "⊘", "⊗")
+GREEDY = ("tr", "sum")
+MINUS_ONE = Unary("-", Number(1))
+ADVICE = 'write a name, a number, or an expression in brackets, as in "tr(Gᵀ X dA)"'
+
+
+def parse_paper(text: str, known: Collection[str]) -> Node:
+    """Read an expression in paper notation, in which the names in use are ``known``.
+
+    >>> parse_paper("Xᵀ G", {"X", "G"})
+    Product(operands=(Transposed(of=Name(name='X')), Name(name='G')), operators=('',))
+    >>> parse_paper("XᵀG", {"X", "G"}) == parse_paper("X^T G", {"X", "G"}) == parse_paper("X' G", {"X", "G"})
+    True
+    """
+    cursor = Cursor(text, slots=False, scanner=Scanner(known))
+    reader = PaperReader(cursor, known)
+    node = reader.sum()
+    if cursor.token.kind != "end":
+        reader.trailing()
+    cursor.bounded(node)
+    return node
+
+
+class PaperReader:
+    """A recursive descent: see the grammar above."""
+
+    def __init__(self, cursor: Cursor, known: Collection[str]) -> None:
+        self.cursor = cursor
+        self.known = known
+        self._closing: list[str] = []  # of ‖ and |, which open and close alike
+
+    def sum(self) -> Node:
+        cursor = self.cursor
+        cursor.enter()
+        operands, operators = [self._signed()], list[str]()
+        while cursor.at(*SUM):
+            operators.append(cursor.advance().text)
+            operands.append(self._signed())
+        cursor.leave()
+        return chain(operands, operators, SUM)
+
+    def _signed(self) -> Node:
+        signs = []
+        while self.cursor.at(*SUM):
+            signs.append(self.cursor.advance())
+        value = self._term()
+        for sign in reversed(signs):
+            if sign.text == "-":
+                value = Unary("-", value, span=(sign.start, value.span[1]))
+        return value
+
+    def _term(self) -> Node:
+        cursor = self.cursor
+        operands, operators = [self._product()], list[str]()
+        while cursor.at(*ENTRYWISE):
+            operators.append(cursor.advance().text)
+            if "⊗" in operators and len(set(operators)) > 1:
+                rule = "⊗ and ∘ bind alike, and stand beside each other only in brackets"
+                cursor.fail(rule, "put the part that is meant in brackets", cursor.previous)
+            operands.append(self._product())
+        if not operators:
+            return operands[0]
+        span = cursor.span(operands[0].span[0])
+        if operators[0] == "⊗":
+            return Kronecker(tuple(operands), span=span)
+        return Entrywise(tuple(operands), tuple(operators), span=span)
+
+    def _product(self, divides: bool = True) -> Node:
+        """Factors side by side; without ``divides`` up to the first "/"."""
+        cursor = self.cursor
+        operands, operators = [self._factor()], list[str]()
+        while (divides and cursor.at("/")) or cursor.at("·", "@") or self._at_factor():
+            operator = cursor.advance().text if cursor.at("/", "·", "@") else ""
+            if operator == "/" and isinstance(operands[-1], Differential) and self._at_differential():
+                operands[-1] = self._quotient(operands[-1])
+                continue
+            operators.append("" if operator == "@" else operator)
+            operands.append(self._factor())
+        if not operators:
+            return operands[0]
+        return Product(tuple(operands), tuple(operators), span=cursor.span(operands[0].span[0]))
+
+    def _at_factor(self) -> bool:
+        """Whether a factor begins here that may stand beside another."""
+        cursor = self.cursor
+        if cursor.token.kind in ("name", "number"):
+            return True
+        if cursor.at("‖", "|"):
+            return cursor.token.text not in self._closing
+        return cursor.at("(", "[", "∂", "∇", "Σ", "√", "⟨")
+
+    # Factors
+
+    def _factor(self) -> Node:
+        cursor = self.cursor
+        token = cursor.token
+        cursor.enter()
+        if token.kind == "name" and token.text not in self.known and self._at_differential():
+            value = self._differential()
+        elif cursor.take("∂"):
+            value = self._partial(token)
+        elif cursor.take("∇"):
+            value = self._gradient(token)
+        elif cursor.take("Σ"):
+            value = self._summed(token)
+        elif (token.text in FUNCTIONS and token.text not in self.known) and token.kind in ("name", "operator"):
+            value = self._superscripts(self._function())
+        else:
+            value = self._superscripts(self._atom())
+        cursor.leave()
+        return value
+
+    def _at_differential(self) -> bool:
+        """Whether a d comes next: alone, or as the first letter of a word that is no name itself."""
+        token = self.cursor.token
+        return token.kind == "name" and token.text[:1] == "d" and token.text not in FUNCTIONS
+
+    def _differential(self) -> Node:
+        cursor = self.cursor
+        token = cursor.advance()
+        rest = token.text[1:]
+        if not rest:
+            if cursor.take("/"):
+                return self._operator(token)
+            return Differential(self._factor(), span=cursor.span(token.start))
+        inner = Token("name", rest, token.start + 1, token.end)
+        if rest in FUNCTIONS and rest not in self.known:
+            cursor.place -= 1
+            cursor.tokens[cursor.place] = inner
+            value = self._function()
+        else:
+            value = Name(rest, span=(inner.start, inner.end))
+        return Differential(self._superscripts(value), span=cursor.span(token.start))
+
+    def _quotient(self, above: Differential) -> Node:
+        """``dL/dA``: the part behind the "/", which is behind us."""
+        return Derivative(above.of, self._below(), span=self.cursor.span(above.span[0]))
+
+    def _below(self) -> tuple[str, ...]:
+        """``∂A``, ``dA`` or ``∂w∂wᵀ``: what a derivative is taken by."""
+        cursor = self.cursor
+        names: list[str] = []
+        while cursor.at("∂") or (self._at_differential() and cursor.token.text not in self.known):
+            token = cursor.token
+            sign = cursor.take("∂")
+            token = cursor.advance()
+            name = token.text if sign else token.text[1:]
+            if token.kind != "name" or not name:
+                cursor.fail("a derivative is taken by a name", 'write "∂L/∂A"', token)
+            names.append(name)
+            if cursor.token.kind == "super":
+                power = cursor.advance().text
+                names += [name] if power == "2" else []
+        if not 1 <= len(names) <= 2:
+            cursor.fail("a derivative is taken by one name, or by two", 'write "∂L/∂A" or "∂²L/∂w∂wᵀ"')
+        return tuple(names)
+
+    def _operator(self, token: Token) -> Node:
+        """``∂/∂X`` or ``d/dX`` before what it applies to; the "/" is behind us."""
+        names = self._below()
+        return Derivative(self._product(), names, span=self.cursor.span(token.start))
+
+    def _partial(self, token: Token) -> Node:
+        cursor = self.cursor
+        second = cursor.token.kind == "super" and cursor.token.text == "2"
+        if second:
+            cursor.advance()
+        if cursor.take("/"):
+            return self._operator(token)
+        above = self._product(divides=False)
+        if not cursor.take("/"):
+            cursor.expected('"/"', 'a derivative is written "∂L/∂A"')
+        names = self._below()
+        if len(names) != 1 + second:
+            advice = 'write "∂L/∂A" or "∂²L/∂w∂wᵀ"'
+            cursor.fail("a derivative has as many ∂ above the line as below it", advice, cursor.span(token.start))
+        return Derivative(above, names, span=cursor.span(token.start))
+
+    def _gradient(self, token: Token) -> Node:
+        """``∇_A L``, ``∇²_w L`` or ``∇_w² L``."""
+        cursor = self.cursor
+        powers = [cursor.advance().text] if cursor.token.kind == "super" else []
+        if not cursor.take("_"):
+            cursor.expected('"_"', 'name what the gradient is taken by: "∇_w L"')
+        braces = cursor.take("{")
+        name = cursor.advance()
+        if name.kind != "name" or (braces and not cursor.take("}")):
+            cursor.fail("a gradient is taken by a name", 'write "∇_w L"', name)
+        if cursor.token.kind == "super":
+            powers.append(cursor.advance().text)
+        names = (name.text,) * (2 if "2" in powers else 1)
+        return Derivative(self._factor(), names, span=cursor.span(token.start))
+
+    def _summed(self, token: Token) -> Node:
+        """``Σ_i``, ``Σ_{i=1}^n``, and the product that is summed."""
+        cursor = self.cursor
+        if not cursor.take("_"):
+            if cursor.at("("):
+                return self._superscripts(Function("sum", self._atom(), span=cursor.span(token.start)))
+            cursor.expected('"_"', 'a sum names its letters, "Σ_i x_i y_i"; the sum of all entries is "sum(X)"')
+        letters = self._letters()
+        if cursor.take("^"):
+            self._atom()
+        return Summed(letters, self._product(), span=cursor.span(token.start))
+
+    def _letters(self) -> tuple[str, ...]:
+        """``ij``, ``{ij}``, ``{i=1}`` or ``{i,j}``; the "_" is behind us."""
+        cursor = self.cursor
+        if not cursor.take("{"):
+            token = cursor.advance()
+            if token.kind != "name":
+                cursor.fail("behind _ stand letters", 'write "x_i" or "X_ij"', token)
+            return tuple(token.text)
+        letters: list[str] = []
+        while not cursor.take("}"):
+            token = cursor.advance()
+            if token.kind == "name":
+                letters += token.text
+            elif token.text == "=" and cursor.token.kind == "number":
+                cursor.advance()
+            elif token.text != ",":
+                cursor.fail("behind _ stand letters", 'write "X_{ij}" or "Σ_{i=1}^n"', token)
+        return tuple(letters)
+
+    def _function(self) -> Node:
+        cursor = self.cursor
+        token = cursor.advance()
+        name = FUNCTIONS[token.text]
+        while cursor.token.text == "'" and cursor.ahead(1).text == "(":
+            cursor.advance()
+            name += "'"
+        if cursor.at("(") and cursor.token.start == cursor.previous.end:
+            argument = self._bracket()
+        else:
+            argument = self._product() if name in GREEDY else self._factor()
+        value = Norm(argument) if name == "norm" else Function(name, argument)
+        return replace(value, span=cursor.span(token.start))
+
+    def _superscripts(self, value: Node) -> Node:
+        cursor = self.cursor
+        start = value.span[0]
+        while True:
+            if cursor.token.kind == "super":
+                for exponent in _exponents(cursor.advance(), cursor):
+                    value = _raised(value, exponent, cursor.span(start))
+            elif cursor.take("'"):
+                value = Transposed(value, span=cursor.span(start))
+            elif cursor.take("^"):
+                value = _raised(value, self._exponent(), cursor.span(start))
+            elif cursor.at("_") and not isinstance(value, Ones | Identity | Number):
+                cursor.advance()
+                value = self._subscripted(value, start)
+            else:
+                return value
+
+    def _subscripted(self, value: Node, start: int) -> Node:
+        """``‖X‖_F``, ``‖x‖₂``, or an entry."""
+        cursor = self.cursor
+        if isinstance(value, Norm):
+            token = cursor.advance()
+            if token.text not in ("F", "2"):
+                cursor.fail("a norm is that of Frobenius or Euclid", 'write "‖X‖_F" or "‖X‖"', token)
+            return replace(value, span=cursor.span(start))
+        return Entry(value, self._letters(), span=cursor.span(start))
+
+    def _exponent(self) -> Node:
+        """What stands behind ^."""
+        cursor = self.cursor
+        start = cursor.token.start
+        if cursor.take("{"):
+            value = self.sum()
+            if not cursor.take("}"):
+                self.trailing()
+            return replace(value, span=cursor.span(start))
+        minus = cursor.take("-")
+        value = self._atom()
+        return Unary("-", value, span=cursor.span(start)) if minus else value
+
+    # Atoms
+
+    def _atom(self) -> Node:
+        cursor = self.cursor
+        token = cursor.token
+        if token.kind == "number":
+            return self._number()
+        if cursor.at("(", "["):
+            return self._bracket()
+        for mark, kind in (("‖", Norm), ("|", Bars)):
+            if cursor.at(mark) and mark not in self._closing:
+                return self._between(mark, kind)
+        if cursor.take("⟨"):
+            left = self.sum()
+            if not cursor.take(","):
+                cursor.expected('","', 'an inner product is written "⟨A, B⟩"')
+            right = self.sum()
+            if not cursor.take("⟩"):
+                cursor.expected('"⟩"', 'an inner product is written "⟨A, B⟩"')
+            return Inner(left, right, span=cursor.span(token.start))
+        if token.kind != "name":
+            cursor.expected("a factor", ADVICE)
+        cursor.advance()
+        if token.text in ONES or token.text == "1":
+            return Ones(self._size(), span=cursor.span(token.start))
+        if token.text == "I" and "I" not in self.known:
+            return Identity(self._size(), span=cursor.span(token.start))
+        return Name(token.text, span=(token.start, token.end))
+
+    def _number(self) -> Node:
+        cursor = self.cursor
+        token = cursor.token
+        if token.text in FRACTIONS:
+            cursor.advance()
+            above, below = FRACTIONS[token.text]
+            span = (token.start, token.end)
+            return Product((Number(above, span=span), Number(below, span=span)), ("/",), span=span)
+        number = cursor.number()
+        if number.value == 1 and cursor.at("_"):
+            return Ones(self._size(), span=cursor.span(token.start))
+        return number
+
+    def _size(self) -> str:
+        """``_n`` behind 𝟏 or I."""
+        cursor = self.cursor
+        if not cursor.take("_"):
+            return ""
+        braces = cursor.take("{")
+        token = cursor.advance()
+        if token.kind != "name" or (braces and not cursor.take("}")):
+            cursor.fail("behind _ stands a size", 'write "I_n"', token)
+        return token.text
+
+    def _bracket(self) -> Node:
+        cursor = self.cursor
+        token = cursor.advance()
+        kept, self._closing = self._closing, []
+        value = self.sum()
+        if not cursor.take(")", "]"):
+            self.trailing()
+        self._closing = kept
+        return replace(value, span=cursor.span(token.start))
+
+    def _between(self, mark: str, kind: type[Norm] | type[Bars]) -> Node:
+        cursor = self.cursor
+        token = cursor.advance()
+        self._closing.append(mark)
+        value = self.sum()
+        self._closing.pop()
+        if not cursor.take(mark):
+            cursor.expected(f'"{mark}"', f'close what "{mark}" opens')
+        return kind(value, span=cursor.span(token.start))
+
+    def trailing(self) -> None:
+        """Say why what was read cannot go on with the next token."""
+        cursor = self.cursor
+        if cursor.at(","):
+            cursor.fail("paper notation has no commas but in ⟨A, B⟩", "take this one out")
+        cursor.expected("an operator", 'join factors by nothing, "·", "/", "∘" or "⊗", and terms by "+" or "-"')
+
+
+def _exponents(token: Token, cursor: Cursor) -> list[Node]:
+    """``⁻¹ᵀ`` as -1 and T."""
+    text, found = token.text, list[Node]()
+    span = (token.start, token.end)
+    while text:
+        minus, digits = text[0] == "-", text.lstrip("+-")
+        text = digits.lstrip("0123456789")
+        digits = digits[: len(digits) - len(text)]
+        if digits:
+            number: Node = Number(int(digits[:9]), span=span)
+            found.append(Unary("-", number, span=span) if minus else number)
+        elif text[:1] == "T":
+            found += [MINUS_ONE, Name("T")] if minus else [Name("T")]
+            text = text[1:]
+        else:
+            cursor.fail("a superscript is ᵀ, ⁻¹, ⁻ᵀ or a power", 'write "Xᵀ", "X⁻¹" or "x²"', token)
+    return found
+
+
+def _raised(value: Node, exponent: Node, span: tuple[int, int]) -> Node:
+    if exponent == Name("T"):
+        return Transposed(value, span=span)
+    return Raised(value, exponent, span=span)

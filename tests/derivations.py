@@ -1,0 +1,353 @@
+"""Derivations as people write them, all of them right: the worked examples and the table of identities."""
+
+DERIVATIONS = {
+    "linear layer, by differentials": """
+        X: b m, A: m n, G: b n
+        Y = X A
+        dY = dX A + X dA
+        dL = tr(Gᵀ dY)                              # G is ∂L/∂Y
+           = tr(Gᵀ dX A) + tr(Gᵀ X dA)
+           = tr(A Gᵀ dX) + tr(Gᵀ X dA)              # cyclic
+           = tr((G Aᵀ)ᵀ dX) + tr((Xᵀ G)ᵀ dA)
+        so ∂L/∂X = G Aᵀ and ∂L/∂A = Xᵀ G
+        """,
+    "linear layer, by indices": """
+        X: b m, A: m n, G: b n
+        Y[ij] = X[ik] A[kj]
+        ∂L/∂Y = G
+        ∂Y[ij]/∂A[kl] = X[ik] δ[jl]
+        ∂L/∂A[kl] = Σ_ij G[ij] ∂Y[ij]/∂A[kl]
+                  = Σ_ij G[ij] X[ik] δ[jl]
+                  = Σ_i G[il] X[ik]
+        ∂L/∂A = Xᵀ G = X.T @ G
+        ∂Y[ij]/∂X[kl] = δ[ik] A[lj]
+        ∂L/∂X = G Aᵀ
+        """,
+    "matrix times vector": """
+        A: m n, x: n, g: m
+        y = A x
+        ∂y/∂x = A
+        ∂y[i]/∂A[jk] = δ[ij] x[k]
+        ∂L/∂y = g
+        ∂L/∂x = Aᵀ g
+        ∂L/∂A = g xᵀ
+        """,
+    "linear form": """
+        a: n, x: n
+        f = aᵀx
+        df = aᵀ dx
+        ∂f/∂x = a
+        """,
+    "quadratic form": """
+        A: n n, x: n
+        f = xᵀAx
+        df = dxᵀ A x + xᵀ A dx
+           = xᵀ Aᵀ dx + xᵀ A dx
+           = xᵀ(A + Aᵀ) dx
+        ∇_x f = (A + Aᵀ)x
+        ∂²f/∂x∂xᵀ = A + Aᵀ
+        """,
+    "quadratic form of a symmetric matrix": """
+        S: n n symmetric, x: n
+        f = ½ xᵀ S x
+        df = xᵀ S dx
+        ∂f/∂x = S x
+        """,
+    "least squares": """
+        X: n d, w: d, y: n
+        r = Xw − y
+        L = ½ ‖r‖²
+        dr = X dw
+        dL = rᵀ dr = rᵀ X dw
+        ∂L/∂w = Xᵀ r = Xᵀ(Xw − y) = XᵀXw − Xᵀy
+        ∂²L/∂w∂wᵀ = XᵀX
+        """,
+    "normal equations": """
+        X: n d, y: n
+        ŵ = (XᵀX)⁻¹ Xᵀ y
+        XᵀX ŵ − Xᵀ y = XᵀX (XᵀX)⁻¹ Xᵀ y − Xᵀ y = 0
+        """,
+    "ridge regression": """
+        X: n d, w: d, y: n, λ: scalar
+        L = 1/(2n) ‖X w − y‖² + λ/2 wᵀw
+        dL = 1/n (X w − y)ᵀ X dw + λ wᵀ dw
+        ∂L/∂w = (1/n) Xᵀ(X w − y) + λ w
+        ∂²L/∂w² = XᵀX/n + λ I
+        """,
+    "norm": """
+        x: n
+        f = ‖x‖ = √(xᵀx)
+        df = d(xᵀx) / (2 √(xᵀx)) = xᵀ dx / ‖x‖
+        ∂f/∂x = x/‖x‖
+        """,
+    "Frobenius norm": """
+        X: m n
+        f = ‖X‖_F² = tr(XᵀX)
+        df = 2 tr(Xᵀ dX)
+        ∂f/∂X = 2X
+        """,
+    "trace of a product": """
+        A: k m, X: m n, B: n k
+        f = tr(A X B)
+        df = tr(A dX B) = tr(B A dX)
+        ∂f/∂X = AᵀBᵀ
+        """,
+    "trace with two occurrences": """
+        A: k m, X: m n, B: n n, C: m k
+        f = tr(A X B Xᵀ C)
+        df = tr(A dX B Xᵀ C) + tr(A X B dXᵀ C)
+           = tr(B Xᵀ C A dX) + tr(C A X B dXᵀ)
+           = tr(B Xᵀ C A dX) + tr(dX Bᵀ Xᵀ Aᵀ Cᵀ)
+        ∂f/∂X = Aᵀ Cᵀ X Bᵀ + C A X B
+        """,
+    "least squares with two factors": """
+        A: k m, X: m n, B: n l, C: k l
+        R = A X B + C
+        f = ‖R‖²
+        dR = A dX B
+        df = 2 ⟨R, dR⟩ = 2 ⟨R, A dX B⟩ = 2 ⟨Aᵀ R Bᵀ, dX⟩
+        ∂f/∂X = 2 Aᵀ(A X B + C)Bᵀ
+        """,
+    "determinant": """
+        X: n n
+        f = det X
+        df = det(X) tr(X⁻¹ dX)
+        ∂f/∂X = det(X) X⁻ᵀ
+        """,
+    "log-determinant": """
+        X: n n
+        f = log det X
+        df = tr(X⁻¹ dX)
+        ∂f/∂X = X⁻ᵀ
+        ∂²f[]/∂X = X⁻ᵀ
+        """.replace("        ∂²f[]/∂X = X⁻ᵀ\n", ""),
+    "inverse": """
+        X: n n, G: n n
+        Y = X⁻¹
+        dY = −X⁻¹ dX X⁻¹ = −Y dX Y
+        dL = tr(Gᵀ dY) = −tr(Gᵀ X⁻¹ dX X⁻¹) = −tr(X⁻¹ Gᵀ X⁻¹ dX)
+        ∂L/∂X = −X⁻ᵀ G X⁻ᵀ
+        """,
+    "inverse from X X⁻¹ = I": """
+        X: n n
+        X X⁻¹ = I
+        d(X X⁻¹) = dX X⁻¹ + X dX⁻¹ = 0
+        dX⁻¹ = −X⁻¹ dX X⁻¹
+        """,
+    "quadratic form of an inverse": """
+        X: n n, a: n, b: n
+        f = aᵀ X⁻¹ b
+        df = −aᵀ X⁻¹ dX X⁻¹ b = −tr(X⁻¹ b aᵀ X⁻¹ dX)
+        ∂f/∂X = −X⁻ᵀ a bᵀ X⁻ᵀ
+        """,
+    "Mahalanobis distance": """
+        x: n, μ: n, S: n n positive definite
+        r = x − μ
+        f = ½ rᵀ S⁻¹ r
+        ∂f/∂x = S⁻¹(x − μ)
+        ∂f/∂μ = −S⁻¹(x − μ)
+        """,
+    "Gaussian log-likelihood by the precision": """
+        P: n n positive definite, x: n
+        f = ½ log det P − ½ xᵀ P x
+        df = ½ tr(P⁻¹ dP) − ½ xᵀ dP x = ½ tr((P⁻¹ − x xᵀ) dP)
+        ∂f/∂P = ½ (P⁻¹ − x xᵀ)
+        """,
+    "bilinear form": """
+        a: m, X: m n, b: n
+        f = aᵀ X b = tr(aᵀ X b) = tr(b aᵀ X)
+        df = tr(b aᵀ dX)
+        ∂f/∂X = a bᵀ
+        """,
+    "Gram form": """
+        b: n, c: n, X: m n
+        f = bᵀ Xᵀ X c
+        df = bᵀ dXᵀ X c + bᵀ Xᵀ dX c
+           = tr(X c bᵀ dXᵀ) + tr(c bᵀ Xᵀ dX)
+           = tr(b cᵀ Xᵀ dX) + tr(c bᵀ Xᵀ dX)
+        ∂f/∂X = X(b cᵀ + c bᵀ)
+        """,
+    "Gram matrix": """
+        X: m n, G: n n
+        Y = XᵀX
+        dY = dXᵀ X + Xᵀ dX
+        ∂Y[ij]/∂X[kl] = δ[il] X[kj] + X[ki] δ[jl]
+        dL = tr(Gᵀ dY) = tr(Gᵀ dXᵀ X) + tr(Gᵀ Xᵀ dX) = tr(G Xᵀ dX) + tr(Gᵀ Xᵀ dX)
+        ∂L/∂X = X(G + Gᵀ)
+        """,
+    "square": """
+        X: n n, G: n n
+        Y = X²
+        dY = dX X + X dX
+        ∂Y[ij]/∂X[kl] = δ[ik] X[lj] + X[ik] δ[jl]
+        dL = tr(Gᵀ dY)
+        ∂L/∂X = G Xᵀ + Xᵀ G
+        """,
+    "a power under a trace": """
+        X: n n
+        f = tr(X³)
+        df = tr(dX X X) + tr(X dX X) + tr(X X dX) = 3 tr(X² dX)
+        ∂f/∂X = 3 (X²)ᵀ
+        """,
+    "elementwise function": """
+        A: k m, X: m n, B: n l, a: k, b: l
+        f = aᵀ sin(A X B) b
+        df = aᵀ (cos(A X B) ∘ (A dX B)) b
+           = tr((a bᵀ ∘ cos(A X B))ᵀ A dX B)
+        ∂f/∂X = Aᵀ(a bᵀ ∘ cos(A X B))Bᵀ
+        """,
+    "weighted factorisation": """
+        Ω: m n, T: m n, U: m k, V: n k
+        R = Ω∘(T − UVᵀ)
+        f = ‖R‖²
+        dR = −Ω∘(dU Vᵀ)
+        df = 2⟨R, dR⟩ = −2⟨Ω∘Ω∘(T − UVᵀ), dU Vᵀ⟩ = −2⟨(Ω∘Ω∘(T − UVᵀ))V, dU⟩
+        ∂f/∂U = −2(Ω∘Ω∘(T − UVᵀ))V
+        """,
+    "logistic regression": """
+        X: n d, w: d, y: n
+        z = X w
+        p = σ(z)
+        dp = p∘(1 − p)∘dz
+        L = −Σ_i (y_i log p_i + (1 − y_i) log(1 − p_i))
+        ∂L/∂w = Xᵀ(p − y)
+        ∂²L/∂w∂wᵀ = Xᵀ diag(p∘(1 − p)) X
+        """,
+    "logistic loss with signs": """
+        X: n d, w: d, y: n
+        m = y∘(Xw)
+        L = Σ_i log(1 + exp(−m_i))
+        s = σ(−m)
+        dL = −sᵀ dm = −sᵀ(y∘(X dw)) = −(y∘s)ᵀ X dw
+        ∂L/∂w = −Xᵀ(y∘σ(−y∘Xw))
+        """,
+    "softmax": """
+        x: n, g: n
+        e = exp(x)
+        z = 1ᵀ e
+        p = e / z
+        dz = eᵀ dx
+        dp = e∘dx/z − e dz/z² = p∘dx − p pᵀ dx = (diag(p) − p pᵀ) dx
+        ∂p/∂x = diag(p) − p pᵀ
+        ∂L/∂p = g
+        ∂L/∂x = p∘g − p pᵀ g = p∘(g − (pᵀg) 1)
+        """,
+    "log-sum-exp": """
+        x: n
+        f = log(1ᵀ exp(x))
+        p = exp(x)/(1ᵀ exp(x))
+        ∂f/∂x = p
+        ∂²f/∂x∂xᵀ = diag(p) − p pᵀ
+        """,
+    "softmax cross-entropy": """
+        z: n, y: n
+        p = softmax(z)
+        L = −Σ_i y_i log p_i
+        dL = −(y ⊘ p)ᵀ dp
+        ∂L/∂z = (1ᵀy) p − y
+        """,
+    "cross-entropy of rows": """
+        Z: N n, T: N n
+        S = softmax(Z)
+        L = −(1/N) Σ_ij T_ij log S_ij
+        ∂L[]/∂Z[ij] = 1/|a| (Σ_k T[ik]) S[ij] − 1/|a| T[ij]
+        """.replace("|a|", "N"),
+    "bias": """
+        X: b m, W: m n, β: n, G: b n
+        Y = X W + 1 βᵀ
+        dY = X dW + 1 dβᵀ
+        dL = tr(Gᵀ dY) = tr(Gᵀ X dW) + tr(Gᵀ 1 dβᵀ)
+        ∂L/∂β = Gᵀ 1
+        ∂L/∂W = Xᵀ G
+        """,
+    "two layers": """
+        X: b k, W1: k m, W2: m n, G: b n
+        Z = X W1
+        H = tanh(Z)
+        Y = H W2
+        ∂L/∂Y = G
+        ∂L/∂W2 = Hᵀ G
+        ∂L/∂H = G W2ᵀ
+        ∂L/∂Z = ∂L/∂H ∘ (1 − H∘H) = (G W2ᵀ) ∘ tanh'(Z)
+        ∂L/∂W1 = Xᵀ ∂L/∂Z
+        ∂L/∂X = ∂L/∂Z W1ᵀ
+        """,
+    "chain of small layers": """
+        x: 1, A: 2 1, B: 2 2, C: 1 2
+        u = A x
+        v = B u
+        y = C v
+        ∂u/∂x = A
+        ∂v/∂u = B
+        ∂y/∂x = C B A
+        """,
+    "attention": """
+        Q: s d, K: t d, V: t e, G: s e
+        S = Q Kᵀ / √d
+        P = softmax(S)
+        Y = P V
+        ∂L/∂Y = G
+        ∂L/∂V = Pᵀ G
+        ∂L/∂P = G Vᵀ
+        ∂L/∂S = P∘(G Vᵀ − rowsum(P∘(G Vᵀ)))
+        ∂L/∂Q = ∂L/∂S K / √d
+        ∂L/∂K = (∂L/∂S)ᵀ Q / √d
+        """,
+    "layer norm of a vector": """
+        x: n, g: n
+        μ = 1ᵀx / n
+        c = x − μ 1
+        v = cᵀc / n
+        y = c / √v
+        ∂L/∂y = g
+        dμ = 1ᵀ dx / n
+        dc = dx − dμ 1
+        dv = 2 cᵀ dc / n = 2 cᵀ dx / n
+        ∂L/∂x = (g − 1 (1ᵀg)/n − y (yᵀg)/n) / √v
+        """,
+    "a step of a recurrent network": """
+        h0: n, x: m, W: n n, U: n m, g: n
+        a = W h0 + U x
+        h = tanh(a)
+        ∂L/∂h = g
+        ∂L/∂a = (1 − h∘h) ∘ g
+        ∂L/∂W = ∂L/∂a h0ᵀ
+        ∂L/∂U = ((1 − h∘h) ∘ g) xᵀ
+        ∂L/∂h0 = Wᵀ ∂L/∂a
+        """,
+    "Rayleigh quotient": """
+        S: n n symmetric, x: n
+        q = xᵀSx / (xᵀx)
+        dq = (2 xᵀ S dx) / (xᵀx) − (xᵀSx)(2 xᵀ dx) / (xᵀx)²
+        ∂q/∂x = 2 (S x − q x) / (xᵀx)
+        """,
+    "objective of principal components": """
+        X: n d, w: d
+        f = ‖X w‖² / n = wᵀ Xᵀ X w / n
+        C = XᵀX / n
+        ∂f/∂w = 2 C w
+        """,
+    "column-major vec": """
+        A: k m, X: m n, B: n l
+        Y = A X B
+        vec(Y) = (Bᵀ ⊗ A) vec(X)
+        """,
+    "outer product": """
+        x: n
+        y = x xᵀ x
+        ∂y/∂x = (xᵀx) I + 2 x xᵀ
+        """,
+    "in the words of NumPy": """
+        X: b m, A: m n, T: b n
+        Y = X @ A
+        L = np.sum((Y - T)**2) / 2
+        ∂L/∂A = X.T @ (X @ A - T)
+        dL = np.sum((Y - T) * (X @ dA))
+        """,
+    "an embedding": """
+        E: v d, T: n v, G: n d
+        Y[ij] = Σ_k T[ik] E[kj]
+        ∂L/∂Y = G
+        ∂L/∂E[kj] = Σ_i T[ik] G[ij]
+        """,
+}
