@@ -10,9 +10,10 @@ from fractions import Fraction
 from math import isfinite
 
 from .primitives import PRIMITIVES, Primitive
-from .rewrites import add, apply, contracted, multiply, power, substitute, whole
+from .rewrites import add, apply, finished, multiply, power, reread, substitute, whole
 from .terms import (
     DELTA,
+    ONE,
     Apply,
     Contraction,
     Factor,
@@ -24,6 +25,7 @@ from .terms import (
     Tensor,
     Term,
     constant,
+    constant_slot,
     contraction,
     magnitude,
     number,
@@ -58,7 +60,10 @@ def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[S
 
 
 def _placed(axes: Sequence[Index], body: Sum) -> Sum:
-    return substitute(body, {axis: Index.at(k, axis.dim) for k, axis in enumerate(axes)})
+    """The expression over canonical axes; an axis of size 1 is read at 0, as one writes it where it was sliced."""
+    return substitute(
+        body, {axis: constant_slot(0) if axis.dim is ONE else Index.at(k, axis.dim) for k, axis in enumerate(axes)}
+    )
 
 
 def normal(bodies: Sequence[Sum]) -> list[Sum]:
@@ -186,7 +191,9 @@ def _loosened(term: Term) -> Term:
 
 def _flat(term: Term) -> Sum:
     """δ eliminated and unconnected sums closed; what the rewrites open again is opened here too."""
-    result = contracted(term)
+    zeros: dict[Index, Slot] = {index: constant_slot(0) for index in term.summed if index.dim is ONE}
+    moved = product(term.coefficient, [f.substitute(zeros) for f in term.factors], term.summed)
+    result = finished(reread(moved) if zeros else Sum((term,)))
     terms: list[Term] = []
     for piece in result.terms:
         if any(

@@ -38,7 +38,8 @@ class Primitive:
 
     ``signature`` is NumPy's gufunc notation for the axes that belong to the function; the other axes are batch axes.
     ``source`` is how the value is written in NumPy, with ``{0}``, ``{1}``, … for the arguments; ``reduces`` says that
-    the signature's one axis may stand for several. ``domain`` is where tests draw the arguments.
+    the signature's one axis may stand for several, ``commutes`` that two arguments may change places. ``domain`` is
+    where tests draw the arguments.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Primitive:
     boolean: bool = False
     reduces: bool = False
     keeps_symmetry: bool = False
+    commutes: bool = False
     domain: str = "any"
     latex: str = ""
 
@@ -149,7 +151,13 @@ _ROWS = (
     Primitive("softplus", "np.logaddexp({0}, 0)", _softplus, ("sigmoid(X)",), range=_positive),
     Primitive("erf", "erf({0})", _erf, ("1.1283791670955126 exp(-X^2)",)),
     # elementwise, several arguments
-    Primitive("logaddexp", "np.logaddexp({0}, {1})", np.logaddexp, ("sigmoid(X1 - X2)", "sigmoid(X2 - X1)")),
+    Primitive(
+        "logaddexp",
+        "np.logaddexp({0}, {1})",
+        np.logaddexp,
+        ("sigmoid(X1 - X2)", "sigmoid(X2 - X1)"),
+        commutes=True,
+    ),
     Primitive(
         "arctan2",
         "np.arctan2({0}, {1})",
@@ -163,6 +171,7 @@ _ROWS = (
         np.maximum,
         ("heaviside(X1 - X2)", "heaviside(X2 - X1)"),
         range=lambda args: max(args),
+        commutes=True,
         latex=r"\max",
     ),
     Primitive(
@@ -171,6 +180,7 @@ _ROWS = (
         np.minimum,
         ("heaviside(X2 - X1)", "heaviside(X1 - X2)"),
         range=lambda args: min(args),
+        commutes=True,
         latex=r"\min",
     ),
     Primitive(
@@ -202,7 +212,16 @@ _ROWS = (
         boolean=True,
         domain="nonzero",
     ),
-    Primitive("equal", "({0} == {1})", np.equal, ("0", "0"), range=_nonnegative, boolean=True, domain="nonzero"),
+    Primitive(
+        "equal",
+        "({0} == {1})",
+        np.equal,
+        ("0", "0"),
+        range=_nonnegative,
+        boolean=True,
+        commutes=True,
+        domain="nonzero",
+    ),
     # reductions
     Primitive(
         "max",

@@ -6,8 +6,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tensorjac as tj
-from functions import named
+from functions import CASES, named
 from generators import PROGRAM, program, programs
+from identities import IDENTITIES
 from oracles import finite_difference_jacobian, orthogonal
 
 seeds = st.integers(0, 2**32)
@@ -106,6 +107,35 @@ def test_hessians_are_symmetric_and_right(steps, seed):
     assert_near(F.hvp("X")(**args, dX=tangent), np.tensordot(H, tangent, 2), 1e-9)
 
 
+# Text that reads back ------------------------------------------------------------------------------
+
+
+def assert_reads_back(F):
+    """What is printed, parsed again with the same inputs and constants, is the same function."""
+    assert tj.parse(str(F), **F.inputs, **F.constants) == F
+
+
+@given(programs(), st.data())
+def test_text_reads_back(steps, data):
+    """The value, all slopes by VJP, and one Jacobian."""
+    F = tj.trace(program(steps), **PROGRAM)
+    wrt = data.draw(st.sampled_from(list(PROGRAM)))
+    assert_reads_back(F)
+    assert_reads_back(F.vjp())
+    assert_reads_back(F.jacobian(wrt))
+
+
+@pytest.mark.parametrize("row", [*CASES, *IDENTITIES], ids=str)
+def test_text_of_row_reads_back(row):
+    """The same for every function of `functions.py` and `identities.py`, and for its derivatives."""
+    F = tj.trace(row.fun, **row.shapes)
+    for function in (F, F.vjp(), F.jvp()):
+        assert_reads_back(function)
+    for name in F.outputs:
+        for wrt in F.inputs:
+            assert_reads_back(F.jacobian(wrt, of=name))
+
+
 # Found by the tests above -------------------------------------------------------------------------
 
 
@@ -142,4 +172,4 @@ def test_found(name):
         args = {"X": X, "G": G} if function is not F else {"X": X}
         single = function(**{key: value.astype(np.float32) for key, value in args.items()})
         assert all(result.dtype == np.float32 for result in named(single).values())
-        assert tj.parse(str(function), **function.inputs) == function
+        assert_reads_back(function)

@@ -13,6 +13,7 @@ from .building import (
     multiply,
     power,
     read,
+    reread,
     settled,
     substitute,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "read",
     "rebuild",
     "recording",
+    "reread",
     "settled",
     "substitute",
     "term_rules",

@@ -400,12 +400,13 @@ def _pushed(factor: Factor) -> Sum | None:
 
 
 def _pushable(factor: Factor) -> bool:
-    """Whether a computed tensor is read at slots that are more than its axes by other names."""
+    """Whether a computed tensor is read at slots that are more, or less, than its axes by other names."""
     tensor, slots, _ = factor
     if not isinstance(tensor, Contraction | Shared | Apply):
         return False
     batch = slots[: tensor.batch] if isinstance(tensor, Apply) else slots
-    if all(isinstance(slot, Index) for slot in batch) and len(set(batch)) == len(batch):
+    renamed = all(isinstance(slot, Index) and slot.dim is dim for slot, dim in zip(batch, tensor.shape, strict=False))
+    if renamed and len(set(batch)) == len(batch):
         return False
     # overlapping windows would compute the same entries many times
     return all(reads_once(slot, axis.dim) for slot, axis in zip(batch, tensor.axes, strict=False))

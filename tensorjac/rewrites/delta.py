@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..dims import Dim, divide, nonnegative
 from ..terms import (
     DELTA,
+    ONE,
     ZERO,
     Factor,
     Index,
@@ -12,6 +15,7 @@ from ..terms import (
     Sum,
     Term,
     affine,
+    constant_slot,
     of_size,
     product,
     slot_labels,
@@ -108,6 +112,26 @@ def _split_digits(form: Slot) -> tuple[Slot, Slot] | None:
 
 def _whole_number(dim: Dim) -> bool:
     return all(c.denominator == 1 for c, _ in dim.monomials)
+
+
+@term_rewrite("single index")
+def _single(term: Term) -> Sum | None:
+    """Σ_j a[j] = a[0] where j has size 1, unless it joins two whole axes in a product. Removes an index."""
+    single = [index for index in term.summed if index.dim is ONE and not _joins(index, term.factors)]
+    if not single:
+        return None
+    zeros: dict[Index, Slot] = dict.fromkeys(single, constant_slot(0))
+    left = tuple(index for index in term.summed if index not in zeros)
+    return reread(product(term.coefficient, [f.substitute(zeros) for f in term.factors], left))
+
+
+def _joins(index: Index, factors: Sequence[Factor]) -> bool:
+    """Whether several factors carry the index at axes of its size."""
+    whole = [
+        any(slot is index and dim is index.dim for slot, dim in zip(slots, tensor.shape, strict=True))
+        for tensor, slots, _ in factors
+    ]
+    return sum(whole) > 1
 
 
 @term_rewrite("unused index")

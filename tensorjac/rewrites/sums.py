@@ -203,7 +203,7 @@ def whole(body: Sum) -> Sum:
         body = Sum(rest)
     if len(body.terms) > 1 and _leading_negative(body):
         coefficient = number(-coefficient)
-        body = Sum(Term(number(-term.coefficient), term.factors) for term in body.terms)
+        body = _negated(body)
     if len(body.terms) == 1:
         (only,) = body.terms
         return Sum((product(coefficient * only.coefficient, [*common, *only.factors]),))
@@ -255,18 +255,29 @@ def _nearer_zero(a: Number, b: Number) -> Number:
 
 
 def _leading_negative(body: Sum) -> bool:
-    """Whether the sum is written with its sign turned: decided by the terms alone, not by their order."""
+    """Whether the sum is written with its sign turned: decided by the terms alone, not by their order or their letters.
+
+    A sum that swapping two letters turns, as in x[i] - x[j], stays as it is: its negative is itself, read otherwise.
+    """
     negative = sum(term.coefficient < 0 for term in body.terms)
     if 2 * negative != len(body.terms):
         return 2 * negative > len(body.terms)
-    lead = min(
-        body.terms,
-        key=lambda term: (
-            sum(not isinstance(f.tensor, Size) for f in term.factors),
-            sorted((_rank(f.tensor), f.tensor.key, str(f.power)) for f in term.factors),
-        ),
+    ranks = [_lead_rank(term) for term in body.terms]
+    signs = {term.coefficient < 0 for term, rank in zip(body.terms, ranks, strict=True) if rank == min(ranks)}
+    if len(signs) == 1:
+        return signs.pop()
+    return shared(_negated(body)).tensor.key < shared(body).tensor.key
+
+
+def _lead_rank(term: Term) -> tuple[object, ...]:
+    return (
+        sum(not isinstance(f.tensor, Size) for f in term.factors),
+        sorted((_rank(f.tensor), f.tensor.key, str(f.power)) for f in term.factors),
     )
-    return lead.coefficient < 0
+
+
+def _negated(body: Sum) -> Sum:
+    return Sum(Term(number(-term.coefficient), term.factors) for term in body.terms)
 
 
 def _rank(tensor: Tensor) -> int:

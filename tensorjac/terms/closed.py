@@ -107,21 +107,39 @@ def contraction(factors: Sequence[Factor], summed: Sequence[Index]) -> Factor:
 
 def shared(body: Sum) -> Factor:
     """The sum as one closed tensor, read at its free indices."""
-    pieces = [Piece(number_key(term.coefficient), term.factors) for term in body.terms]
-    roles = dict.fromkeys(body.labels, 0)
-    order, orders = canonical_order(pieces, roles)
-    mapping: dict[Index, Slot] = {index: Index.at(k, index.dim) for k, index in enumerate(order)}
-    inner = body.substitute(mapping)
+    order, orders = _ordered(body)
+    inner = _renumbered(body, order)
     shape = tuple(index.dim for index in order)
     key = digest("shared", sum_key(inner), tuple(map(str, shape)))
     with Tensor._lock:
         found = Tensor._interned.get(key)
         if found is None:
             found = Shared()
-            found._setup(key, shape, _distinct(inner.tensors), inner.sign, permutations_between(orders, len(order)))
+            symmetries = permutations_between(orders, len(order))
+            turning = _turning(body, orders, inner)
+            found._setup(key, shape, _distinct(inner.tensors), inner.sign, symmetries, turning)
             found.body = inner
             Tensor._interned[key] = found
     return found(*order)
+
+
+def _ordered(body: Sum) -> tuple[tuple[Index, ...], list[tuple[Index, ...]]]:
+    """The canonical order of the free indices of a sum, and all orders as good."""
+    pieces = [Piece(number_key(term.coefficient), term.factors) for term in body.terms]
+    return canonical_order(pieces, dict.fromkeys(body.labels, 0))
+
+
+def _renumbered(body: Sum, order: Sequence[Index]) -> Sum:
+    return body.substitute({index: Index.at(k, index.dim) for k, index in enumerate(order)})
+
+
+def _turning(body: Sum, orders: Sequence[tuple[Index, ...]], inner: Sum) -> tuple[tuple[int, ...], ...]:
+    """The permutations of a sum's axes that turn its sign, as swapping i and j does in x[i] - x[j]."""
+    if 2 * sum(term.coefficient < 0 for term in body.terms) != len(body.terms):
+        return ()
+    negative = Sum(Term(-term.coefficient, term.factors) for term in body.terms)
+    order, others = _ordered(negative)
+    return permutations_between([orders[0], *others], len(order)) if _renumbered(negative, order) == inner else ()
 
 
 def sum_key(body: Sum) -> tuple[Hashable, ...]:
@@ -151,8 +169,12 @@ def apply(
         for position, index in enumerate(core):
             roles[index] = 1 + 16 * k + position
     batch = sum(role == 0 for role in roles.values())
+    # arguments that may change places are told apart by what they are only, if each is one product
+    alike = operation.commutes and all(len(arg.terms) <= 1 for arg in args)
     pieces = [
-        Piece(f"{k}{number_key(term.coefficient)}", term.factors) for k, arg in enumerate(args) for term in arg.terms
+        Piece(f"{'' if alike else k}{number_key(term.coefficient)}", term.factors)
+        for k, arg in enumerate(args)
+        for term in arg.terms
     ]
     order, orders = canonical_order(pieces, roles)
     mapping: dict[Index, Slot] = {index: Index.at(k, index.dim) for k, index in enumerate(order[:batch])}
@@ -161,6 +183,8 @@ def apply(
         own = tuple(Index.at(batch + k, index.dim) for k, index in enumerate(core))
         inner.append(arg.substitute({**mapping, **dict(zip(core, own, strict=True))}))
         inner_cores.append(own)
+    if operation.commutes:
+        inner.sort(key=_place)
     shape = tuple(index.dim for index in order[:batch]) + tuple(core_shape)
     key = digest(
         "apply",
@@ -185,6 +209,12 @@ def apply(
             found.cores = tuple(inner_cores)
             Tensor._interned[key] = found
     return found(*order[:batch], *result)
+
+
+def _place(arg: Sum) -> tuple[Hashable, ...]:
+    """Where an argument stands among those with which it may change places: x before y, f(x) and 0."""
+    names = sorted({name for tensor in arg.tensors for name in tensor.inputs})
+    return not names, tuple(names), any(tensor.parts for tensor in arg.tensors), sum_key(arg)
 
 
 def nested(term: Term) -> Term:

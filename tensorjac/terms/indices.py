@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import count
 from typing import ClassVar
@@ -95,12 +95,24 @@ Slot = Index | Affine
 
 
 def affine(constant: Dim, parts: Mapping[Index, Dim]) -> Slot:
-    """The slot ``constant + Σ coefficient · index``; a bare index comes back as itself."""
+    """The slot ``constant + Σ coefficient · index``; a bare index comes back as itself.
+
+    An index of size 1 is 0 and adds nothing; it stays where it is alone or in a tie i - j, by which it is renamed.
+    """
     kept = [(index, c) for index, c in parts.items() if c is not ZERO]
+    if any(index.dim is ONE for index, _ in kept) and not (constant is ZERO and _may_rename(kept)):
+        kept = [(index, c) for index, c in kept if index.dim is not ONE]
     if len(kept) == 1 and kept[0][1] is ONE and constant is ZERO:
         return kept[0][0]
     kept.sort(key=lambda part: part[0].number)
     return Affine(constant, tuple(kept))
+
+
+def _may_rename(parts: Sequence[tuple[Index, Dim]]) -> bool:
+    """Whether these are ±i or i - j, of indices of one size."""
+    weights = sorted(c.value for _, c in parts if c.value in (1, -1))
+    alike = len(weights) == len(parts) and len({index.dim for index, _ in parts}) == 1
+    return alike and (len(parts) == 1 or weights == [-1, 1])
 
 
 def constant_slot(value: int | Dim) -> Affine:

@@ -49,7 +49,7 @@ def _refined(pieces: Sequence[Piece], colour: dict[Index, int]) -> dict[Index, i
                         for index, c in slot_parts(slot)[1]:
                             seen[index].append((*look, str(c * c), tuple(both)))
                     continue
-                mixed = bool(tensor.symmetries)
+                mixed = bool(tensor.symmetries_of_power(power))
                 arrangement = tuple(sorted(patterns) if mixed else patterns)
                 look = (tag, tensor.key, str(power), arrangement)
                 for position, slot in enumerate(slots):

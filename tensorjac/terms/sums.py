@@ -47,6 +47,10 @@ def product(coefficient: Number, factors: Iterable[Factor], summed: tuple[Index,
         elif tensor is not DELTA:
             powers[tensor, slots] = number(known + power)
     merged = [Factor(tensor, slots, p) for (tensor, slots), p in powers.items() if p != 0]
+    if any(factor.tensor.antisymmetries for factor in merged):
+        arranged = [tensor(*slots, power=p) for tensor, slots, p in merged]
+        if arranged != merged:
+            return product(coefficient, arranged, summed)
     if len(merged) > 1:
         if any(factor.tensor is DELTA for factor in merged):
             tied = _tied(merged, summed)

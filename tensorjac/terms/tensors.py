@@ -33,6 +33,10 @@ class Operation(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def commutes(self) -> bool:
+        """Whether the order of two arguments does not matter."""
+
     def sign(self, args: tuple[int, ...]) -> int:
         """2 where values are known to be > 0, 1 where ≥ 0, else 0; from the same knowledge of the arguments."""
 
@@ -43,7 +47,7 @@ class Operation(Protocol):
 class Tensor:
     """A closed tensor: its value needs nothing but the inputs that it names."""
 
-    __slots__ = ("__weakref__", "axes", "inputs", "key", "parts", "shape", "sign", "symmetries")
+    __slots__ = ("__weakref__", "antisymmetries", "axes", "inputs", "key", "parts", "shape", "sign", "symmetries")
     _interned: ClassVar[WeakValueDictionary[bytes, Tensor]] = WeakValueDictionary()
     _lock: ClassVar = Lock()
 
@@ -53,6 +57,7 @@ class Tensor:
     parts: tuple[Tensor, ...]  # the tensors that it is made of, each once
     inputs: frozenset[str]
     symmetries: tuple[tuple[int, ...], ...]  # axis permutations that change nothing, the identity left out
+    antisymmetries: tuple[tuple[int, ...], ...]  # axis permutations that turn the sign
     sign: int  # 2: known to be positive; 1: known to be nonnegative; 0: unknown
 
     def _setup(
@@ -62,6 +67,7 @@ class Tensor:
         parts: tuple[Tensor, ...] = (),
         sign: int = 0,
         symmetries: tuple[tuple[int, ...], ...] = (),
+        antisymmetries: tuple[tuple[int, ...], ...] = (),
     ) -> None:
         self.key = key
         self.shape = shape
@@ -70,6 +76,7 @@ class Tensor:
         self.inputs = frozenset().union(*(part.inputs for part in parts)) if parts else frozenset()
         self.sign = sign
         self.symmetries = symmetries
+        self.antisymmetries = antisymmetries
 
     @property
     def rank(self) -> int:
@@ -77,12 +84,19 @@ class Tensor:
 
     def __call__(self, *slots: Slot, power: Number = 1) -> Factor:
         """This tensor read at ``slots``; of the slot orders that its symmetries allow, the canonical one."""
-        return Factor(self, self.arranged(slots), power)
+        return Factor(self, self.arranged(slots, power), power)
 
-    def arranged(self, slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
-        if not self.symmetries:
+    def symmetries_of_power(self, power: Number) -> tuple[tuple[int, ...], ...]:
+        """The axis permutations that leave this power unchanged: an even one forgets the sign."""
+        if self.antisymmetries and isinstance(power, int) and power % 2 == 0:
+            return (*self.symmetries, *self.antisymmetries)
+        return self.symmetries
+
+    def arranged(self, slots: tuple[Slot, ...], power: Number) -> tuple[Slot, ...]:
+        orders = self.symmetries_of_power(power)
+        if not orders:
             return slots
-        choices = [slots, *(tuple(slots[k] for k in order) for order in self.symmetries)]
+        choices = [slots, *(tuple(slots[k] for k in order) for order in orders)]
         return min(choices, key=lambda choice: [slot_key(slot) for slot in choice])
 
 
@@ -187,6 +201,8 @@ def delta(left: Slot, right: Slot) -> Factor:
 def zero_of(form: Slot) -> Factor:
     """The δ that is 1 where ``form`` is 0, with the sign that makes equal conditions equal factors."""
     constant, parts = slot_parts(form)
+    if len(parts) == 1 and parts[0][0].dim is ONE:
+        parts = ()
     lead = parts[0][1] if parts else constant
     monomials = lead.monomials
     if monomials and monomials[0][0] < 0:
@@ -218,7 +234,7 @@ class Factor(NamedTuple):
         slots = tuple([substitute_slot(slot, mapping) for slot in self.slots])
         if tensor is DELTA:
             return zero_of(slots[0])
-        return Factor(tensor, tensor.arranged(slots), self.power)
+        return Factor(tensor, tensor.arranged(slots, self.power), self.power)
 
 
 def factor_key(factor: Factor) -> tuple[bytes, list[tuple[str, tuple[int, ...]]], str]:
