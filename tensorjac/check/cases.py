@@ -27,6 +27,7 @@ class Case:
         self.question, self.target, self.claim = question, target, claim
         self.trials = tuple(trials)
         self._values: dict[int, Array | Raised] = {}
+        self.memory: dict[Any, Any] = {}  # what detectors computed, by keys of their own
 
     @property
     def label(self) -> str:
@@ -63,7 +64,11 @@ class Case:
         return trial.truth(self.target.wrt)
 
     def true_at(self, args: Mapping[str, Array]) -> Array:
-        return self.question.truth(self.target.wrt, args)[0]
+        """The true value elsewhere; NaN where the function has none, as the inverse of a singular matrix."""
+        try:
+            return self.question.truth(self.target.wrt, args)[0]
+        except np.linalg.LinAlgError:
+            return np.full(self.true(self.trials[0]).shape, np.nan)
 
     # Comparing
 
@@ -94,6 +99,12 @@ class Case:
         return c if abs(c) > self.tolerance and self.same(value, c * other) else None
 
     # Names
+
+    @cached_property
+    def fixed(self) -> frozenset[int]:
+        """Sizes above 1 that are numbers in the shapes of the function."""
+        values = (dim.value for dims in self.question.shapes.values() for dim in dims)
+        return frozenset(value for value in values if value is not None and value > 1)
 
     def axes(self, trial: Trial) -> list[str]:
         """The sizes of the true value's axes as a person named them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ..errors import ShapeError, TraceError
 from ..function import Function
 from . import detectors
+from .behaviour import probed, upstream
 from .cases import Array, Case
 from .claims import Claim, Raised, claims
 from .layouts import OURS, other_layout
@@ -18,6 +20,8 @@ from .opaque import Opaque
 from .proofs import proved
 from .questions import Kind, Question
 from .report import Finding, Report
+from .special import at_point, at_zero, plain_point, vacuous
+from .squares import said_about_sizes, square
 from .trials import Setting, Trial
 from .verdicts import Judgement, judge
 
@@ -129,10 +133,12 @@ def _check(
     wanted = [target.wrt for claim in given for target in claim.targets]
     setting = Setting(question, {**(sizes or {}), **_sizes_of(question, held)}, domain, held, seed)
     trials, _ = setting.trials(wanted)
+    point = setting.at(at) if at else None
     findings: list[Finding] = []
+    notes: list[str] = [*plain_point(point, at)] if point is not None else []
     for claim in given:
-        findings += _examined(question, claim, trials)
-    return Report(tuple(findings), _subject(question), _precision(question), ())
+        findings += _examined(claim, trials, point, setting, notes)
+    return Report(tuple(findings), _subject(question), _precision(question), tuple(dict.fromkeys(notes)))
 
 
 def _check_names(question: Question, at: Mapping[str, Any], domain: Mapping[str, str]) -> None:
@@ -168,53 +174,77 @@ def _precision(question: Question) -> str:
 # One claim --------------------------------------------------------------------------------------------------------
 
 
-def _examined(question: Question, claim: Claim, trials: Sequence[Trial]) -> list[Finding]:
-    findings: list[Finding] = []
+def _examined(
+    claim: Claim, trials: Sequence[Trial], point: Trial | None, setting: Setting, notes: list[str]
+) -> list[Finding]:
+    """The findings about all targets of one claim; what is worth a note is added to ``notes``."""
+    question = setting.question
     values = [claim({name: array.copy() for name, array in trial.args.items()}) for trial in trials]
     raised = next((one for value in values for one in value.values() if isinstance(one, Raised)), None)
     if raised is not None:
-        return [_raised(Case(question, claim.targets[0], claim, trials), raised)]
+        return _raised([Case(question, target, claim, trials) for target in claim.targets], raised, setting)
+    findings = list(probed(claim, trials[0]))
+    if any(finding.cause == "not-repeatable" for finding in findings):
+        return findings
     for target in claim.targets:
-        mine = [value.get(target.wrt) for value in values]
-        if all(value is None for value in mine):
+        if all(value.get(target.wrt) is None for value in values):
             continue
-        findings += _about(Case(question, target, claim, trials))
+        case = Case(question, target, claim, trials)
+        found = _about(case, setting)
+        if all(finding.verdict == "right" for finding in found):
+            found = (at_point(case, point) if point is not None else []) or found
+            notes += [note for note in (at_zero(case),) if note]
+        notes += vacuous(case, setting.sizes)
+        findings += found
     return findings
 
 
-def _about(case: Case) -> list[Finding]:
-    if any(case.claimed(trial).shape != case.true(trial).shape for trial in case.trials):
-        return _elsewhere(case)
-    judgements = [_judged(case, trial) for trial in case.trials]
-    verdicts = [judgement.verdict for judgement in judgements]
-    if "wrong" in verdicts:
-        return _elsewhere(case)
-    if "undecided" in verdicts:
-        return [_undecided(case, judgements[verdicts.index("undecided")])]
-    return [_right(case)]
-
-
-def _elsewhere(case: Case) -> list[Finding]:
-    """The finding that the claim is right in another layout, or what is wrong with it."""
+def _about(case: Case, setting: Setting) -> list[Finding]:
+    """The findings about one target, at generic points."""
+    if _fits(case):
+        judgements = [_judged(case, trial) for trial in case.trials]
+        verdicts = [judgement.verdict for judgement in judgements]
+        if "wrong" not in verdicts:
+            unclear = "undecided" in verdicts
+            return [_undecided(case, judgements[verdicts.index("undecided")]) if unclear else _right(case)]
     layout = other_layout(case)
-    if layout is None:
-        return diagnose(case)
-    message = f"{case.label} is right in {layout}; {OURS}."
-    return [Finding(case.target.argument, "right", message, "layout")]
+    if layout is not None:
+        message = f"{case.label} is right in {layout}; {OURS}."
+        return [Finding(case.target.argument, "right", message, "layout")]
+    ignored = upstream(case)
+    found = [ignored] if ignored is not None else diagnose(case)
+    return _at_equal_sizes(case, None, setting) or found if found[0].cause == "shape" else found
+
+
+def _fits(case: Case) -> bool:
+    return all(case.claimed(trial).shape == case.true(trial).shape for trial in case.trials)
 
 
 def _judged(case: Case, trial: Trial) -> Judgement:
     return judge(case.claimed_at, case.true_at, trial.args, trial.error(case.target.wrt))
 
 
-def _raised(case: Case, raised: Raised) -> Finding:
+def _raised(cases: Sequence[Case], raised: Raised, setting: Setting) -> list[Finding]:
+    """What is said about a claim that has no value: what is wrong at equal sizes, or what it raised."""
+    found = [finding for case in cases for finding in _at_equal_sizes(case, raised, setting)]
+    if found:
+        return found
+    case = cases[0]
     if isinstance(raised.error, ShapeError):
         message = f"{case.label}: the sizes in {case.yours} do not fit each other{case.instead}.\n{raised.error}"
-        return wrong(case, "shape", message)
-    trial = case.trials[0]
-    sizes = ", ".join(f"{name}={size}" for name, size in trial.sizes.items())
-    about = ", ".join(target.argument for target in case.claim.targets)
-    return Finding(about, "wrong", f"at {sizes} your function raises {raised}.", "raises")
+        return [wrong(case, "shape", message)]
+    sizes = ", ".join(f"{name}={size}" for name, size in case.trials[0].sizes.items())
+    about = ", ".join(case.target.argument for case in cases)
+    return [Finding(about, "wrong", f"at {sizes} your function raises {raised}.", "raises")]
+
+
+def _at_equal_sizes(case: Case, raised: Raised | None, setting: Setting) -> list[Finding]:
+    """The cause that shows where all sizes are equal, if one does."""
+    equal = square(case, setting)
+    found = [] if equal is None else diagnose(equal)
+    if not found or found[0].cause is None:
+        return []
+    return [replace(found[0], evidence=(*found[0].evidence, said_about_sizes(case.claim, raised))), *found[1:]]
 
 
 def _undecided(case: Case, judgement: Judgement) -> Finding:

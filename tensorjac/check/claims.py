@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dims import Dim
 from ..errors import NotationError, ShapeError, TraceError
 from ..function import Function
 from ..notation import is_index_notation
@@ -33,14 +34,20 @@ class Raised:
 class Claim:
     """Values for some targets, as one text or one call gives them.
 
-    ``function`` is the expression of a text.
+    ``function`` is the expression of a text; ``source`` the callable, and ``split`` what parts its result.
     """
 
     targets: tuple[Target, ...]
     run: Callable[[Mapping[str, Array]], Mapping[Arguments, Any]]
     text: str | None = None
     function: Function | None = None
-    callable: bool = False
+    source: Callable[..., Any] | None = None
+    split: Callable[[Any], Mapping[Arguments, Any]] = dict
+
+    @property
+    def callable(self) -> bool:
+        """Whether a person's own code runs."""
+        return self.source is not None
 
     def __call__(self, args: Mapping[str, Array]) -> Mapping[Arguments, Any]:
         """The claimed values at a point; what it raises stands in their place."""
@@ -135,20 +142,39 @@ def _inputs_of(question: Question) -> dict[str, Any]:
 
 def _of_text(question: Question, target: Target, text: str) -> Claim:
     """A text as an expression; where its shapes do not fit each other, the claim has a fault in place of a value."""
-    label = target.label if question.kind in ("vjp", "grad") else "Y"
-    whole = text if is_index_notation(text) or text.strip().startswith(f"{label} =") else f"{label} = {text}"
     if not question.exact and question.kind == "vjp":
-        return Claim((target,), _Late(question, target, whole), text)
-    return _parsed(question, target, whole, text, _inputs_of(question))
+        return Claim((target,), _Late(question, target, _whole(question, target, text)), text)
+    return _of_shapes(question, target, text, _inputs_of(question))
 
 
-def _parsed(question: Question, target: Target, whole: str, text: str, shapes: Mapping[str, Any]) -> Claim:
+def _whole(question: Question, target: Target, text: str) -> str:
+    """The text with its left side."""
+    label = target.label if question.kind in ("vjp", "grad") else "Y"
+    return text if is_index_notation(text) or text.strip().startswith(f"{label} =") else f"{label} = {text}"
+
+
+def _of_shapes(question: Question, target: Target, text: str, shapes: Mapping[str, Any]) -> Claim:
+    whole = _whole(question, target, text)
     try:
         function = parse(whole, **shapes)
     except ShapeError as error:
         fault = error
         return Claim((target,), lambda args: {target.wrt: Raised(fault)}, text)
     return Claim((target,), _Evaluated(target, function), text, function)
+
+
+def merged(claim: Claim, question: Question, target: Target, sizes: Mapping[str, Dim]) -> Claim | None:
+    """The same claim where some size names mean the same size; None where it has no value there either."""
+    if claim.text is None or claim.source is not None:
+        return claim
+    if not question.exact:
+        return claim
+    shapes = {
+        name: tuple(dim.substitute(sizes) for dim in shape) if isinstance(shape, tuple) else shape
+        for name, shape in _inputs_of(question).items()
+    }
+    found = _of_shapes(question, target, claim.text, shapes)
+    return None if found.function is None else found
 
 
 @dataclass(frozen=True)
@@ -203,10 +229,10 @@ def _of_callable(question: Question, fun: Callable[..., Any], targets: Sequence[
     call = Calling(question, fun)
     every = tuple(question.target(wrt) for wrt in _all_of(question, [(name,) for name in question.shapes]))
 
-    def run(args: Mapping[str, Array]) -> Mapping[Arguments, Any]:
-        return split(call(args), targets, every, call.name)
+    def parted(result: Any) -> Mapping[Arguments, Any]:
+        return split(result, targets, every, call.name)
 
-    return Claim(tuple(targets), run, callable=True)
+    return Claim(tuple(targets), lambda args: parted(call(args)), source=fun, split=parted)
 
 
 class Calling:

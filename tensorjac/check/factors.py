@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
@@ -45,12 +45,14 @@ class _Base:
     cause: str
 
 
-def recognise(ratios: Sequence[float], trials: Sequence[Point], tolerance: float = CLOSE) -> Factor | None:
-    """The simplest product that has these values at these trials."""
+def recognise(
+    ratios: Sequence[float], trials: Sequence[Point], tolerance: float = CLOSE, fixed: Collection[int] = ()
+) -> Factor | None:
+    """The simplest product that has these values at these trials; ``fixed`` are sizes that are numbers."""
     measured = np.array(ratios)
     close = max(CLOSE, 4 * tolerance)
     with np.errstate(invalid="ignore"):  # roots of negative scalars
-        for text, inverse, cause, values in _candidates(trials):
+        for text, inverse, cause, values in _candidates(trials, fixed):
             if np.all(np.abs(measured - values) <= close * np.abs(values)):
                 return Factor(text, inverse, cause, float(values[0]))
             if np.all(np.abs(measured + values) <= close * np.abs(values)):
@@ -60,12 +62,17 @@ def recognise(ratios: Sequence[float], trials: Sequence[Point], tolerance: float
     return None
 
 
-def _candidates(trials: Sequence[Point]) -> Iterator[tuple[str, str, str, np.ndarray]]:
+def _candidates(trials: Sequence[Point], fixed: Collection[int]) -> Iterator[tuple[str, str, str, np.ndarray]]:
     """Numbers first, then one size or scalar, then two of them, each with its values at the trials."""
     ones = np.ones(len(trials))
     for number in NUMBERS:
+        if number in fixed or 1 / number in fixed:
+            continue
         cause = "factor-two" if number in (2, Fraction(1, 2)) else "factor"
         yield str(number), str(1 / number), cause, ones * float(number)
+    for size in sorted(fixed):
+        yield f"{size} (a fixed size)", f"1/{size}", "size-factor", ones * size
+        yield f"1/{size} ({size} is a fixed size)", f"{size}", "size-factor", ones / size
     bases = _bases(trials)
     for base, power in itertools.product(bases, POWERS):
         for number in NUMBERS:

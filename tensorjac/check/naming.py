@@ -39,7 +39,7 @@ def _explained(case: Case, stage: Stage) -> list[Finding]:
             continue
         if all(abs(ratio - 1) <= 8 * case.tolerance for ratio in ratios):
             return [wrong(case, hypothesis.cause, hypothesis.message, (*hypothesis.evidence, _seen(case)))]
-        factor = None if hypothesis.exact or second else recognise(ratios, case.trials, case.tolerance)
+        factor = None if hypothesis.exact or second else recognise(ratios, case.trials, case.tolerance, case.fixed)
         if factor is not None and factor.cause != "factor":
             second = [
                 wrong(case, hypothesis.cause, hypothesis.message, hypothesis.evidence),
@@ -69,7 +69,7 @@ def _ratios(case: Case, hypothesis: Hypothesis) -> list[float] | None:
 
 def _off_by_a_factor(case: Case) -> Finding | None:
     ratios = _ratios(case, Hypothesis("factor", "", case.true))
-    factor = None if ratios is None else recognise(ratios, case.trials, case.tolerance)
+    factor = None if ratios is None else recognise(ratios, case.trials, case.tolerance, case.fixed)
     if factor is None:
         return None
     return wrong(case, factor.cause, _factor_message(case, factor), (_seen(case),))

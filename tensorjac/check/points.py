@@ -18,9 +18,11 @@ from ..errors import ShapeError
 Array = np.ndarray[Any, Any]
 Shapes = Mapping[str, tuple[Dim, ...]]
 
-PRIMES = (3, 5, 2, 7, 11, 13, 17, 19, 23, 29)
-ROUNDS = ((3, 5, 2, 7, 11), (5, 2, 7, 3, 13), (2, 7, 3, 5, 11), (7, 3, 5, 2, 13))
-"""Sizes of the first names, one row per draw: all differ, and no two draws agree."""
+ROUNDS = ((3, 5, 4, 7, 6), (5, 4, 7, 3, 8), (4, 7, 3, 5, 9))
+"""Sizes of the first names, one row per draw: all differ, no two draws agree, and none is 1 or 2: over two entries
+a normalisation has no gradient, and over one a sum is no sum."""
+
+FURTHER = (11, 13, 17, 19, 23, 29, 31, 37, 41)
 
 EVEN = ((4, 6, 2, 8, 10, 12), (6, 4, 8, 2, 12, 10), (8, 12, 16, 4, 6, 2))
 """For functions that need whole multiples: heads, strides, pooling windows."""
@@ -68,14 +70,13 @@ def assignments(
     >>> from tensorjac.dims import parse_shape
     >>> shapes = {"X": parse_shape("b m", "X"), "A": parse_shape("m n", "A")}
     >>> assignments(shapes, (), {"m": 4}, 2, np.random.default_rng(0))
-    [{'b': 3, 'm': 4, 'n': 5}, {'b': 5, 'm': 4, 'n': 2}]
+    [{'b': 3, 'm': 4, 'n': 5}, {'b': 5, 'm': 4, 'n': 7}]
     """
     names = [name for name in size_names(shapes) if name not in fixed]
     order = size_names(shapes)
     found: list[dict[str, int]] = []
     for row in itertools.chain(ROUNDS, EVEN, LARGE, _random_rows(len(names), rng)):
-        numbers = [number for number in (*row, *PRIMES[len(row) :]) if number not in fixed.values()]
-        numbers += list(range(31, 31 + len(names)))
+        numbers = [number for number in (*row, *FURTHER, *range(43, 43 + len(names))) if number not in fixed.values()]
         drawn = {**fixed, **dict(zip(names, numbers, strict=False))}
         sizes = {name: drawn[name] for name in order}
         if sizes not in found and met(shapes, requirements, sizes):

@@ -124,14 +124,15 @@ class Question:
             return None
         known = self._derivatives.get(wrt)
         if known is None:
-            known = self._derivatives[wrt] = self._derived(self.function, wrt)
+            known = self._derivatives[wrt] = self.derive(self.function, wrt)
         return known
 
     @cached_property
     def _derivatives(self) -> dict[Arguments, Function]:
         return {}
 
-    def _derived(self, function: Function, wrt: Arguments) -> Function:
+    def derive(self, function: Function, wrt: Arguments) -> Function:
+        """The same kind of derivative of another function of these inputs."""
         match self.kind:
             case "vjp":
                 return function.vjp(*wrt)
@@ -166,6 +167,11 @@ class Question:
             value = value + np.tensordot(cotangent, slope, cotangent.ndim)
             error = error + np.tensordot(np.abs(cotangent), bound, cotangent.ndim)
         return value, error
+
+    def numeric_jacobian(self, wrt: Arguments, args: Mapping[str, Array]) -> Array:
+        """The Jacobian of a black box, of shape output + input."""
+        inner = {name: args[name] for name in self.shapes}
+        return numeric.jacobian(self._only, inner, wrt[0])[0]
 
     def _only(self, args: Mapping[str, Array]) -> Array:
         return self.outputs(args)[0]

@@ -80,6 +80,14 @@ class Setting:
             )
         return found, domain
 
+    def trial_of(self, sizes: Mapping[str, int], k: int) -> Trial | None:
+        """The trial of these sizes, at the first domain where the function is finite; None where there is none."""
+        for guess in points.guesses(self.question.shapes, self.domain):
+            trial, _ = self._tried(sizes, guess, k, (), "")
+            if trial is not None:
+                return trial
+        return None
+
     def _tried(
         self, sizes: Mapping[str, int], domain: Mapping[str, str], k: int, wanted: Sequence[Arguments], failure: str
     ) -> tuple[Trial | None, str]:

@@ -82,9 +82,9 @@ def _largest(array: Array) -> float:
 
 
 def _scale(truth: Array, args: Mapping[str, Array]) -> float:
-    """The largest entry, of the inputs where the derivative is 0: a zero may be a difference of such numbers."""
-    largest = _largest(np.abs(truth))
-    return largest if largest else max((_largest(np.abs(array.astype(float))) for array in args.values()), default=1.0)
+    """The largest entry; where that is next to nothing, a part of the inputs: it may be a difference of such numbers."""
+    inputs = max((_largest(np.abs(array.astype(float))) for array in args.values()), default=1.0)
+    return max(_largest(np.abs(truth)), 1e-3 * inputs)
 
 
 def _spread(

@@ -1,0 +1,168 @@
+"""Parts of exact expressions as functions of their own: intermediates, paths through them, terms, occurrences."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import rewrites
+from ..dims import Dim
+from ..function import Function, Parts
+from ..primitives import Primitive
+from ..terms import (
+    Apply,
+    Constant,
+    Contraction,
+    Factor,
+    Index,
+    Input,
+    Position,
+    Shared,
+    Size,
+    Sum,
+    Tensor,
+    Term,
+    flattened,
+    of_factor,
+    product,
+    topological,
+)
+
+Array = np.ndarray[Any, Any]
+Expression = tuple[Sequence[Index], Sum]
+
+MOST_NODES = 40
+MOST_TERMS = 8
+
+
+def with_outputs(
+    function: Function, outputs: Mapping[str, Expression], more: Mapping[str, tuple[Dim, ...]] | None = None
+) -> Function:
+    """A function of the same inputs, and perhaps more of them, with other outputs."""
+    parts = function._parts
+    placed = {name: (tuple(axes), body) for name, (axes, body) in outputs.items()}
+    inputs = {**parts.inputs, **(more or {})}
+    nesting = "single" if len(outputs) == 1 else "tuple"
+    return Function(Parts(inputs, placed, nesting, parts.constants, parts.names, parts.requirements))  # type: ignore[arg-type]
+
+
+def value_of(function: Function, tensor: Tensor, name: str = "h") -> Function:
+    """One tensor of an expression as a function of the inputs."""
+    return with_outputs(function, {name: (tensor.axes, of_factor(tensor(*tensor.axes)))})
+
+
+def nodes(function: Function, wrt: Collection[str]) -> list[Tensor]:
+    """The intermediates of a function that depend on one of these inputs, each after its parts."""
+    roots = (tensor for _, body in function._parts.outputs.values() for tensor in body.tensors)
+    plain = (Input, Constant, Size, Position)
+    found = [t for t in topological(roots) if not isinstance(t, plain) and t.inputs.intersection(wrt)]
+    return found if len(found) <= MOST_NODES else []
+
+
+def cut(function: Function, held: Sequence[Tensor]) -> tuple[Function, dict[str, Tensor]]:
+    """The function with some intermediates as inputs, and the names of these."""
+    names = {f"cut{k}_": tensor for k, tensor in enumerate(held)}
+    replaced = {tensor: of_factor(Input(name, tensor.shape)(*tensor.axes)) for name, tensor in names.items()}
+    outputs = function._parts.outputs
+    with rewrites.assuming(function._parts.requirements):
+        bodies = rewrites.rebuild([body for _, body in outputs.values()], replaced)
+    moved = {name: (axes, body) for (name, (axes, _)), body in zip(outputs.items(), bodies, strict=True)}
+    return with_outputs(function, moved, {name: tensor.shape for name, tensor in names.items()}), names
+
+
+# Terms ------------------------------------------------------------------------------------------------------------
+
+
+def additive(derivative: Function, cotangents: Collection[str]) -> list[Function]:
+    """The terms of a derivative, each as a function: sums that hold a cotangent are multiplied out, or all sums."""
+    ((name, (axes, body)),) = derivative._parts.outputs.items()
+    done = multiplied_out(body, cotangents)
+    if len(done) == 1:
+        done = multiplied_out(body, ())
+    with rewrites.assuming(derivative._parts.requirements):
+        bodies = [rewrites.contract(Sum((Term(t.coefficient, t.factors),)), t.summed) for t in done]
+    return [with_outputs(derivative, {name: (axes, one)}) for one in bodies]
+
+
+def multiplied_out(body: Sum, cotangents: Collection[str]) -> list[Term]:
+    """The terms with their contractions opened and the shared sums that hold a cotangent multiplied out."""
+    waiting, done = [flattened(term) for term in body.terms], []
+    while waiting:
+        term = waiting.pop(0)
+        opened = _opened(term, cotangents) if len(waiting) + len(done) < MOST_TERMS else None
+        if opened is None:
+            done.append(term)
+        else:
+            waiting = opened + waiting
+    return done
+
+
+def _opened(term: Term, cotangents: Collection[str]) -> list[Term] | None:
+    """The terms that multiplying out one shared sum gives; None where there is none to open."""
+    for factor in term.factors:
+        tensor = factor.tensor
+        wanted = isinstance(tensor, Shared) and factor.power == 1
+        if wanted and (not cotangents or tensor.inputs.intersection(cotangents)):
+            assert isinstance(tensor, Shared)
+            rest = [other for other in term.factors if other is not factor]
+            inner = tensor.expression(factor.slots).terms
+            return [
+                flattened(product(term.coefficient * one.coefficient, [*rest, *one.factors], term.summed))
+                for one in inner
+            ]
+    return None
+
+
+# Occurrences ------------------------------------------------------------------------------------------------------
+
+
+class _Splitting:
+    """Every place at which an input stands becomes an input of its own."""
+
+    def __init__(self, target: Input) -> None:
+        self.target = target
+        self.names: list[str] = []
+        self.known: dict[Tensor, Sum] = {}
+
+    def split(self, body: Sum) -> Sum:
+        terms = []
+        for term in body.terms:
+            factors = [self._fresh(factor) if factor.tensor is self.target else factor for factor in term.factors]
+            terms.append(product(term.coefficient, factors, term.summed))
+        (built,) = rewrites.rebuild([Sum(terms)], self.known)
+        return built
+
+    def _fresh(self, factor: Factor) -> Factor:
+        name = f"use{len(self.names)}_"
+        self.names.append(name)
+        return Factor(Input(name, self.target.shape), factor.slots, factor.power)
+
+    def add(self, tensor: Tensor) -> None:
+        axes = tensor.axes
+        if isinstance(tensor, Contraction):
+            self.known[tensor] = self.split(Sum((tensor.term(axes),)))
+        elif isinstance(tensor, Shared):
+            self.known[tensor] = self.split(tensor.body)
+        elif isinstance(tensor, Apply):
+            assert isinstance(tensor.operation, Primitive)
+            args = [self.split(arg) for arg in tensor.args]
+            cores = tensor.cores if any(tensor.cores) else ()
+            batch = tensor.batch
+            self.known[tensor] = rewrites.apply(tensor.operation, args, cores, axes[batch:], tensor.shape[batch:])
+
+
+def occurrences(function: Function, name: str) -> tuple[Function, list[str]]:
+    """The function with each use of an input as an input of its own, and the names of these."""
+    parts = function._parts
+    target = Input(name, parts.inputs[name])
+    splitting = _Splitting(target)
+    roots = [tensor for _, body in parts.outputs.values() for tensor in body.tensors]
+    with rewrites.assuming(parts.requirements):
+        for tensor in topological(roots):
+            if name in tensor.inputs and tensor is not target:
+                splitting.add(tensor)
+        outputs = {own: (axes, splitting.split(body)) for own, (axes, body) in parts.outputs.items()}
+    more = dict.fromkeys(splitting.names, target.shape)
+    return with_outputs(function, outputs, more), splitting.names
