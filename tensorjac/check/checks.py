@@ -26,6 +26,10 @@ from .trials import Setting, Trial
 from .verdicts import Judgement, judge
 
 Derivable = Function | Opaque
+
+# Causes that say little where sizes are made equal only to run a claim at all.
+WEAK = frozenset({None, "option", "rank-one-vector"})
+
 __all__ = ["check_grad", "check_hessian", "check_jacobian", "check_vjp", "detectors"]
 
 
@@ -242,7 +246,7 @@ def _at_equal_sizes(case: Case, raised: Raised | None, setting: Setting) -> list
     """The cause that shows where all sizes are equal, if one does."""
     equal = square(case, setting)
     found = [] if equal is None else diagnose(equal)
-    if not found or found[0].cause is None:
+    if not found or found[0].cause in WEAK:
         return []
     return [replace(found[0], evidence=(*found[0].evidence, said_about_sizes(case.claim, raised))), *found[1:]]
 

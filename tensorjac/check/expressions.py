@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import rewrites
+from ..calls import Parts
 from ..dims import Dim
-from ..function import Function, Parts
+from ..function import Function
 from ..primitives import Primitive
 from ..terms import (
     Apply,
@@ -88,7 +89,8 @@ def additive(derivative: Function, cotangents: Collection[str]) -> list[Function
 
 def multiplied_out(body: Sum, cotangents: Collection[str]) -> list[Term]:
     """The terms with their contractions opened and the shared sums that hold a cotangent multiplied out."""
-    waiting, done = [flattened(term) for term in body.terms], []
+    waiting = [flattened(term) for term in body.terms]
+    done: list[Term] = []
     while waiting:
         term = waiting.pop(0)
         opened = _opened(term, cotangents) if len(waiting) + len(done) < MOST_TERMS else None

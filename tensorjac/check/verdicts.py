@@ -82,7 +82,7 @@ def _largest(array: Array) -> float:
 
 
 def _scale(truth: Array, args: Mapping[str, Array]) -> float:
-    """The largest entry; where that is next to nothing, a part of the inputs: it may be a difference of such numbers."""
+    """The largest entry, or a part of the inputs where that is next to nothing: it may be a difference of those."""
     inputs = max((_largest(np.abs(array.astype(float))) for array in args.values()), default=1.0)
     return max(_largest(np.abs(truth)), 1e-3 * inputs)
 

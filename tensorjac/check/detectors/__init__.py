@@ -1,4 +1,4 @@
-"""The detectors of causes, each entered in ``DETECTORS`` where it is defined; the imports here are in order of trial."""
+"""The detectors of causes, entered in ``DETECTORS`` where they are defined; the imports are in order of trial."""
 
 # ruff: noqa: I001
 from . import shapes, values

@@ -84,7 +84,7 @@ class _Change:
         z = np.asarray(_call(self.inner_value, args))
         upstream = np.asarray(_call(self.outer, args))
         args[self.cotangent] = upstream * other(z)
-        return self.without(trial) + np.asarray(_call(self.inner, args))
+        return np.asarray(self.without(trial) + _call(self.inner, args))
 
 
 def _call(function: Function, args: dict[str, Array]) -> Array:

@@ -14,7 +14,7 @@ from ..trials import Trial
 def _wrong(case: Case, trial: Trial) -> Array:
     true = case.true(trial)
     largest = max(float(np.max(np.abs(true), initial=0.0)), float(np.max(np.abs(case.claimed(trial)), initial=0.0)))
-    return np.abs(case.claimed(trial) - true) > case.tolerance * largest
+    return np.asarray(np.abs(case.claimed(trial) - true) > case.tolerance * largest)
 
 
 @detector("repeated-index", stage="structure")
@@ -104,7 +104,7 @@ def dropped(case: Case) -> Iterator[Hypothesis]:
 
 
 def _lost(case: Case, trial: Trial) -> Array:
-    return (case.claimed(trial) == 0) & (case.true(trial) != 0)
+    return np.asarray((case.claimed(trial) == 0) & (case.true(trial) != 0))
 
 
 def _dropped(case: Case, trial: Trial) -> bool:
@@ -118,7 +118,7 @@ def _slabs(lost: Array) -> Iterator[tuple[int, Array]]:
     for axis in range(lost.ndim):
         along = np.moveaxis(lost, axis, 0).reshape(lost.shape[axis], -1)
         if np.array_equal(along.any(axis=1), along.all(axis=1)) and not along.all():
-            yield axis, along.all(axis=1)
+            yield axis, np.asarray(along.all(axis=1))
 
 
 def _is_border(lost: Array) -> bool:

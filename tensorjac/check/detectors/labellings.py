@@ -10,10 +10,11 @@ from functools import partial
 
 import numpy as np
 
+from ...function import Function
 from ...terms import DELTA, Index, Input, Size, Term
 from ..cases import Array, Case
 from ..causes import Hypothesis, detector
-from ..expressions import Function, multiplied_out, value_of
+from ..expressions import multiplied_out, value_of
 from ..trials import Trial
 
 MOST = 6000
@@ -73,7 +74,7 @@ def _products(case: Case) -> list[Product]:
 
 def _product(case: Case, derivative: Function, axes: Sequence[Index], term: Term) -> Product | None:
     letters: dict[Index, str] = dict(zip((*axes, *term.summed), string.ascii_letters[8:], strict=False))
-    operands = []
+    operands: list[Operand] = []
     for factor in term.factors:
         if factor.tensor is DELTA or not all(isinstance(slot, Index) and slot in letters for slot in factor.slots):
             return None
@@ -219,9 +220,15 @@ def _letters(product: Product) -> set[str]:
 
 
 def _chain(product: Product) -> bool:
-    """Whether it is a product of matrices and vectors: every letter stands twice, the output counted."""
-    places = product.out + "".join(operand.letters for operand in product.operands)
-    return all(places.count(letter) == 2 for letter in places)
+    """Whether it is a product of matrices and vectors: every letter stands twice, the output counted.
+
+    What is multiplied entry by entry counts as one matrix.
+    """
+    operands = [operand.letters for operand in product.operands]
+    places = product.out + "".join(operands)
+    largest = {letters for letters in operands if not any(set(letters) < set(other) for other in operands)}
+    linked = product.out + "".join({"".join(sorted(letters)) for letters in largest})
+    return all(places.count(letter) >= 2 and linked.count(letter) <= 2 for letter in places)
 
 
 @detector("exponent", stage="structure")

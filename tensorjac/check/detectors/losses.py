@@ -15,11 +15,11 @@ Chain = Callable[[Array, Array], Array]
 
 
 def _by_softmax(p: Array, t: Array) -> Array:
-    return p * (t - np.sum(p * t, axis=-1, keepdims=True))
+    return np.asarray(p * (t - np.sum(p * t, axis=-1, keepdims=True)))
 
 
 def _by_sigmoid(p: Array, t: Array) -> Array:
-    return p * (1 - p) * t
+    return np.asarray(p * (1 - p) * t)
 
 
 def _by_log(p: Array, t: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Paths of the chain rule that are missing, doubled or turned: through an intermediate, or through one use of an input."""
+"""Paths of the chain rule that are missing, doubled or turned: through intermediates, or uses of an input."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from functools import partial
 
 import numpy as np
 
+from ...function import Function
 from ...terms import Apply, Contraction, Shared, Tensor
 from ..cases import Array, Case
 from ..causes import Hypothesis, detector
-from ..expressions import Function, additive, cut, nodes, occurrences, value_of
+from ..expressions import additive, cut, nodes, occurrences, value_of
 from ..fitting import Fit, Value, fit
 from ..trials import Trial
 
@@ -122,9 +123,6 @@ def _role(tensor: Tensor) -> str:
 def described(function: Function, tensor: Tensor) -> str:
     """An intermediate in index notation, without its name: `Σ_k X[ik] / n`."""
     text = str(value_of(function, tensor)).partition(" = ")[2]
-    if isinstance(tensor, Contraction):
-        free = {axis.number for axis in tensor.axes}
-        text = text if not free else text
     return f"`{text}`" if "\n" not in text and len(text) < 80 else "an intermediate"
 
 

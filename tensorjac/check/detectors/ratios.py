@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -37,13 +37,15 @@ def ratios(case: Case) -> Iterator[Hypothesis]:
                 yield _hypothesis(case, name, partial(_times, case, known, axes, power), power)
 
 
-def _hypothesis(case: Case, name: str, value: partial[Array], power: float) -> Hypothesis:
+def _hypothesis(case: Case, name: str, value: Callable[[Trial], Array | None], power: float) -> Hypothesis:
     much = name if power == 1 else f"{name}^{power:g}"
     cause = "scale-parameter" if name in case.question.shapes and abs(power) == 1 else "exponent"
     return Hypothesis(cause, f"{case.label} is the true gradient times {much}, entry by entry{case.instead}.", value)
 
 
-def _times(case: Case, known: partial[Array], axes: tuple[int, ...], power: float, trial: Trial) -> Array | None:
+def _times(
+    case: Case, known: Callable[[Trial], Array], axes: tuple[int, ...], power: float, trial: Trial
+) -> Array | None:
     array = known(trial)
     true = case.true(trial)
     if array.ndim != len(axes) or tuple(true.shape[k] for k in axes) != array.shape:
@@ -53,7 +55,7 @@ def _times(case: Case, known: partial[Array], axes: tuple[int, ...], power: floa
     return np.asarray(true * ordered.reshape(shape) ** power)
 
 
-def _candidates(case: Case) -> Iterator[tuple[str, partial[Array]]]:
+def _candidates(case: Case) -> Iterator[tuple[str, Callable[[Trial], Array]]]:
     """Inputs and intermediates, by name, as functions of a trial."""
     for name, array in case.trials[0].args.items():
         if array.dtype.kind == "f" and array.ndim:
