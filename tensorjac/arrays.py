@@ -13,7 +13,9 @@ from math import isfinite
 from typing import Any
 
 from .dims import Dim
-from .terms import Number, magnitude, number
+from .terms import ONE, Number, magnitude, number
+
+Shape = tuple[Dim, ...]
 
 # How tightly the text of an operation binds, as in Python.
 ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(1, 6)
@@ -25,26 +27,30 @@ FREE = frozenset({"name", "scalar", "transpose", "expand", "select"})
 class Value:
     """An operation: its kind, its operands, and what else it needs to be written down."""
 
-    __slots__ = ("args", "detail", "hint", "kind", "mask", "rank", "weak")
+    __slots__ = ("args", "detail", "hint", "kind", "mask", "shape", "weak")
 
     kind: str
     args: tuple[Value, ...]
     detail: Any
-    rank: int
+    shape: tuple[Dim, ...]  # 1 where an axis is there for broadcasting only
     mask: bool  # boolean in NumPy: must meet a float before it is scaled or added
     hint: str  # what a person would call it
     weak: bool  # a Python number, which takes on the dtype of what it meets
 
     def __init__(
-        self, kind: str, args: tuple[Value, ...], detail: Any, rank: int, mask: bool = False, hint: str = ""
+        self, kind: str, args: tuple[Value, ...], detail: Any, shape: Shape, mask: bool = False, hint: str = ""
     ) -> None:
         self.kind = kind
         self.args = args
         self.detail = detail
-        self.rank = rank
+        self.shape = shape
         self.hint = hint
-        self.weak = kind == "scalar" or (rank == 0 and bool(args) and all(arg.weak for arg in args))
+        self.weak = kind == "scalar" or (not shape and bool(args) and all(arg.weak for arg in args))
         self.mask = mask and not self.weak
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
 
     def __repr__(self) -> str:
         return f"{self.kind}{self.detail or ''}{self.args!r}"
@@ -117,21 +123,30 @@ class Values:
     pinned: set[int] = field(default_factory=set)
 
     def make(
-        self, kind: str, args: Sequence[Value], detail: Any, rank: int, mask: bool = False, hint: str = ""
+        self,
+        kind: str,
+        args: Sequence[Value],
+        detail: Any,
+        shape: Shape | None = None,
+        mask: bool = False,
+        hint: str = "",
     ) -> Value:
-        key = (kind, tuple(map(id, args)), detail, rank)
+        """The operation on these values; elementwise where no shape is given."""
+        if shape is None:
+            shape = broadcast_shape(args)
+        key = (kind, tuple(map(id, args)), detail, shape)
         found = self.known.get(key)
         if found is None:
-            found = self.known[key] = Value(kind, tuple(args), detail, rank, mask, hint)
+            found = self.known[key] = Value(kind, tuple(args), detail, shape, mask, hint)
         return found
 
     # Leaves
 
-    def name(self, text: str, rank: int, mask: bool = False) -> Value:
-        return self.make("name", (), text, rank, mask)
+    def name(self, text: str, shape: Shape, mask: bool = False) -> Value:
+        return self.make("name", (), text, shape, mask)
 
     def scalar(self, scalar: Scalar) -> Value:
-        return self.make("scalar", (), scalar, 0)
+        return self.make("scalar", (), scalar)
 
     # Views
 
@@ -145,7 +160,7 @@ class Values:
             return value
         if value.kind == "scale":
             return self._scaled(self.transpose(value.args[0], order), value.detail)
-        return self.make("transpose", (value,), order, value.rank, value.mask)
+        return self.make("transpose", (value,), order, tuple(value.shape[k] for k in order), value.mask)
 
     def expand(self, value: Value, places: Sequence[bool]) -> Value:
         """``value`` with axes of size 1 where ``places`` is False; those in front need not be written."""
@@ -156,17 +171,17 @@ class Values:
             return value
         if value.kind == "scale" and value.detail.value < 0:
             return self.negated(self.expand(self.negated(value), places))
-        return self.make("expand", (value,), places, len(places), value.mask)
+        own = iter(value.shape)
+        return self.make("expand", (value,), places, tuple(next(own) if place else ONE for place in places), value.mask)
 
-    def select(self, value: Value, items: Sequence[str]) -> Value:
+    def select(self, value: Value, items: Sequence[str], shape: Shape) -> Value:
         """Basic indexing: one text per axis, an integer where the axis goes."""
         items = tuple(items)
         while items and items[-1] == ":":
             items = items[:-1]
         if not items:
             return value
-        rank = value.rank - sum(":" not in item for item in items)
-        return self.make("select", (value,), items, rank, value.mask)
+        return self.make("select", (value,), items, shape, value.mask)
 
     # Arithmetic
 
@@ -186,7 +201,7 @@ class Values:
         # a mask times a Python number would be an array of whole numbers or of double precision
         if a.weak or b.weak:
             a, b = self.floating(a), self.floating(b)
-        return self.make("multiply", (a, b), None, max(a.rank, b.rank), a.mask and b.mask, "prod")
+        return self.make("multiply", (a, b), None, mask=a.mask and b.mask, hint="prod")
 
     def _scaled(self, value: Value, by: Scalar) -> Value:
         if value.kind == "scale":
@@ -200,25 +215,25 @@ class Values:
             flipped = self._flipped(value)
             if flipped is not None:
                 return self._scaled(flipped, by.negated)
-        return self.make("scale", (value,), by, value.rank, hint=value.hint)
+        return self.make("scale", (value,), by, hint=value.hint)
 
     def _flipped(self, value: Value, depth: int = 4) -> Value | None:
         """The negated value where that costs nothing, because a difference near by can be turned round."""
         if not depth or id(value) in self.pinned:
             return None
         if value.kind == "subtract":
-            return self.make("subtract", value.args[::-1], None, value.rank, hint="diff")
+            return self.make("subtract", value.args[::-1], None, hint="diff")
         if value.kind in ("multiply", "divide", "matmul", "expand", "transpose", "sum"):
             for k, arg in enumerate(value.args):
                 flipped = self._flipped(arg, depth - 1)
                 if flipped is not None:
                     args = [flipped if n == k else other for n, other in enumerate(value.args)]
-                    return self.make(value.kind, args, value.detail, value.rank, hint=value.hint)
+                    return self.make(value.kind, args, value.detail, value.shape, hint=value.hint)
         return None
 
     def floating(self, value: Value) -> Value:
         """A mask as numbers of the inputs' dtype."""
-        return self.make("floating", (value,), None, value.rank) if value.mask else value
+        return self.make("floating", (value,), None) if value.mask else value
 
     def divide(self, a: Value, b: Value) -> Value:
         if b.kind == "scalar":
@@ -234,7 +249,7 @@ class Values:
         if a.mask:
             a = self.floating(a)
         hint = "softmax" if a.hint == "exp" else "ratio"
-        return self.make("divide", (a, b), None, max(a.rank, b.rank), hint=hint)
+        return self.make("divide", (a, b), None, hint=hint)
 
     def add(self, a: Value, b: Value) -> Value:
         """a + b, or a − (−b) where b is written with a minus sign."""
@@ -242,8 +257,8 @@ class Values:
         if negative(a) and not negative(b):
             a, b = b, a
         if negative(b):
-            return self.make("subtract", (a, self.negated(b)), None, max(a.rank, b.rank), hint="diff")
-        return self.make("add", (a, b), None, max(a.rank, b.rank), hint="total")
+            return self.make("subtract", (a, self.negated(b)), None, hint="diff")
+        return self.make("add", (a, b), None, hint="total")
 
     def negated(self, value: Value) -> Value:
         return self.multiply(value, self.scalar(Scalar(-1)))
@@ -265,7 +280,7 @@ class Values:
         value = self.floating(value)
         if exponent == Fraction(1, 2):
             return self.call("np.sqrt({0})", (value,), hint="root")
-        return self.make("power", (value,), exponent, value.rank, hint=value.hint)
+        return self.make("power", (value,), exponent, hint=value.hint)
 
     # Everything else
 
@@ -273,15 +288,13 @@ class Values:
         self,
         template: str,
         args: Sequence[Value],
-        rank: int | None = None,
+        shape: Shape | None = None,
         mask: bool = False,
         hint: str = "",
         names: Iterable[str] = (),
     ) -> Value:
         """A text with places for the arguments; a place that is a method call's object is marked ``{0.}``."""
-        if rank is None:
-            rank = max((arg.rank for arg in args), default=0)
-        return self.make("call", args, (template, tuple(names)), rank, mask, hint)
+        return self.make("call", args, (template, tuple(names)), shape, mask, hint)
 
     def matmul(self, a: Value, b: Value) -> Value:
         if a.kind == "scale":
@@ -289,20 +302,34 @@ class Values:
         if b.kind == "scale":
             return self._scaled(self.matmul(a, b.args[0]), b.detail)
         a, b = self.floating(a), self.floating(b)
-        rank = max(a.rank, b.rank) - (1 if 1 in (a.rank, b.rank) else 0) - (1 if a.rank == b.rank == 1 else 0)
-        return self.make("matmul", (a, b), None, max(rank, 0), hint="M")
+        stacked = broadcast_shape((), a.shape[:-2], b.shape[:-2])
+        return self.make("matmul", (a, b), None, (*stacked, *a.shape[-2:-1], *b.shape[-1:][: b.rank - 1]), hint="M")
 
     def total(self, value: Value, axes: Sequence[int]) -> Value:
         """The sum over some axes."""
         if value.kind == "scale":
             return self._scaled(self.total(value.args[0], axes), value.detail)
         value = self.floating(value)
-        return self.make("sum", (value,), tuple(sorted(axes)), value.rank - len(axes), hint="total")
+        kept = tuple(dim for k, dim in enumerate(value.shape) if k not in axes)
+        return self.make("sum", (value,), tuple(sorted(axes)), kept, hint="total")
 
-    def filled(self, shape: Sequence[Dim], base: str, writes: Sequence[tuple[Write, Value]], hint: str = "") -> Value:
+    def filled(self, shape: Shape, base: str, writes: Sequence[tuple[Write, Value]], hint: str = "") -> Value:
         """A new array of this shape, all ``base``, into which values are written."""
         values = [value for _, value in writes]
-        return self.make("filled", values, (tuple(shape), base, tuple(w for w, _ in writes)), len(shape), hint=hint)
+        return self.make("filled", values, (shape, base, tuple(w for w, _ in writes)), shape, hint=hint)
+
+
+def broadcast_shape(values: Iterable[Value], *shapes: Shape) -> Shape:
+    """The shape of an elementwise operation: axes count from the last, and 1 gives way."""
+    found: list[Dim] = []
+    for shape in [*(value.shape for value in values), *shapes]:
+        front = len(shape) - len(found)
+        if front > 0:
+            found[:0] = shape[:front]
+        for k, dim in enumerate(shape[max(front, 0) :], start=max(-front, 0)):
+            if found[k] is ONE:
+                found[k] = dim
+    return tuple(found)
 
 
 def negative(value: Value) -> bool:

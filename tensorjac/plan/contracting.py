@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..arrays import Values
 from ..terms import Index
 from .costs import Costs
-from .labelled import Labelled, aligned
+from .labelled import Labelled, aligned, sizes
 from .slots import equation
 
 
@@ -89,11 +89,11 @@ def _dot(values: Values, a: Labelled, b: Labelled, roles: Roles) -> Labelled | N
         return None
     if not roles.batch and len(roles.contracted) > 1:
         second = aligned(values, second, lb, la)
-        return values.call("np.vdot({0}, {1})", (first, second), 0, hint="total"), ()
+        return values.call("np.vdot({0}, {1})", (first, second), (), hint="total"), ()
     if roles.contracted == la[-1:] == lb[-1:] and roles.batch == la[:-1]:
         second = aligned(values, second, lb, la)
         args = (values.floating(first), values.floating(second))
-        return values.call("np.vecdot({0}, {1})", args, len(roles.batch), hint="dot"), roles.batch
+        return values.call("np.vecdot({0}, {1})", args, sizes(roles.batch), hint="dot"), roles.batch
     return None
 
 
@@ -104,11 +104,11 @@ def _tensordot(values: Values, a: Labelled, b: Labelled, roles: Roles) -> Labell
     places = tuple([labels.index(x) for x in roles.contracted] for labels in (la, lb))
     axes = places if len(roles.contracted) > 1 else tuple(place for (place,) in places)
     args = (values.floating(first), values.floating(second))
-    return values.call(f"np.tensordot({{0}}, {{1}}, axes={axes})", args, len(roles.result), hint="M"), roles.result
+    return values.call(f"np.tensordot({{0}}, {{1}}, axes={axes})", args, sizes(roles.result), hint="M"), roles.result
 
 
 def _einsum(values: Values, a: Labelled, b: Labelled, roles: Roles) -> Labelled:
     (first, la), (second, lb) = a, b
     text = f'np.einsum("{equation([la, lb], roles.result)}", {{0}}, {{1}})'
     args = (values.floating(first), values.floating(second))
-    return values.call(text, args, len(roles.result), hint="M"), roles.result
+    return values.call(text, args, sizes(roles.result), hint="M"), roles.result

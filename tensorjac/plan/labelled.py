@@ -12,6 +12,11 @@ from ..terms import Index, Number, Slot
 Labelled = tuple[Value, tuple[Index, ...]]
 
 
+def sizes(labels: Iterable[Index]) -> tuple[Dim, ...]:
+    """The shape of an array over these indices."""
+    return tuple(label.dim for label in labels)
+
+
 @dataclass(frozen=True)
 class Triangle:
     """The condition ``low <= high + shift``."""
@@ -73,8 +78,7 @@ def broadcast(values: Values, value: Value, labels: Sequence[Index], axes: Seque
     """The value with every axis at its full size."""
     if set(labels) >= set(axes) and not value.weak:
         return value
-    shape = tuple(axis.dim for axis in axes)
-    return values.make("full", (value,), shape, len(axes))
+    return values.make("full", (value,), sizes(axes), sizes(axes))
 
 
 def arranged(labels: Iterable[Index], want: Sequence[Index] | None) -> tuple[Index, ...]:

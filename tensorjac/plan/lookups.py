@@ -6,7 +6,7 @@ from collections.abc import Container
 
 from ..arrays import Values, Write
 from ..terms import Apply, Index, Position, Sum, Tensor
-from .labelled import Labelled, Lookup, aligned, broadcast
+from .labelled import Labelled, Lookup, aligned, broadcast, sizes
 
 
 def looked_up(tensor: Tensor) -> tuple[Sum, Index] | None:
@@ -37,7 +37,7 @@ def gathered(values: Values, array: Labelled, kind: Lookup, needed: Container[In
         axis = labels.index(kind.place)
         text = f"{{0.}}[{':, ' * axis}{{1}}]"
         result = (*labels[:axis], *own, *labels[axis + 1 :])
-        return values.call(text, (value, positions), len(result), hint=value.hint), result
+        return values.call(text, (value, positions), sizes(result), hint=value.hint), result
     # indices in front, so that what is read at positions comes out in front
     rest = [label for label in labels if label is not kind.place and label not in tied]
     value = aligned(values, value, labels, [*tied, kind.place, *rest])
@@ -46,7 +46,7 @@ def gathered(values: Values, array: Labelled, kind: Lookup, needed: Container[In
         for label in tied
     ]
     text = f"{{0.}}[{', '.join(counts)}, {{1}}]"
-    return values.call(text, (value, positions), len(own) + len(rest), hint=value.hint), (*own, *rest)
+    return values.call(text, (value, positions), sizes([*own, *rest]), hint=value.hint), (*own, *rest)
 
 
 def scattered(values: Values, array: Labelled, kind: Lookup, needed: Container[Index]) -> Labelled | None:
@@ -62,7 +62,7 @@ def scattered(values: Values, array: Labelled, kind: Lookup, needed: Container[I
     value = values.floating(aligned(values, value, labels, order))
     # add.at does not broadcast reliably
     value = broadcast(values, value, labels, order)
-    shape = [kind.place.dim, *(label.dim for label in rest)]
+    shape = sizes([kind.place, *rest])
     return values.filled(shape, "zeros", [(Write(f"{{add}}{positions.detail}", True), value)]), (kind.place, *rest)
 
 

@@ -10,7 +10,7 @@ from ..dims import Dim
 from ..terms import Index, magnitude
 from .contracting import Roles, contraction
 from .costs import Costs
-from .labelled import Labelled, Lookup, Operand, Triangle, aligned, arranged
+from .labelled import Labelled, Lookup, Operand, Triangle, aligned, arranged, sizes
 from .lookups import read_or_added
 from .paths import path
 from .triangles import compared
@@ -148,7 +148,7 @@ class Products:
         order = tuple(dict.fromkeys([*part.labels, *test.labels]))
         condition, chosen = (aligned(self.values, *p.array, order) for p in (test, part))
         args = (condition, self.values.floating(chosen))
-        masked = _Part(self.values.call("np.where({0}, {1}, 0)", args, len(order), hint="masked"), order)
+        masked = _Part(self.values.call("np.where({0}, {1}, 0)", args, sizes(order), hint="masked"), order)
         return self._summed(masked, [k for k, label in enumerate(order) if label not in needed])
 
     def _multiplied(self, a: _Part, b: _Part, want: Sequence[Index] | None) -> Labelled:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..arrays import Value, Values
 from ..dims import Dim
 from ..terms import DELTA, ONE, ZERO, Affine, Factor, Index, Slot, Tensor, slot_labels, slot_parts
-from .labelled import Labelled, Lookup, Operand
+from .labelled import Labelled, Lookup, Operand, sizes
 from .slots import digits, equation, positions, selected
 from .triangles import is_indicator, triangle
 
@@ -46,8 +46,9 @@ def _read(values: Values, value: Value, slots: Sequence[Slot], dims: Sequence[Di
             kept.append((labels[0], labels[0].dim))
         elif labels:
             kept.append((slot, dim))
+    shape = tuple(slot.dim if isinstance(slot, Index) else dim for slot, dim in kept)
     for items in selected(slots, dims):
-        value = values.select(value, items)
+        value = values.select(value, items, shape)
     if any(isinstance(slot, Affine) for slot, _ in kept):
         return _undiagonal(values, *_spread(values, value, kept))
     return _undiagonal(values, value, tuple(slot for slot, _ in kept if isinstance(slot, Index)))
@@ -63,7 +64,7 @@ def _spread(values: Values, value: Value, slots: Sequence[tuple[Slot, Dim]]) -> 
     else:
         labels = tuple(dict.fromkeys(label for slot, _ in slots for label in slot_labels(slot)))
         text = f"{{0.}}[{', '.join(positions(slot, labels) for slot, _ in slots)}]"
-    return values.call(text, (value,), len(labels), value.mask, value.hint), labels
+    return values.call(text, (value,), sizes(labels), value.mask, value.hint), labels
 
 
 def _undiagonal(values: Values, value: Value, labels: tuple[Index, ...]) -> Labelled:
@@ -72,7 +73,7 @@ def _undiagonal(values: Values, value: Value, labels: tuple[Index, ...]) -> Labe
     if len(kept) == len(labels):
         return value, labels
     text = f'np.einsum("{equation([labels], kept)}", {{0}})'
-    return values.call(text, (value,), len(kept), value.mask, value.hint), kept
+    return values.call(text, (value,), sizes(kept), value.mask, value.hint), kept
 
 
 def _mask(values: Values, form: Slot) -> Labelled:
@@ -81,8 +82,8 @@ def _mask(values: Values, form: Slot) -> Labelled:
     if len(parts) == 2 and offset is ZERO:
         (a, p), (b, q) = parts
         if p is ONE and (p + q) is ZERO:
-            sizes = str(a.dim) if a.dim is b.dim else f"{a.dim}, {b.dim}"
-            return values.call(f"np.eye({sizes}, dtype=bool)", (), 2, True, hint="eye"), (a, b)
+            extents = str(a.dim) if a.dim is b.dim else f"{a.dim}, {b.dim}"
+            return values.call(f"np.eye({extents}, dtype=bool)", (), sizes((a, b)), True, hint="eye"), (a, b)
     labels = tuple(index for index, _ in parts)
     text = f"({positions(form, labels)} == 0)"
-    return values.call(text, (), len(labels), True, hint="mask"), labels
+    return values.call(text, (), sizes(labels), True, hint="mask"), labels

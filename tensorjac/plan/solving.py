@@ -21,7 +21,7 @@ def solved(values: Values, outputs: Sequence[Value]) -> list[Value]:
         args = [done[id(arg)] for arg in value.args]
         new = _system(values, value, args, chosen, done)
         if new is None and args != list(value.args):
-            new = values.make(value.kind, args, value.detail, value.rank, value.mask, value.hint)
+            new = values.make(value.kind, args, value.detail, value.shape, value.mask, value.hint)
         done[id(value)] = new or value
     return [done[id(value)] for value in outputs]
 
@@ -102,5 +102,5 @@ def _solution(values: Values, matrix: Value, transposed: bool, other: Value, lef
         matrix = values.transpose(matrix, turned)
     if not left and other.rank > 1:
         other = values.transpose(other, turned)
-    result = values.call("np.linalg.solve({0}, {1})", (matrix, other), other.rank, hint="solution")
+    result = values.call("np.linalg.solve({0}, {1})", (matrix, other), other.shape, hint="solution")
     return values.transpose(result, turned) if not left and other.rank > 1 else result

@@ -9,7 +9,7 @@ from ..arrays import Scalar, Value, Values, Write
 from ..terms import Factor, Index, Sum, Term, magnitude
 from .costs import Costs
 from .factoring import common_factors, divided, grouped
-from .labelled import Labelled, Operand, aligned, broadcast, united
+from .labelled import Labelled, Operand, aligned, broadcast, sizes, united
 from .products import Products
 from .reading import Operands
 from .writing import merged, needs_write, placed, written
@@ -97,4 +97,4 @@ class Sums:
             writes.append((Write("{out}[...]", False), self.values.floating(value)))
         for place in places:
             writes.append(written(self.values, place, self.term(place.rest, place.labels), bool(writes)))
-        return self.values.filled([label.dim for label in want], "zeros", writes)
+        return self.values.filled(sizes(want), "zeros", writes)

@@ -9,7 +9,7 @@ from typing import Any
 from ..arrays import Scalar, Value, Values
 from ..primitives import Primitive
 from ..terms import DELTA, Apply, Constant, Contraction, Index, Input, Position, Size, Sum, Tensor
-from .labelled import Labelled, Lookup, aligned, united
+from .labelled import Labelled, Lookup, aligned, sizes, united
 from .lookups import looked_up
 from .sums import Sums
 from .triangles import indicator, is_indicator
@@ -32,14 +32,16 @@ class Tensors:
         """The whole tensor, its axes in any order."""
         axes = tensor.axes
         if isinstance(tensor, Input):
-            return self.values.name(self.variables.get(tensor.name, tensor.name), tensor.rank), axes
+            return self.values.name(self.variables.get(tensor.name, tensor.name), tensor.shape), axes
         if isinstance(tensor, Constant):
             array: Any = tensor.array
-            return self.values.name(self.constants[tensor], tensor.rank, array.dtype.kind == "b"), axes
+            return self.values.name(self.constants[tensor], tensor.shape, array.dtype.kind == "b"), axes
         if isinstance(tensor, Size):
             return self.values.scalar(Scalar(1, ((tensor.dim, 1),))), ()
         if isinstance(tensor, Position):
-            return self.values.call(f"np.arange({tensor.shape[0]}, dtype=dtype)", (), 1, hint="position"), axes
+            return self.values.call(
+                f"np.arange({tensor.shape[0]}, dtype=dtype)", (), tensor.shape, hint="position"
+            ), axes
         if isinstance(tensor, Apply):
             primitive = tensor.operation
             assert isinstance(primitive, Primitive)
@@ -64,11 +66,11 @@ class Tensors:
         want = (*tensor.axes[: tensor.batch], *core)
         value = self.sums.full(body, want)
         if not primitive.reduces:
-            return self.values.call(primitive.source, (value,), tensor.rank, hint=primitive.name)
+            return self.values.call(primitive.source, (value,), tensor.shape, hint=primitive.name)
         axes = tuple(range(tensor.batch, len(want)))
         text = "" if len(axes) == len(want) else f"axis={axes[0] if len(axes) == 1 else axes}"
         source = primitive.source.replace("{axes}", text).replace("{0}", "{0.}")
-        return self.values.call(source, (value,), tensor.batch, hint=primitive.name)
+        return self.values.call(source, (value,), tensor.shape, hint=primitive.name)
 
     def _elementwise(self, primitive: Primitive, bodies: Sequence[Sum], axes: Sequence[Index]) -> Labelled:
         parts = [self.sums.value(body, tuple(axes) if _has_delta(body) else None) for body in bodies]
@@ -83,14 +85,14 @@ class Tensors:
             # the sign goes where it may cancel another
             source, args = "1 / (1 + np.exp({0}))", [self.values.negated(args[0])]
         names = tuple(name for name in SPECIAL if name == primitive.name)
-        return self.values.call(source, args, len(order), primitive.boolean, primitive.name, names), order
+        return self.values.call(source, args, sizes(order), primitive.boolean, primitive.name, names), order
 
     def _whole(self, value: Value) -> Value:
         """Positions as whole numbers: in a comparison they are exact, however many there are."""
         if value.kind == "expand":
             return self.values.expand(self._whole(value.args[0]), value.detail)
         if value.kind == "call" and value.detail[0].startswith("np.arange("):
-            return self.values.call(value.detail[0].replace(", dtype=dtype", ""), (), 1, hint=value.hint)
+            return self.values.call(value.detail[0].replace(", dtype=dtype", ""), (), value.shape, hint=value.hint)
         return value
 
 

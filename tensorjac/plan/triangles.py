@@ -30,7 +30,7 @@ from ..terms import (
     slot_parts,
 )
 from .bodies import Bodies
-from .labelled import Labelled, Triangle
+from .labelled import Labelled, Triangle, sizes
 from .slots import positions
 
 
@@ -129,7 +129,7 @@ def indicator(values: Values, tensor: Contraction) -> Labelled:
         tests.append(_compared(values, below, labels))
     first, *others = tests
     for other in others:
-        first = values.call("({0} & {1})", (first, other), len(labels), True, hint="mask")
+        first = values.call("({0} & {1})", (first, other), sizes(labels), True, hint="mask")
     return first, labels
 
 
@@ -142,7 +142,7 @@ def _compared(values: Values, form: Slot, labels: Sequence[Index]) -> Value:
     above, below = (offset, ZERO) if nonnegative(offset, facts) else (ZERO, -offset)
     left, right = affine(above, positive), affine(below, negative)
     text = f"({positions(left, labels)} >= {positions(right, labels)})"
-    return values.call(text, (), len(labels), True, hint="mask")
+    return values.call(text, (), sizes(labels), True, hint="mask")
 
 
 def compared(values: Values, array: Labelled, kind: Triangle, needed: Container[Index]) -> Labelled | None:
@@ -161,7 +161,7 @@ def _cut(values: Values, value: Value, kind: Triangle, last: Sequence[Index]) ->
     """A matrix with zeros right of a diagonal, where its rows are ``kind.high``, else left of one."""
     name, offset = ("tril", kind.shift) if last[0] is kind.high else ("triu", -kind.shift)
     text = f"np.{name}({{0}})" if offset is ZERO else f"np.{name}({{0}}, {offset})"
-    return values.call(text, (values.floating(value),), value.rank, hint="masked")
+    return values.call(text, (values.floating(value),), value.shape, hint="masked")
 
 
 def _accumulated(values: Values, array: Labelled, kind: Triangle, backward: bool) -> Labelled | None:
@@ -173,9 +173,9 @@ def _accumulated(values: Values, array: Labelled, kind: Triangle, backward: bool
     axis = labels.index(along)
     turned = [":"] * axis + ["::-1"]
     if backward:
-        value = values.select(value, turned)
+        value = values.select(value, turned, value.shape)
     place = f", axis={axis}" if len(labels) > 1 else ""
-    value = values.call(f"np.cumsum({{0}}{place})", (values.floating(value),), len(labels), hint="sums")
+    value = values.call(f"np.cumsum({{0}}{place})", (values.floating(value),), value.shape, hint="sums")
     if backward:
-        value = values.select(value, turned)
+        value = values.select(value, turned, value.shape)
     return value, tuple(result if label is along else label for label in labels)

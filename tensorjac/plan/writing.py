@@ -9,7 +9,7 @@ from ..arrays import Value, Values, Write
 from ..dims import Dim
 from ..rewrites import in_range
 from ..terms import DELTA, ONE, Factor, Index, Slot, Term, combine, product, slot_labels, slot_parts
-from .labelled import Labelled, aligned, broadcast
+from .labelled import Labelled, aligned, broadcast, sizes
 from .slots import digits, target
 
 
@@ -96,7 +96,7 @@ def merged(values: Values, place: Placed, order: Sequence[Index], inner: Labelle
         return None
     value = values.floating(aligned(values, *inner, order))
     shape = ", ".join(map(str, place.dims))
-    return values.call(f"{{0.}}.reshape({shape})", (value,), len(place.axes), hint=value.hint)
+    return values.call(f"{{0.}}.reshape({shape})", (value,), sizes(place.axes), hint=value.hint)
 
 
 def written(values: Values, place: Placed, inner: Labelled, adds: bool) -> tuple[Write, Value]:
