@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -58,19 +59,17 @@ class Compiled:
         """The outputs at these arrays: one array, a tuple in order, or a dict where the function returned one."""
         if not kwargs:
             try:
-                ready = self._ready.get(tuple([(a.__class__, a.dtype, a.shape) for a in args]))
+                ready = self._ready.get(_kinds(len(args))(*args))
             except (AttributeError, TypeError):
                 ready = None
             if ready is not None:
                 return _contiguous(ready(*args))
         arrays = self._bound(args, kwargs)
-        shapes = {name: array.shape for name, array in zip(self._parts.inputs, arrays, strict=True)}
-        sizes = bind_sizes(self._parts.inputs, shapes, self._parts.requirements)
-        code = self._code(sizes)
+        code = self._code_for(arrays)
         if all(type(array) is np.ndarray for array in arrays) and self._parts.nesting != "dict":
             if len(self._ready) >= PLANS:
                 self._ready.clear()
-            self._ready[tuple([(a.__class__, a.dtype, a.shape) for a in arrays])] = code
+            self._ready[_kinds(len(arrays))(*arrays)] = code
         result = _contiguous(code(*arrays))
         if self._parts.nesting == "dict":
             values = result if isinstance(result, tuple) else (result,)
@@ -102,11 +101,22 @@ class Compiled:
     def _signature(self) -> str:
         return f"the function of ({', '.join(self._parts.inputs)})"
 
-    def _code(self, sizes: Mapping[str, int]) -> Callable[..., Any]:
-        key = tuple(size.bit_length() for size in sizes.values())
+    def _code_for(self, arguments: Sequence[Any]) -> Callable[..., Any]:
+        """The function for arrays like these; ShapeError where their shapes are not what it relies on."""
+        shapes = {name: array.shape for name, array in zip(self._parts.inputs, arguments, strict=True)}
+        sizes = bind_sizes(self._parts.inputs, shapes, self._parts.requirements)
+        return self._code(sizes, self._alike(arguments))
+
+    def _alike(self, arguments: Sequence[Any]) -> bool:
+        """Whether all arrays, captured ones included, are of one dtype."""
+        captured = [array.dtype for array in self._parts.constants.values() if array.dtype.kind != "b"]
+        return len({*captured, *(array.dtype for array in arguments)}) == 1
+
+    def _code(self, sizes: Mapping[str, int], tuned: bool) -> Callable[..., Any]:
+        key = (tuned, *(size.bit_length() for size in sizes.values()))
         found = self._compiled.get(key)
         if found is None:
-            generated = self._source(sizes)
+            generated = self._source(sizes, tuned)
             scope = {"np": np, "math": math, **self._parts.constants}
             scope.update(interop.special_names(generated.text))
             found = emit.compiled(generated, scope)
@@ -115,12 +125,12 @@ class Compiled:
             self._compiled[key] = found
         return found
 
-    def _source(self, sizes: Mapping[str, int] | None) -> emit.Source:
+    def _source(self, sizes: Mapping[str, int], tuned: bool) -> emit.Source:
         parts = self._parts
         with rewrites.assuming(parts.requirements):
             order = [dim for dims in parts.inputs.values() for dim in dims]
             variables = emit.variables(parts.inputs)
-            program = plan(self._planned(), parts.names, sizes, order, variables)
+            program = plan(self._planned(), parts.names, sizes, order, variables, tuned)
         name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "vjp" if parts.origin else "f"
         if name in parts.inputs:
             name = "f"
@@ -133,15 +143,30 @@ class Compiled:
         return list(self._parts.outputs.values())
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:
-        """The NumPy source that runs at these sizes.
+        """The NumPy source that runs at these sizes, on arrays of one dtype; without sizes, a plain form for any.
 
-        >>> import tensorjac as tj
-        >>> print(tj.trace(lambda X, A: X @ A, X="b m", A="m n").vjp("A").source())
-        def dA(X, A, G):
-            return X.T @ G
+        >>> import numpy as np, tensorjac as tj
+        >>> F = tj.trace(lambda X: np.exp(X - 1), X="b n")
+        >>> print(F.source())
+        def Y(X):
+            return np.exp(X - 1)
+        <BLANKLINE>
+        >>> print(F.source({"b": 100, "n": 100}))
+        def Y(X):
+            E = X - 1
+            np.exp(E, out=E)
+            return E
         <BLANKLINE>
         """
-        return self._source(sizes).text
+        return self._source(sizes or {}, sizes is not None).text
+
+
+@cache
+def _kinds(count: int) -> Callable[..., tuple[Any, ...]]:
+    """What arrays are, by which what has been checked before is found; written out, in half the time of a loop."""
+    names = [f"a{k}" for k in range(count)]
+    entries = "".join(f"{name}.__class__, {name}.dtype, {name}.shape, " for name in names)
+    return eval(f"lambda {', '.join(names)}: ({entries})")  # type: ignore[no-any-return]
 
 
 def shape_text(dims: Sequence[Dim]) -> str:
@@ -169,8 +194,11 @@ def listed(names: Sequence[str]) -> str:
 
 def _contiguous(result: Any) -> Any:
     """The results in C order, which NumPy leaves to the order of the operands."""
-    if isinstance(result, tuple):
-        return tuple([r if r.flags.c_contiguous else np.ascontiguousarray(r) for r in result])
+    if result.__class__ is tuple:
+        for each in result:
+            if not each.flags.c_contiguous:
+                return tuple(map(np.ascontiguousarray, result))
+        return result
     return result if result.flags.c_contiguous else np.ascontiguousarray(result)
 
 

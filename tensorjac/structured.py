@@ -106,7 +106,7 @@ class Structured(Compiled):
             return np.asarray(self(*args, **kwargs))
         arrays, sizes = self._at(args, kwargs)
         self._within(limit, "the limit", arrays, sizes)
-        return np.ascontiguousarray(super()._code(sizes)(*arrays))
+        return np.ascontiguousarray(super()._code(sizes, self._alike(arrays))(*arrays))
 
     def core(self, *args: Any, **kwargs: Any) -> list[tuple[Entries, Array]]:
         """The compressed form: for each pattern of δ the array of what stands there, over the axes that it names.
@@ -185,8 +185,8 @@ class Structured(Compiled):
         with rewrites.assuming(self._parts.requirements):
             return [(axes, rewrites.finished(Sum(opened(body, axes))))]
 
-    def _code(self, sizes: Mapping[str, int]) -> Callable[..., Any]:
-        code = super()._code(sizes)
+    def _code(self, sizes: Mapping[str, int], tuned: bool) -> Callable[..., Any]:
+        code = super()._code(sizes, tuned)
         if prod(numbers(self._dims, sizes)) <= SMALL:
             return code
 

@@ -5,7 +5,8 @@ are shared, common factors are taken out of sums, each product is ordered by cos
 matrix product, an elementwise product, or, where nothing better fits, an ``einsum``.
 """
 
+from .costs import Costs
 from .program import Program, plan
 from .solving import computed
 
-__all__ = ["Program", "computed", "plan"]
+__all__ = ["Costs", "Program", "computed", "plan"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from ..dims import Dim
 from ..terms import Index
@@ -18,20 +19,30 @@ MOVED = 4.0
 class Costs:
     """Extents at the given sizes, and at a nominal one where none is given.
 
+    ``tuned`` says that code is for these sizes and for arrays of one dtype, and may trade its looks for speed.
+
     >>> i, j = Index.fresh(Dim.of("m")), Index.fresh(Dim.of("n"))
     >>> Costs({"m": 3}).volume([i, j])
     192.0
     """
 
     sizes: Mapping[str, int]
+    tuned: bool = False
     _known: dict[Dim, float] = field(default_factory=dict)
 
     def extent(self, index: Index) -> float:
-        found = self._known.get(index.dim)
+        return self._extent(index.dim)
+
+    def _extent(self, dim: Dim) -> float:
+        found = self._known.get(dim)
         if found is None:
-            sizes = {name: self.sizes.get(name, NOMINAL) for name in index.dim.names}
-            found = self._known[index.dim] = float(max(index.dim.evaluate(sizes), 1))
+            sizes = {name: self.sizes.get(name, NOMINAL) for name in dim.names}
+            found = self._known[dim] = float(max(dim.evaluate(sizes), 1))
         return found
+
+    def elements(self, shape: Iterable[Dim]) -> float:
+        """How many elements an array of this shape has."""
+        return prod(map(self._extent, shape))
 
     def volume(self, labels: Iterable[Index]) -> float:
         """How many elements an array over these indices has."""

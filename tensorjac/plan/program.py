@@ -21,9 +21,8 @@ from .tensors import Tensors
 class Program:
     """Array operations for some outputs: the values to return, in order."""
 
-    values: Values
     outputs: list[Value]
-    shapes: list[tuple[Dim, ...]]
+    costs: Costs
 
 
 def plan(
@@ -32,13 +31,15 @@ def plan(
     sizes: Mapping[str, int] | None = None,
     order: Sequence[Dim] = (),
     variables: Mapping[str, str] | None = None,
+    tuned: bool = False,
 ) -> Program:
     """The operations that compute ``outputs``, given as (axes, expression), ordered for these sizes.
 
     ``order`` are the sizes as they first occur in the arguments: a batch axis that stands first there stands first in
     products, too. ``variables`` are the names that inputs have in the source, where these differ from their own.
+    ``tuned`` is for arrays of one dtype.
     """
-    values, costs = Values(), Costs(sizes or {})
+    values, costs = Values(), Costs(sizes or {}, tuned)
     bodies = prepared([body for _, body in outputs], costs)
     operands = Operands(values)
     places = {dim: k for k, dim in reversed(list(enumerate(order)))}
@@ -50,4 +51,4 @@ def plan(
         if uses[tensor] > 1:
             values.pinned.add(id(operands.arrays[tensor][0]))
     results = [sums.full(root, tuple(axes)) for (axes, _), root in zip(outputs, bodies.roots, strict=True)]
-    return Program(values, solved(values, results), [tuple(axis.dim for axis in axes) for axes, _ in outputs])
+    return Program(solved(values, results), costs)

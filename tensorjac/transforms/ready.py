@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..dims import bind_sizes
 from ..errors import TraceError
 from ..function import Function
 from ..trace.record import running, spelled
@@ -39,7 +38,7 @@ class Ready:
             if not np.ndim(leaves[k])
         ]
         self.dtypes = [_dtype(each, leaves) for each in program.dtypes]
-        self.code = compiled(program.function, [np.shape(leaves[k]) for k in positions])
+        self.code = compiled(program.function, self.arguments(leaves))
 
     def arguments(self, leaves: Sequence[Any]) -> list[Any]:
         """What the compiled function takes: arrays with axes, and NumPy's scalars."""
@@ -64,13 +63,9 @@ def _entry(value: Any) -> Any:
     return value[()]
 
 
-def compiled(function: Function, shapes: Sequence[tuple[int, ...]]) -> Callable[..., tuple[Any, ...]]:
-    """The compiled function at these shapes; ShapeError where they are not what it relies on."""
-    parts = function._parts
-    if not parts.outputs:
-        return lambda *_: ()
-    actual = dict(zip(parts.inputs, shapes, strict=True))
-    return function._code(bind_sizes(parts.inputs, actual, parts.requirements))
+def compiled(function: Function, arguments: Sequence[Any]) -> Callable[..., tuple[Any, ...]]:
+    """The compiled function for arguments like these; ShapeError where their shapes are not what it relies on."""
+    return function._code_for(arguments) if function._parts.outputs else lambda *_: ()
 
 
 def finished(values: Sequence[Any], dtypes: Sequence[np.dtype[Any] | None], arguments: Sequence[Any]) -> list[Any]:
@@ -146,7 +141,7 @@ class Pulled(Ready):
             gradients = self.gradients
             if gradients is None:
                 assert program.pullback is not None
-                gradients = self.gradients = compiled(program.pullback, [np.shape(each) for each in every])
+                gradients = self.gradients = compiled(program.pullback, every)
             return program.derivative.nested(finished(gradients(*every), self.gradient_dtypes, every))  # type: ignore[no-any-return]
 
         return program.plain.nested(values), pullback

@@ -1,0 +1,160 @@
+"""The source of a function: sizes read from arguments, statements, and the results returned in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..arrays import Value, dim_text
+from ..dims import Dim
+from ..plan import Program
+from .statements import Statements
+from .texts import is_view, owner
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*+(?!=)")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Generated source: the text of the function, its name and what must be in scope."""
+
+    text: str
+    name: str
+
+
+RESERVED = frozenset({"np", "math", "dtype", "float", "erf", "xlogy"})
+
+
+def variables(inputs: Mapping[str, tuple[Dim, ...]]) -> dict[str, str]:
+    """The names of parameters: those of the inputs, with ``_`` where a size or a module is called so."""
+    taken = RESERVED | {size for shape in inputs.values() for dim in shape for size in dim.names}
+    names: dict[str, str] = {}
+    for name in inputs:
+        variable = name
+        while variable in taken or (variable != name and variable in inputs):
+            variable += "_"
+        names[name] = variable
+    return names
+
+
+def source(
+    program: Program,
+    name: str,
+    inputs: Mapping[str, tuple[Dim, ...]],
+    outputs: Sequence[str],
+    constants: Mapping[str, Any] | None = None,
+    bare: bool = True,
+) -> Source:
+    """The function's source: sizes read from arguments, named intermediates, and the results returned in order.
+
+    A single result is returned as it is where ``bare``, else as a tuple of one.
+    """
+    constants = constants or {}
+    names = {size for shape in inputs.values() for dim in shape for size in dim.names}
+    taken = {*inputs, *constants, *names, *outputs, *RESERVED, name}
+    writer = Statements(program, set(taken))
+    results = [_owned(writer, value) for value in program.outputs]
+    lines = writer.lines
+    if len(outputs) > 1:
+        lines, results = _renamed(lines, results, outputs, taken)
+    for k, text in enumerate(results):
+        if text in results[:k] and program.outputs[k].rank:
+            # two results never share memory
+            results[k] = f"{text}.copy()"
+    head = _head(lines + results, inputs, constants, program.costs.tuned)
+    parameters = ", ".join([*inputs, *(f"{c}={c}" for c in constants)])
+    returned = _returned(results, outputs) if bare else [f"return ({results[0]},)"]
+    body = "\n".join(f"    {line}" for line in [*head, *lines, *returned])
+    return Source(f"def {name}({parameters}):\n{body}\n", name)
+
+
+def _renamed(
+    lines: Sequence[str], results: Sequence[str], outputs: Sequence[str], taken: Container[str]
+) -> tuple[list[str], list[str]]:
+    """Intermediates that are returned, called what the results are called."""
+    called: dict[str, str] = {}
+    for name, text in zip(outputs, results, strict=True):
+        if text.isidentifier() and text not in taken:
+            called.setdefault(text, name)
+
+    def renamed(text: str) -> str:
+        # every other part is a string, such as the equation of an einsum; a keyword of a call has no space behind it
+        parts = text.split('"')
+        parts[::2] = [_NAME.sub(lambda found: called.get(found[0], found[0]), part) for part in parts[::2]]
+        return '"'.join(parts)
+
+    return [renamed(line) for line in lines], [renamed(text) for text in results]
+
+
+def _returned(results: Sequence[str], outputs: Sequence[str]) -> list[str]:
+    if len(results) == 1:
+        return [f"return {results[0]}"]
+    lines = [f"{name} = {text}" for name, text in zip(outputs, results, strict=True) if text != name]
+    return [*lines, f"return {', '.join(outputs)}"]
+
+
+def _owned(writer: Statements, value: Value) -> str:
+    """The text of a result: C-contiguous, and never a view of an argument."""
+    text, _ = writer.texts[id(value)]
+    if not value.rank:
+        return text
+    base = owner(value)
+    if base.kind == "name":
+        return f"{text}.copy()"
+    # a reshape is in order as it is
+    return text if base is value or is_view(value) else f"np.ascontiguousarray({text})"
+
+
+def _head(
+    lines: Sequence[str], inputs: Mapping[str, tuple[Dim, ...]], constants: Mapping[str, Any], tuned: bool
+) -> list[str]:
+    """The dtype and the sizes that the lines mention."""
+    words = {word for line in lines for word in _WORD.findall(line)}
+    head = []
+    sizes: dict[str, str] = {}
+    for name, shape in inputs.items():
+        for axis, dim in enumerate(shape):
+            if dim.name is not None and dim.name in words and dim.name not in sizes:
+                sizes[dim.name] = f"{name}.shape[{axis}]"
+    for name, shape in inputs.items():
+        mine = [dim.name or "" for dim in shape]
+        whole = len(mine) > 1 and len(set(mine)) == len(mine)
+        if whole and all(sizes.get(size, "").startswith(f"{name}.shape") for size in mine):
+            head.append(f"{', '.join(mine)} = {name}.shape")
+            for size in mine:
+                sizes.pop(size)
+    head += [f"{size} = {text}" for size, text in sizes.items()]
+    known = {dim.name for shape in inputs.values() for dim in shape}
+    for name, shape in inputs.items():
+        for axis, dim in enumerate(shape):
+            for size in sorted((dim.names & words) - known):
+                solved = _solved_for(size, dim, f"{name}.shape[{axis}]", known)
+                if solved is not None:
+                    known.add(size)
+                    head.append(f"{size} = {solved}")
+    if "dtype" in words:
+        # whole numbers and masks among the constants say nothing about precision
+        arrays = [*inputs, *(name for name, array in constants.items() if array.dtype.kind == "f")]
+        common = f"{arrays[0]}.dtype" if tuned and arrays else f"np.result_type({', '.join(arrays) or 'float'})"
+        head.append(f"dtype = {common}")
+    return head
+
+
+def _solved_for(size: str, dim: Dim, actual: str, known: set[str | None]) -> str | None:
+    """The size as text, where ``dim`` is a multiple of it plus sizes that are known."""
+    rest, step = (dim.substitute({size: Dim.of(k)}) for k in (0, 1))
+    factor = step - rest
+    if dim is not factor * Dim.of(size) + rest or not (factor.names | rest.names) <= known:
+        return None
+    text = actual if rest.value == 0 else f"({actual} - {dim_text(rest)})"
+    return text if factor.value == 1 else f"{text} // {dim_text(factor)}"
+
+
+def compiled(generated: Source, scope: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function that the source defines."""
+    names: dict[str, Any] = dict(scope)
+    exec(compile(generated.text, f"<tensorjac {generated.name}>", "exec"), names)
+    return names[generated.name]  # type: ignore[no-any-return]

@@ -1,0 +1,157 @@
+"""Statements: what is used again gets a name, large arrays take over memory that is free, the rest is inline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ..arrays import ATOM, FREE, Value
+from ..plan import Program, computed
+from .texts import Texts, is_elementwise, is_view, owner, owns_memory
+
+# Longer right-hand sides than this are split into named intermediates.
+WIDTH = 72
+# Names that a person would give, by what the operation is.
+HINTS = {
+    "exp": "E",
+    "log": "logs",
+    "prod": "P",
+    "total": "z",
+    "diff": "D",
+    "M": "M",
+    "tanh": "T",
+    "sigmoid": "S",
+    "maximum": "H",
+    "inv": "inverse",
+    "eye": "eye",
+    "root": "root",
+    "dot": "s",
+    "max": "top",
+    "softmax": "S",
+    "ratio": "R",
+}
+SIGMOID = "1 / (1 + np.exp({0}))"
+# From this many elements on, memory that is reused is worth a statement of its own.
+IN_PLACE = 256
+
+
+class Statements(Texts):
+    """The lines of a function's body.
+
+    A text stands for its value until it is written in some line. ``left`` says how often the name of a value is still
+    to be written: where it is written for the last time, its memory is free.
+    """
+
+    def __init__(self, program: Program, taken: set[str]) -> None:
+        super().__init__(program.costs)
+        self.taken = taken
+        self.lines: list[str] = []
+        self.returned = {id(value) for value in program.outputs}
+        self.order = computed(program.outputs)
+        self.left = self._uses(program.outputs)
+        # which values each text holds the names of, and how often
+        self.names: dict[int, Counter[int]] = {}
+        # what views with a name of their own look into
+        self.viewed: set[int] = set()
+        for value in self.order:
+            self._write(value)
+
+    def _uses(self, outputs: Sequence[Value]) -> Counter[int]:
+        """How often each value is used, views passing their uses on."""
+        uses = Counter(map(id, outputs))
+        for value in reversed(self.order):
+            share = uses[id(value)] if value.kind in FREE else 1
+            for arg in value.args:
+                uses[id(arg)] += share
+        return uses
+
+    def fresh(self, hint: str) -> str:
+        base = HINTS.get(hint, hint or "t")
+        name, k = base, 1
+        while name in self.taken:
+            k += 1
+            name = f"{base}{k}"
+        self.taken.add(name)
+        return name
+
+    def _write(self, value: Value) -> None:
+        """Note the text of one value, naming it where it is used again or has become long."""
+        if self.costs.tuned and self._took_over(value):
+            return
+        self.names[id(value)] = self._named_in(value.args)
+        if value.kind == "filled":
+            self._filled(value)
+            return
+        self.texts[id(value)] = self.text(value)
+        if value.kind in FREE:
+            return
+        text, _ = self.texts[id(value)]
+        if value.kind == "call" and value.detail[0] == SIGMOID and not value.weak:
+            # exp overflows to inf where the result is 0, as it should be: no warning
+            self.lines.append('with np.errstate(over="ignore"):')
+            self._assign(value)
+            self.lines[-1] = f"    {self.lines[-1]}"
+        elif (self.left[id(value)] > 1 and not value.weak) or (len(text) > WIDTH and id(value) not in self.returned):
+            self._assign(value)
+
+    def _named_in(self, values: Sequence[Value]) -> Counter[int]:
+        """Which names the texts of these values hold, and how often."""
+        return sum((self.names[id(value)] for value in values), Counter())
+
+    def _assign(self, value: Value, hint: str = "") -> None:
+        """Assign the value to a new name."""
+        text, _ = self.texts[id(value)]
+        name = self.fresh(hint or value.hint)
+        self._line(f"{name} = {text}", value, name)
+        if is_view(value):
+            self.viewed.add(id(owner(value)))
+
+    def _line(self, line: str, value: Value, name: str) -> None:
+        """Write a line, after which the value goes by the name."""
+        self.lines.append(line)
+        self.left.subtract(self.names[id(value)])
+        self.texts[id(value)] = (name, ATOM)
+        self.names[id(value)] = Counter((id(value),))
+
+    def _filled(self, value: Value) -> None:
+        dims, _, writes = value.detail
+        name = self.fresh(value.hint or "out")
+        shape = ", ".join(str(dim) for dim in dims) + ("," if len(dims) == 1 else "")
+        self.lines.append(f"{name} = np.zeros(({shape}), dtype=dtype)")
+        for write, inner in zip(writes, value.args, strict=True):
+            text, _ = self.texts[id(inner)]
+            if write.target.startswith("{add}"):
+                self.lines.append(f"np.add.at({name}, {write.target[5:]}, {text})")
+                continue
+            target = write.target.replace("{out}", name)
+            self.lines.append(f"{target} {'+=' if write.adds else '='} {text}")
+        self.left.subtract(self.names[id(value)])
+        self.texts[id(value)] = (name, ATOM)
+        self.names[id(value)] = Counter((id(value),))
+
+    # Memory
+
+    def _took_over(self, value: Value) -> bool:
+        """Whether an elementwise operation could be written into the memory of an operand that nobody reads again."""
+        place = self._free_operand(value)
+        if place is None:
+            return False
+        arg = value.args[place]
+        if not self.names[id(arg)][id(arg)]:
+            # it is called by what it becomes
+            self._assign(arg, value.hint)
+        name, _ = self.texts[id(arg)]
+        self.names[id(value)] = self._named_in(value.args)
+        self._line(self.into(value, place, name), value, name)
+        return True
+
+    def _free_operand(self, value: Value) -> int | None:
+        if not is_elementwise(value) or self.costs.elements(value.shape) < IN_PLACE:
+            return None
+        named = self._named_in(value.args)
+        for place, arg in enumerate(value.args):
+            fits = arg.shape == value.shape and owns_memory(arg) and not arg.mask
+            held = id(arg) in self.returned or id(arg) in self.viewed
+            if fits and not held and self.left[id(arg)] == max(named[id(arg)], 1):
+                return place
+        return None

@@ -1,0 +1,253 @@
+"""Array operations as text: each value in the terms of its operands, with brackets where Python needs them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from ..arrays import ADDITIVE, ATOM, FREE, MULTIPLICATIVE, POWER, UNARY, Scalar, Value
+from ..plan import Costs
+from ..terms import Number
+
+COMPARISONS = frozenset({"({0} > {1})", "({0} >= {1})", "({0} == {1})", "({0} != 0)"})
+
+
+# Calls that can write their result into memory that they are given.
+_UFUNC = re.compile(r"(np\.(\w+)|erf|xlogy)\(.*\)")
+# Operators that write their result into their left operand.
+_INTO_LEFT = {"multiply": "*=", "add": "+=", "subtract": "-=", "divide": "/="}
+# Up to this many multiplications, a product of matrices costs less through the older and simpler `dot`.
+DOT = 64.0**3
+
+
+class Texts:
+    """The text of each value so far, and how tightly it binds."""
+
+    def __init__(self, costs: Costs) -> None:
+        self.costs = costs
+        self.texts: dict[int, tuple[str, int]] = {}
+
+    def into(self, value: Value, place: int, name: str) -> str:
+        """The statement that writes an elementwise operation into its operand at ``place``, called ``name``."""
+        if value.kind == "scale":
+            return self._scaled_into(value.detail, name)
+        if value.kind == "power":
+            return f"{name} *= {name}" if value.detail == 2 else f"{name} **= {_exponent(value.detail)}"
+        if value.kind == "call":
+            return f"{self._call(value)[0][:-1]}, out={name})"
+        operands = [self.texts[id(arg)][0] for arg in value.args]
+        if place == 0 or value.kind in ("multiply", "add"):
+            return f"{name} {_INTO_LEFT[value.kind]} {operands[1 - place]}"
+        return f"np.{value.kind}({', '.join(operands)}, out={name})"
+
+    def _scaled_into(self, scalar: Scalar, name: str) -> str:
+        above, below = scalar.halves()
+        sign = "-" if scalar.value < 0 else ""
+        if not above and not below:
+            return f"np.negative({name}, out={name})"
+        # a size that is a difference could be 0, by which NumPy divides and Python does not
+        if below and any(dim.name is None for dim, p in scalar.sizes if p < 0):
+            return f"{name} /= {sign}{_fraction(below, above)[0]}"
+        return f"{name} *= {sign}{_fraction(above or ['1'], below)[0]}"
+
+    def held(self, value: Value, level: int) -> str:
+        """The text of an operand, in brackets where it binds less tightly than ``level``."""
+        text, binds = self.texts[id(value)]
+        return f"({text})" if binds < level else text
+
+    def text(self, value: Value) -> tuple[str, int]:
+        return getattr(self, f"_{value.kind}")(value)  # type: ignore[no-any-return]
+
+    def _name(self, value: Value) -> tuple[str, int]:
+        return value.detail, ATOM
+
+    def _scalar(self, value: Value) -> tuple[str, int]:
+        scalar: Scalar = value.detail
+        above, below = scalar.halves()
+        text, level = _fraction(above or ["1"], below)
+        return (f"-{text}", UNARY) if scalar.value < 0 else ("0", ATOM) if scalar.value == 0 else (text, level)
+
+    def _scale(self, value: Value) -> tuple[str, int]:
+        scalar: Scalar = value.detail
+        above, below = scalar.halves()
+        (inner,) = value.args
+        if above:
+            # 2 * (A @ B) scales the result, 2 * A @ B would scale A; 2 * mask would be whole numbers in their own dtype
+            plain = inner.kind in ("multiply", "divide") and not _led_by_mask(inner)
+            held = self.texts[id(inner)][0] if plain else self.held(inner, UNARY)
+            text = f"{' * '.join(above)} * {held}"
+            level = MULTIPLICATIVE
+        else:
+            text, level = self.texts[id(inner)]
+            if below and level < MULTIPLICATIVE:
+                text, level = f"({text})", ATOM
+        if len(below) == 1:
+            text, level = f"{text} / {below[0]}", MULTIPLICATIVE
+        elif below:
+            text, level = f"{text} / ({' * '.join(below)})", MULTIPLICATIVE
+        if scalar.value < 0:
+            # -A @ B would negate all of A first, and a mask cannot be negated
+            led_by_mask = inner.kind in ("multiply", "divide") and _led_by_mask(inner)
+            if level < MULTIPLICATIVE or (not above and (inner.kind == "matmul" or led_by_mask)):
+                text = f"({text})"
+            return f"-{text}", UNARY if level > MULTIPLICATIVE else MULTIPLICATIVE
+        return text, level
+
+    def _transpose(self, value: Value) -> tuple[str, int]:
+        (inner,) = value.args
+        text = self.held(inner, ATOM)
+        order = value.detail
+        if order == (1, 0):
+            return f"{text}.T", ATOM
+        rank = len(order)
+        if order == (*range(rank - 2), rank - 1, rank - 2):
+            return f"{text}.mT", ATOM
+        return f"{text}.transpose({', '.join(map(str, order))})", ATOM
+
+    def _expand(self, value: Value) -> tuple[str, int]:
+        (inner,) = value.args
+        items = list(value.detail)
+        if (items[0] and all(not item for item in items[1:])) or sum(items) <= 2:
+            text = ", ".join(":" if item else "None" for item in items)
+        else:
+            text = ", ".join(":" if item else "None" for item in items)
+        return f"{self.held(inner, ATOM)}[{text}]", ATOM
+
+    def _select(self, value: Value) -> tuple[str, int]:
+        (inner,) = value.args
+        return f"{self.held(inner, ATOM)}[{', '.join(value.detail)}]", ATOM
+
+    def _multiply(self, value: Value) -> tuple[str, int]:
+        a, b = value.args
+        return f"{self.held(a, MULTIPLICATIVE)} * {self.held(b, UNARY)}", MULTIPLICATIVE
+
+    def _divide(self, value: Value) -> tuple[str, int]:
+        a, b = value.args
+        return f"{self.held(a, MULTIPLICATIVE)} / {self.held(b, UNARY)}", MULTIPLICATIVE
+
+    def _matmul(self, value: Value) -> tuple[str, int]:
+        a, b = value.args
+        small = self.costs.tuned and self.costs.elements((*value.shape, a.shape[-1])) <= DOT
+        if small and max(a.rank, b.rank) <= 2:
+            return f"{self.held(a, ATOM)}.dot({self.texts[id(b)][0]})", ATOM
+        return f"{self.held(a, UNARY)} @ {self.held(b, UNARY)}", MULTIPLICATIVE
+
+    def _add(self, value: Value) -> tuple[str, int]:
+        a, b = value.args
+        return f"{self.held(a, ADDITIVE)} + {self.held(b, ADDITIVE)}", ADDITIVE
+
+    def _subtract(self, value: Value) -> tuple[str, int]:
+        a, b = value.args
+        return f"{self.held(a, ADDITIVE)} - {self.held(b, MULTIPLICATIVE)}", ADDITIVE
+
+    def _power(self, value: Value) -> tuple[str, int]:
+        (inner,) = value.args
+        return f"{self.held(inner, ATOM)} ** {_exponent(value.detail)}", POWER
+
+    def _floating(self, value: Value) -> tuple[str, int]:
+        (inner,) = value.args
+        return f"{self.held(inner, ATOM)}.astype(dtype)", ATOM
+
+    def _sum(self, value: Value) -> tuple[str, int]:
+        (inner,) = value.args
+        axes = value.detail
+        text = self.held(inner, ATOM)
+        if len(axes) == inner.rank:
+            return f"{text}.sum()", ATOM
+        return f"{text}.sum(axis={axes[0] if len(axes) == 1 else axes})", ATOM
+
+    def _full(self, value: Value) -> tuple[str, int]:
+        (inner,) = value.args
+        shape = ", ".join(str(dim) for dim in value.detail) + ("," if len(value.detail) == 1 else "")
+        text, _ = self.texts[id(inner)]
+        if not value.detail:
+            return f"dtype.type({text})", ATOM
+        if inner.kind == "scalar" and inner.detail.value == 0:
+            return f"np.zeros(({shape}), dtype=dtype)", ATOM
+        if inner.rank == 0:
+            return f"np.full(({shape}), {text}, dtype=dtype)", ATOM
+        return f"np.broadcast_to({text}, ({shape})).copy()", ATOM
+
+    def _call(self, value: Value) -> tuple[str, int]:
+        template, _ = value.detail
+        if value.weak:
+            template = "math.sqrt({0})" if template == "np.sqrt({0})" else f"float({template})"
+        level = _level(template)
+        text = template
+        for k, arg in enumerate(value.args):
+            inner, binds = self.texts[id(arg)]
+            # between the brackets of a call nothing needs brackets of its own
+            needs = ADDITIVE if template in COMPARISONS else 0 if level != POWER else UNARY
+            if level == POWER and k == 0:
+                needs = ATOM
+            text = text.replace(f"{{{k}.}}", f"({inner})" if binds < ATOM else inner)
+            text = text.replace(f"{{{k}}}", f"({inner})" if binds < needs else inner)
+        return text, level
+
+
+def _exponent(exponent: Number) -> str:
+    if isinstance(exponent, Fraction):
+        exponent = float(exponent)
+    return f"({exponent})" if exponent < 0 else f"{exponent}"
+
+
+def is_elementwise(value: Value) -> bool:
+    """Whether an operation can write its result over an operand of its shape."""
+    if value.mask or value.weak or not value.rank:
+        return False
+    if value.kind == "call":
+        found = _UFUNC.fullmatch(value.detail[0])
+        return found is not None and (found[2] is None or _is_ufunc(found[2]))
+    return value.kind in _INTO_LEFT or value.kind in ("scale", "power")
+
+
+def _is_ufunc(name: str) -> bool:
+    function = getattr(np, name, None)
+    return isinstance(function, np.ufunc) and function.signature is None
+
+
+def owns_memory(value: Value) -> bool:
+    """Whether an operation makes a new array."""
+    return value.kind != "name" and value.kind not in FREE and not is_view(value)
+
+
+def owner(value: Value) -> Value:
+    """What a view looks into, through views of views."""
+    while value.kind in ("transpose", "expand", "select") or is_view(value):
+        value = value.args[0]
+    return value
+
+
+def is_view(value: Value) -> bool:
+    """Whether a call reads its argument without copying it: a reshape, or a diagonal."""
+    if value.kind != "call" or len(value.args) != 1:
+        return False
+    template: str = value.detail[0]
+    return template.startswith(("{0.}.reshape", "np.einsum("))
+
+
+def _led_by_mask(value: Value) -> bool:
+    """Whether the text of a product begins with a mask."""
+    while value.kind in ("multiply", "divide"):
+        value = value.args[0]
+    return value.mask
+
+
+def _level(template: str) -> int:
+    if template.startswith("1 /"):
+        return MULTIPLICATIVE
+    if "**" in template:
+        return POWER
+    return ATOM
+
+
+def _fraction(above: Sequence[str], below: Sequence[str]) -> tuple[str, int]:
+    text = " * ".join(above)
+    level = ATOM if len(above) == 1 else MULTIPLICATIVE
+    if not below:
+        return text, level
+    under = below[0] if len(below) == 1 else f"({' * '.join(below)})"
+    return f"{text} / {under}", MULTIPLICATIVE
