@@ -197,7 +197,7 @@ def _contiguous(result: Any) -> Any:
     if result.__class__ is tuple:
         for each in result:
             if not each.flags.c_contiguous:
-                return tuple(map(np.ascontiguousarray, result))
+                return tuple(map(_contiguous, result))
         return result
     return result if result.flags.c_contiguous else np.ascontiguousarray(result)
 
