@@ -4,6 +4,7 @@ In Markdown, ```python blocks run in one namespace per file, as doctests where t
 ```console
 and ```sh blocks, every `$ tensorjac …` runs, and prints exactly the lines that follow it; a command that
 fails is followed by `$ echo $?` and its status. Other commands (`$ make test`) are left alone.
+```derivation blocks are checked line by line.
 """
 
 import doctest
@@ -106,6 +107,12 @@ def run_console(block: Block, folder: Path) -> tuple[int, str]:
     return count, "".join(f"block on line {block.line}: {fault}\n" for fault in faults)
 
 
+def run_derivation(block: Block, name: str) -> str:
+    """What does not follow in a derivation; '' if every line does."""
+    report = tensorjac.check_steps(block.code)
+    return "" if report else f"the derivation on line {block.line} of {name}:\n{report}\n"
+
+
 def run_document(text: str, name: str, folder: Path) -> str:
     """What is wrong with the examples of a document; '' if nothing is."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
@@ -119,6 +126,8 @@ def run_document(text: str, name: str, folder: Path) -> str:
             count, wrong = run_python(block, namespace, name)
         elif block.language in {"console", "sh"}:
             count, wrong = run_console(block, folder)
+        elif block.language == "derivation":
+            count, wrong = 1, run_derivation(block, name)
         total, said = total + count, said + wrong
     if found and not total:
         said += f"{name} has code blocks, but none with an example that runs\n"
@@ -156,9 +165,10 @@ def test_docstrings(name: str, folder: Path) -> None:
         ("```console\n$ tensorjac no-such-command\nfine\n```\n", "expected:\nfine\nprinted:\n"),
         ("```console\n$ tensorjac no-such-command\n```\n", "the last command ended with status "),
         ("```console\n$ make test\n```\n", "doc.md has code blocks, but none with an example that runs\n"),
+        ("```derivation\nx: n\ny = x\n  = 2x\n```\n", "line 3 does not follow from the one before"),
         ("```\n>>> 1\n```\n", "block on line 2: name its language (python, console, text, …)\n"),
     ],
-    ids=["value", "line", "output", "status", "nothing runs", "no language"],
+    ids=["value", "line", "output", "status", "nothing runs", "derivation", "no language"],
 )
 def test_a_wrong_example_is_caught(text: str, expected: str, folder: Path) -> None:
     assert expected in run_document(text, "doc.md", folder)

@@ -14,6 +14,7 @@ from ..errors import NotationError, ShapeError, TraceError
 from ..function import Function
 from ..notation import is_index_notation
 from ..reading import parse
+from .derivation.sides import on_paper, paper_function
 from .questions import Arguments, Question, Target
 
 Array = np.ndarray[Any, Any]
@@ -156,7 +157,7 @@ def _whole(question: Question, target: Target, text: str) -> str:
 def _of_shapes(question: Question, target: Target, text: str, shapes: Mapping[str, Any]) -> Claim:
     whole = _whole(question, target, text)
     try:
-        function = parse(whole, **shapes)
+        function = _read(whole, text, shapes)
     except ShapeError as error:
         fault = error
         return Claim((target,), lambda args: {target.wrt: Raised(fault)}, text)
@@ -175,6 +176,19 @@ def merged(claim: Claim, question: Question, target: Target, sizes: Mapping[str,
     }
     found = _of_shapes(question, target, claim.text, shapes)
     return None if found.function is None else found
+
+
+def _read(whole: str, text: str, shapes: Mapping[str, Any]) -> Function:
+    """NumPy text and index notation, or else paper notation, ``Xᵀ G``."""
+    try:
+        return parse(whole, **shapes)
+    except NotationError as error:
+        if is_index_notation(whole) or any(isinstance(shape, np.ndarray) for shape in shapes.values()):
+            raise
+        try:
+            return paper_function(text, shapes)
+        except NotationError as other:
+            raise (other if on_paper(text) else error) from None
 
 
 @dataclass(frozen=True)

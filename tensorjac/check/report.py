@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import DerivationError
 
 Verdict = Literal["right", "wrong", "undecided"]
+Role = Literal["right", "wrong", "undecided", "message", "note"]
 
 WIDTH = 100
 
@@ -66,20 +67,27 @@ class Report:
         return self.verdict == "right"
 
     def __str__(self) -> str:
-        lines = [f"{self.verdict}: {self.subject}" if self.subject else self.verdict, ""]
+        return "\n".join(line for _, line in self.lines())
+
+    def lines(self) -> Iterator[tuple[Role, str]]:
+        """The lines of the report, each with the part that it plays, which may have a colour."""
+        yield self.verdict, f"{self.verdict}: {self.subject}" if self.subject else self.verdict
+        yield "note", ""
         width = max((len(finding.argument) for finding in self.findings), default=0)
         for finding in self.findings:
             cause = f" ({finding.cause})" if finding.cause else ""
-            lines.append(f"{finding.argument:<{width}}  {finding.verdict}{cause}")
-            lines += _paragraph(finding.message, width + 2)
+            yield finding.verdict, f"{finding.argument:<{width}}  {finding.verdict}{cause}"
+            for line in _paragraph(finding.message, width + 2):
+                yield "message", line
             for fact in finding.evidence:
-                lines += _paragraph(fact, width + 2, "- ")
-        if self.precision or self.notes:
-            lines.append("")
-        lines += _paragraph(self.precision, 0) if self.precision else []
-        for note in self.notes:
-            lines += _paragraph(f"note: {note}", 0)
-        return "\n".join(lines)
+                for line in _paragraph(fact, width + 2, "- "):
+                    yield "note", line
+        texts = [*([self.precision] if self.precision else []), *(f"note: {note}" for note in self.notes)]
+        for k, text in enumerate(texts):
+            if k == 0:
+                yield "note", ""
+            for line in _paragraph(text, 0):
+                yield "note", line
 
     def raise_if_wrong(self) -> None:
         """Raises :class:`DerivationError` with the whole report where a finding is "wrong"; made for tests."""

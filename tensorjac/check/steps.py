@@ -11,7 +11,7 @@ from ..errors import NotationError
 from .derivation.explaining import explain
 from .derivation.proving import Comparison, Setting
 from .derivation.steps import Derivation, Step
-from .derivation.text import read_block
+from .derivation.text import Place, line_number, read_block
 from .report import Finding, Report
 
 
@@ -47,16 +47,27 @@ def check_steps(
     """
     held = {name: np.asarray(value) for name, value in (at or {}).items()}
     setting = Setting(dict(sizes or {}), held, dict(domain or {}), seed)
-    derivation = Derivation(read_block(text), shapes, setting, tuple(symmetric))
+    return examined(text, setting, shapes, tuple(symmetric))
+
+
+def examined(
+    text: str,
+    setting: Setting,
+    shapes: Mapping[str, Any],
+    symmetric: tuple[str, ...] = (),
+    place: Place = line_number,
+) -> Report:
+    """The report about a derivation; ``place`` says where its lines are."""
+    derivation = Derivation(read_block(text, place), shapes, setting, symmetric)
     findings = tuple(finding_of(derivation, step) for step in derivation.steps())
     if not findings:
-        raise NotationError("a derivation has at least one line with an =, and this text has none: write one.")
+        raise NotationError(f"{place(1)}: a derivation has at least one =, and here is none: write one.")
     return Report(findings, _subject(findings), "", tuple(_notes(derivation)))
 
 
 def finding_of(derivation: Derivation, step: Step) -> Finding:
     """What is to be said about one step."""
-    place = f"line {step.right.line}"
+    place = derivation.block.place(step.right.line)
     said = f"{step.left.text} = {step.right.text}"
     if step.fault is None and step.defined:
         return Finding(place, "right", f"{said}   defines {step.defined}.")

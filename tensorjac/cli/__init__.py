@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from ..errors import TensorjacError
-from .arguments import Command, command_of, read
+from .arguments import Answer, Command, command_of, read
+from .check import CHECK
 from .derive import DERIVE
 from .terminal import Paint, opened, paint_for, writable
 
-COMMANDS: tuple[Command, ...] = (DERIVE,)
+COMMANDS: tuple[Command, ...] = (DERIVE, CHECK)
 
 USAGE = 2
 INTERRUPTED = 130
@@ -30,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     screen = opened(sys.stdout)
     try:
-        text = _answer(given, paint_for(screen))
-        print(writable(text, screen.encoding), file=screen, flush=True)
-        return 0
+        answer = _answer(given, paint_for(screen))
+        print(writable(answer.text, screen.encoding), file=screen, flush=True)
+        return answer.status
     except BrokenPipeError:
         _give_up_stdout()
         return BROKEN_PIPE
@@ -58,15 +59,16 @@ def _give_up_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _answer(given: Sequence[str], paint: Paint) -> str:
+def _answer(given: Sequence[str], paint: Paint) -> Answer:
     if given and given[0] in ("--help", "-h"):
-        return _help()
+        return Answer(_help())
     if given and given[0] == "--version":
-        return f"tensorjac {_version()}"
+        return Answer(f"tensorjac {_version()}")
     command = command_of(COMMANDS, given)
     if "--help" in given or "-h" in given:
-        return command.help()
-    return command.run(read(command, given[1:]), paint)
+        return Answer(command.help())
+    found = command.run(read(command, given[1:]), paint)
+    return Answer(found) if isinstance(found, str) else found
 
 
 def _help() -> str:

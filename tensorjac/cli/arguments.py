@@ -39,6 +39,14 @@ class Arguments:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a command prints, and its exit status."""
+
+    text: str
+    status: int = 0
+
+
+@dataclass(frozen=True)
 class Command:
     """One command: how it is called, and the function that gives what it prints."""
 
@@ -48,7 +56,7 @@ class Command:
     details: str
     options: tuple[Option, ...]
     examples: tuple[str, ...]
-    run: Callable[[Arguments, Paint], str]
+    run: Callable[[Arguments, Paint], str | Answer]
 
     def help(self) -> str:
         """What ``--help`` prints."""

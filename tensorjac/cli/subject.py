@@ -49,20 +49,36 @@ _KNOWN = frozenset({"np", "numpy", "scipy", "special", "tril"})
 
 def function_of(word: str, shapes: Mapping[str, str]) -> Function:
     """The ``Function`` that a word of the command line spells out, or names as ``layers.py:linear``."""
-    found = _FILE.fullmatch(word)
-    if found:
-        folder, load = os.path.dirname(os.path.abspath(found["path"])), _from_file
-    else:
-        found = _MODULE.fullmatch(word)
-        folder, load = os.getcwd(), _from_module
-    if not found:
+    if not is_callable(word):
         _demand_shapes(word, _names_in(word), shapes)
         return parse(word, **shapes)
-    with _importing_from(folder):
+    fun = callable_of(word, shapes)
+    with _importing_from(_folder(word)), _reported():
+        return trace(fun, **shapes)
+
+
+def is_callable(word: str) -> bool:
+    """Whether a word names a function in a file or module, ``layers.py:linear``, and is no expression."""
+    return bool(_FILE.fullmatch(word) or _MODULE.fullmatch(word))
+
+
+def callable_of(word: str, shapes: Mapping[str, str] | None = None) -> Callable[..., Any]:
+    """The function that a word names; with ``shapes``, those of its parameters, which must be complete."""
+    found = _FILE.fullmatch(word)
+    load = _from_file if found else _from_module
+    found = found or _MODULE.fullmatch(word)
+    assert found is not None
+    with _importing_from(_folder(word)):
         fun = _member(load(found["path"]), found["path"], found["name"] or "")
+    if shapes is not None:
         _demand_parameters(fun, shapes)
-        with _reported():
-            return trace(fun, **shapes)
+    return fun
+
+
+def _folder(word: str) -> str:
+    """Where Python looks for what a function imports."""
+    found = _FILE.fullmatch(word)
+    return os.path.dirname(os.path.abspath(found["path"])) if found else os.getcwd()
 
 
 # Texts

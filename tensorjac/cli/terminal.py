@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 from typing import Literal, TextIO
 
-Style = Literal["title", "code", "note", "fault"]
+Style = Literal["title", "code", "note", "fault", "right", "doubt"]
 Paint = Callable[[Style, str], str]
 
-_CODES: dict[Style, str] = {"title": "1", "code": "36", "note": "2", "fault": "1;31"}
+_CODES: dict[Style, str] = {"title": "1", "code": "36", "note": "2", "fault": "1;31", "right": "1;32", "doubt": "1;33"}
 
 # What index notation has ASCII forms for.
 _ASCII = {"∂²": "d2", "∂": "d", "δ": "delta", "Σ": "sum"}

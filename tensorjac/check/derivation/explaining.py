@@ -75,10 +75,10 @@ def _advice(mended: Repair | None) -> tuple[str, ...]:
 
 
 def _faulty(step: Step, mended: Repair | None) -> Explanation:
-    message = str(step.fault)
+    rule, _, rest = str(step.fault).partition("\n")
     if mended is None:
-        return Explanation("shape", message)
-    return Explanation(mended.cause, f"{_follows(mended)}\n{message}")
+        return Explanation("shape", f"{rule}\n{rest}")
+    return Explanation(mended.cause, _follows(mended), (rule.rstrip(":"),))
 
 
 def _misshapen(left: Value, right: Value, mended: Repair | None) -> Explanation:

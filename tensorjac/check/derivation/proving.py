@@ -116,7 +116,7 @@ def _evaluated(function: Function, arrays: Mapping[str, Array]) -> list[Array] |
     try:
         with np.errstate(all="ignore"):
             found = [np.asarray(value, dtype=float) for value in function(**arrays)]
-    except (np.linalg.LinAlgError, TensorjacError, ArithmeticError):
+    except (ValueError, ArithmeticError, TensorjacError):  # among them LinAlgError, and math.sqrt(-1)
         return None
     return found if all(np.all(np.isfinite(value)) for value in found) else None
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ... import rewrites
-from ...dims import Dim
+from ...calls import Parts
+from ...dims import Dim, parse_shape
 from ...errors import NotationError, ShapeError, TensorjacError, caret
+from ...function import Function
 from ...notation import parse_numpy
 from ...notation.indextext import JOINS_LINES
 from ...notation.lowering import Defined, Lowering, lower
@@ -200,6 +202,22 @@ class Reader:
     def derivative(self, of: str, value: Value | None, wrt: tuple[str, ...], text: str, node: Node) -> Value:
         self._demand(wrt, text, node)
         return self.scope.derivative(of or None, value, wrt)
+
+
+def on_paper(text: str) -> bool:
+    """Whether a text has signs that only paper notation has."""
+    return any(sign in text for sign in "ᵀ⊤⁻∘⊙⊗‖⟨𝟏")
+
+
+def paper_function(text: str, shapes: Mapping[str, Any]) -> Function:
+    """The function that a formula in paper notation stands for.
+
+    >>> print(paper_function("Xᵀ G", {"X": "b m", "G": "b n"}))
+    Y[ij] = X[ki] G[kj]
+    """
+    dims = {name: parse_shape(shape, name) for name, shape in shapes.items()}
+    value = Reader(Scope(dims, (), ())).paper(text, Form())
+    return Function(Parts(dims, {"Y": (value.axes, value.body)}))
 
 
 def fail(kind: type[TensorjacError], text: str, node: Node, rule: str, advice: str) -> NoReturn:

@@ -79,7 +79,7 @@ class Derivation:
         try:
             return parse_shape(shape, name)
         except TensorjacError as error:
-            raise NotationError(f"line {line}: {error}") from None
+            raise NotationError(f"{self.block.place(line)}: {error}") from None
 
     def _words(self) -> set[str]:
         """The names and differentials that occur: inputs of which there is no differential are held fixed."""
@@ -167,7 +167,7 @@ class Derivation:
         except (ShapeError, DerivationError) as error:
             return None, error
         except TensorjacError as error:
-            raise type(error)(f"line {side.line}: {error}") from None
+            raise type(error)(f"{self.block.place(side.line)}: {error}") from None
 
     # Names that get a meaning
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 from unicodedata import normalize
 
 from ...errors import NotationError, caret
+
+Place = Callable[[int], str]
 
 LONGEST = 20_000  # characters of a derivation
 
@@ -71,15 +73,21 @@ class Block:
     lines: tuple[str, ...]
     given: tuple[Given, ...]
     statements: tuple[Statement, ...]
+    place: Place
 
     def fail(self, rule: str, line: int, advice: str, start: int = 0, end: int | None = None) -> NoReturn:
         text = self.lines[line - 1]
         end = len(text.rstrip()) if end is None else end
-        raise NotationError(f"line {line}: {rule}:\n{caret(text, start, max(end, start + 1))}\n{advice}.")
+        raise NotationError(f"{self.place(line)}: {rule}:\n{caret(text, start, max(end, start + 1))}\n{advice}.")
 
 
-def read_block(text: str) -> Block:
-    """The givens and statements of a derivation.
+def line_number(line: int) -> str:
+    """Where a line is, in a text that stands alone."""
+    return f"line {line}"
+
+
+def read_block(text: str, place: Place = line_number) -> Block:
+    """The givens and statements of a derivation; ``place`` says where a line is.
 
     >>> block = read_block("X: b m, A: m n\\nY = X A\\n  = X A I  # one more")
     >>> [(given.name, given.shape) for given in block.given]
@@ -92,13 +100,13 @@ def read_block(text: str) -> Block:
     lines = tuple(text.split("\n"))
     given: list[Given] = []
     statements: list[Statement] = []
-    block = Block(lines, (), ())
+    block = Block(lines, (), (), place)
     for number, column, line in _logical(lines):
         if _GIVEN.match(line) and "=" not in line:
             given += _givens(line, number)
         else:
             statements += _statements(line, number, column, block)
-    return Block(lines, tuple(given), tuple(statements))
+    return Block(lines, tuple(given), tuple(statements), place)
 
 
 def _logical(lines: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
