@@ -1,6 +1,7 @@
 """``Function`` and ``Jacobian`` as objects: calling, naming, composing, and what is said to wrong calls."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -130,6 +131,14 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_said(name):
     said(*WRONG[name])
+
+
+def test_without_scipy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
+    message = (
+        "this function needs SciPy's special functions, and SciPy is not installed: pip install 'tensorjac[scipy]'."
+    )
+    said(tj.UnsupportedError, message, lambda: tj.parse("scipy.special.erf(x)", x="n")(np.ones(2)))
 
 
 def test_names_of_derivatives():

@@ -11,7 +11,10 @@ import tensorjac as tj
 from identities import IDENTITIES
 from oracles import assert_close, distinct_sizes, random_inputs
 from tensorjac import structured
-from tensorjac.terms import slot_parts
+from tensorjac.dims import Dim
+from tensorjac.structure.counting import count
+from tensorjac.structure.pattern import Pattern
+from tensorjac.terms import Index, affine, slot_parts
 
 
 @cache
@@ -164,6 +167,35 @@ def test_uncounted():
     J = tj.trace(lambda x, w: np.convolve(np.pad(x, 1)[::2], w, "same"), x="n", w="3").jacobian("x")
     with pytest.raises(tj.UnsupportedError) as caught:
         J.nnz  # noqa: B018
+    assert str(caught.value) == (
+        "the structural nonzeros of this Jacobian overlap or end in a way for which no formula is known: "
+        "count them at given sizes, J.sparse(...).nnz."
+    )
+
+
+N, M = Dim.of("n"), Dim.of("m")
+I, J = Index.fresh(N), Index.fresh(M)
+
+
+def form(offset=0, **coefficients):
+    """An affine form of I and J."""
+    parts = {{"i": I, "j": J}[name]: Dim.of(c) for name, c in coefficients.items()}
+    return affine(Dim.of(offset), parts)
+
+
+UNCOUNTED = {
+    "too many": [Pattern((N, N), (I, form(shift, i=1))) for shift in range(11)],
+    "an axis that does not show its labels": [Pattern((N,), (form(i=1, j=1),))],
+    "two guards on one label": [Pattern((N,), (I,), ((form(i=2), N), (form(i=3), N)))],
+    "a coefficient of unknown sign": [Pattern((N,), (I,), ((form(i=N - M), N),))],
+    "two coefficients": [Pattern((N, M), (I, J), ((form(i=2, j=3), N),))],
+}
+
+
+@pytest.mark.parametrize("patterns", UNCOUNTED.values(), ids=UNCOUNTED)
+def test_patterns_without_a_formula(patterns):
+    with pytest.raises(tj.UnsupportedError) as caught:
+        count(patterns)
     assert str(caught.value) == (
         "the structural nonzeros of this Jacobian overlap or end in a way for which no formula is known: "
         "count them at given sizes, J.sparse(...).nnz."
