@@ -64,9 +64,6 @@ class SizeNumber:
     def __repr__(self) -> str:
         return str(self.dim)
 
-    def __hash__(self) -> int:
-        return hash(self.dim)
-
     # Arithmetic
 
     def __add__(self, other: Any) -> Any:
@@ -226,6 +223,12 @@ class SizeNumber:
 
     def __complex__(self) -> complex:
         return self._demanded("a complex number")
+
+    def __hash__(self) -> int:
+        demanded(
+            f"the size {self} is symbolic, and a dict, a set or a cache looks for its number",
+            "calculate with the size, or trace with a fixed one.",
+        )
 
     def _demanded(self, kind: str) -> NoReturn:
         demanded(f"the size {self} is symbolic, and {kind} is demanded of it", WAYS_OUT)
