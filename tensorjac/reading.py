@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from . import rewrites
-from . import trace as tracing
 from .calls import Nesting, Parts
 from .dims import Dim, parse_shape
 from .emit import RESERVED
@@ -18,6 +17,8 @@ from .notation import is_index_notation, parse_index, parse_numpy
 from .notation.lowering import lower_text
 from .primitives import PRIMITIVES
 from .terms import Constant, Input, Tensor, topological
+from .trace import Traced, numpy_reader, trace_text
+from .trace import trace as run_traced
 from .trace.operands import constant_of
 
 
@@ -29,7 +30,7 @@ def trace(fun: Callable[..., Any], /, **shapes: Any) -> Function:
     >>> print(F)
     Y[ij] = tanh(Σ_k X[ik] A[kj])
     """
-    traced = tracing.trace(fun, _dims(shapes))
+    traced = run_traced(fun, _dims(shapes))
     return _function(traced)
 
 
@@ -45,12 +46,12 @@ def parse(text: str, /, **shapes: Any) -> Function:
     arrays = {name: value for name, value in shapes.items() if isinstance(value, np.ndarray)}
     dims = _dims({name: shape for name, shape in shapes.items() if name not in arrays}, arrays)
     if not is_index_notation(text):
-        return _function(tracing.trace_text(parse_numpy(text), text, dims, arrays))
+        return _function(trace_text(parse_numpy(text), text, dims, arrays))
     constants = {name: constant_of(array) for name, array in arrays.items()}
     tensors: dict[str, Tensor] = {name: Input(name, shape) for name, shape in dims.items()}
     tensors.update(constants)
     lowered = lower_text(
-        parse_index(text, tuple(PRIMITIVES)), text, tensors, PRIMITIVES, rewrites, tracing.numpy_reader(text, tensors)
+        parse_index(text, tuple(PRIMITIVES)), text, tensors, PRIMITIVES, rewrites, numpy_reader(text, tensors)
     )
     requirements = lowered[0].requirements
     names: dict[Tensor, str] = {tensor: name for name, tensor in constants.items()}
@@ -85,7 +86,7 @@ def _dims(shapes: Mapping[str, Any], arrays: Collection[str] = ()) -> dict[str, 
     return dims
 
 
-def _function(traced: tracing.Traced) -> Function:
+def _function(traced: Traced) -> Function:
     names: dict[Tensor, str] = {
         tensor: name
         for tensor in topological(t for _, body in traced.outputs.values() for t in body.tensors)
