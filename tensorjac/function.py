@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-
-from . import calculus, explain, latex, normal, rewrites
+from . import calculus, latex, rewrites
 from .calls import (
-    Compiled,
     Expression,
     Nesting,
     Origin,
@@ -20,15 +17,17 @@ from .calls import (
     owned_axes,
     shape_text,
 )
+from .composition import joined, substituted
 from .dims import Dim
-from .einsum import Einsum, einsums
 from .errors import ShapeError, TraceError
+from .linear_map import LinearMap
 from .notation import printing
-from .structured import Structured
-from .terms import DELTA, Factor, Index, Input, Sum, Tensor, constant, of_factor, product
+from .structure.merging import Convention, Form, Layout, Order, merged
+from .terms import Index, Input, Sum, constant, of_factor
+from .written import Written
 
 
-class Function(Compiled):
+class Function(Written):
     """Named, shaped inputs and one or more tensor outputs, as exact expressions.
 
     >>> import tensorjac as tj
@@ -38,94 +37,6 @@ class Function(Compiled):
     >>> F.inputs, F.outputs
     ({'X': ('b', 'm'), 'A': ('m', 'n')}, {'Y': ('b', 'n')})
     """
-
-    # Looking at it
-
-    @property
-    def inputs(self) -> dict[str, Shape]:
-        """The shape of each argument, in order."""
-        return {name: _shape(dims) for name, dims in self._parts.inputs.items()}
-
-    @property
-    def outputs(self) -> dict[str, Shape]:
-        """The shape of each result, in order."""
-        return {name: _shape([axis.dim for axis in axes]) for name, (axes, _) in self._parts.outputs.items()}
-
-    @property
-    def constants(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The arrays that were captured from outside, by the names that they are printed under."""
-        return dict(self._parts.constants)
-
-    def __str__(self) -> str:
-        return printing.text(self._parts.outputs, self._parts.inputs, self._parts.names)
-
-    def __repr__(self) -> str:
-        shapes = ", ".join(f"{name}: {' '.join(map(str, shape)) or 'scalar'}" for name, shape in self.inputs.items())
-        return f"<{type(self).__name__} of ({shapes}): {self}>"
-
-    def __eq__(self, other: object) -> bool:
-        """Whether both compute the same, by their simplified forms; names of outputs play no part."""
-        if not isinstance(other, Function):
-            return NotImplemented
-        return normal.equal(list(self._parts.outputs.values()), list(other._parts.outputs.values()))
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.outputs.values()))
-
-    def latex(self) -> str:
-        """LaTeX: matrix notation where the expression has one, else index notation.
-
-        >>> import tensorjac as tj
-        >>> print(tj.trace(lambda X, A: X @ A, X="b m", A="m n").latex())
-        Y = X A
-        """
-        return latex.latex(self._parts.outputs, self._parts.inputs, self._parts.names)
-
-    def einsum(self) -> dict[str, tuple[Einsum, ...]]:
-        """Per output, one einsum per term: the equation and its operands, δ and numbers among them.
-
-        >>> import tensorjac as tj
-        >>> tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").einsum()
-        {'dY_dA': (Einsum(equation='ik,jl->ijkl', operands=('X', 'δ')),)}
-        """
-        return {name: einsums(axes, body, self._operand_name) for name, (axes, body) in self._parts.outputs.items()}
-
-    def _operand_name(self, factor: Factor) -> str:
-        if factor.tensor is DELTA:
-            return "δ"
-        if isinstance(factor.tensor, Input) and factor.power == 1:
-            return factor.tensor.name
-        if factor.tensor in self._parts.names and factor.power == 1:
-            return self._parts.names[factor.tensor]
-        axes = factor.tensor.axes
-        own = Sum((product(1, [Factor(factor.tensor, axes, factor.power)]),))
-        text = printing.text({"Y": (axes, own)}, self._parts.inputs, self._parts.names)
-        return text.partition(" = ")[2]
-
-    def explain(self) -> str:
-        """The derivation, step by step, each step with the name of the identity used.
-
-        >>> import tensorjac as tj
-        >>> print(tj.trace(lambda X, A: X @ A, X="b m", A="m n").vjp("A").explain())
-          Y[ij] = X[ik] A[kj]   definition
-        <BLANKLINE>
-        ∂Y/∂A
-          ∂Y[ij]/∂A[kl] = X[im] ∂A[mj]/∂A[kl]   product rule
-                        = X[im] δ[km] δ[jl]     ∂A/∂A is a product of δ
-                        = X[ik] δ[jl]           δ renames
-        <BLANKLINE>
-        dA = ∂L/∂A, for a loss L with G[ij] = ∂L/∂Y[ij]: contract ∂Y/∂A with G over the axes of Y
-          dA[ij] = X[ki] G[kl] δ[jl]   chain rule
-                 = X[ki] G[kj]         δ renames
-        """
-        origin = self._parts.origin
-        if origin is None:
-            origin = Origin(self, tuple(self._parts.inputs), True)
-        parts = origin.function._parts
-        with rewrites.assuming(parts.requirements):
-            return explain.explain(parts.inputs, parts.outputs, origin.wrt, parts.names, origin.contracted)
-
-    # Differentiating it
 
     def vjp(self, *wrt: str) -> Function:
         """The gradients ∂L/∂input for cotangents ``G`` (``G1``, ``G2``, …) of the outputs, as a function.
@@ -259,47 +170,10 @@ class Function(Compiled):
         >>> print(layer.after(Y=tj.trace(lambda X, A: X @ A, X="b m", A="m n")))
         Y[ij] = X[ik] A[kl] B[lj]
         """
-        inputs: dict[str, tuple[Dim, ...]] = {}
-        replaced: dict[Tensor, Sum] = {}
-        constants, names = dict(self._parts.constants), dict(self._parts.names)
-        requirements = self._parts.requirements
         for name in functions:
             self._wrt((name,))
-        for name, dims in self._parts.inputs.items():
-            inner = functions.get(name)
-            if inner is None:
-                self._joined_input(inputs, name, dims)
-                continue
-            output, (axes, body) = inner._single(None, "after")
-            if tuple(axis.dim for axis in axes) != dims:
-                raise ShapeError(
-                    f"the output {output} has shape {shape_text([a.dim for a in axes])} and the input {name} has "
-                    f"shape {shape_text(dims)}: name equal sizes alike in both functions."
-                )
-            for other, shape in inner._parts.inputs.items():
-                self._joined_input(inputs, other, shape)
-            target = Input(name, dims)
-            replaced[target] = body.substitute(dict(zip(axes, target.axes, strict=True)))
-            for tensor, label in inner._parts.names.items():
-                if tensor not in names:
-                    names[tensor] = free_name(label, {**constants, **inputs})
-                    constants[names[tensor]] = inner._parts.constants[label]
-            requirements = tuple(dict.fromkeys((*requirements, *inner._parts.requirements)))
-        with rewrites.assuming(requirements):
-            bodies = rewrites.rebuild([body for _, body in self._parts.outputs.values()], replaced)
-        outputs = {
-            name: (axes, body) for (name, (axes, _)), body in zip(self._parts.outputs.items(), bodies, strict=True)
-        }
-        return Function(Parts(inputs, outputs, self._parts.nesting, constants, names, requirements))
-
-    @staticmethod
-    def _joined_input(inputs: dict[str, tuple[Dim, ...]], name: str, dims: tuple[Dim, ...]) -> None:
-        known = inputs.setdefault(name, dims)
-        if known != dims:
-            raise ShapeError(
-                f"the input {name} has shape {shape_text(known)} in one function and {shape_text(dims)} in the "
-                "other: give two different arrays different names."
-            )
+        inner = {name: (function._parts, *function._single(None, "after")) for name, function in functions.items()}
+        return Function(substituted(self._parts, inner))
 
     def _derived(
         self,
@@ -334,7 +208,7 @@ class Function(Compiled):
         return of, outputs[of]
 
 
-class Jacobian(Structured, Function):
+class Jacobian(LinearMap, Function):
     """A function with one output whose axes are split: output axes first, input axes last.
 
     >>> import tensorjac as tj
@@ -393,6 +267,55 @@ class Jacobian(Structured, Function):
         name = f"d{self._of}" if len(self._by) == 1 else f"d{self._by[0]}"
         return self._contracted(tangent, axes[self._rank :], axes[: self._rank], name)
 
+    def compose(self, inner: Jacobian) -> Jacobian:
+        """The chain rule ∂Z/∂Y ∂Y/∂X: contracted over the axes of Y, which stays an input by its name where it was one.
+
+        ShapeError where the input axes of this Jacobian are not the output axes of the other.
+
+        >>> import numpy as np, tensorjac as tj
+        >>> J = tj.trace(lambda H: np.tanh(H), H="b m").jacobian("H")
+        >>> K = tj.trace(lambda X, A: X @ A, X="b k", A="k m").jacobian("X")
+        >>> print(J.compose(K))
+        ∂Y[ij]/∂X[kl] = (1 - tanh(H[ij])^2) δ[ik] A[lj]
+        """
+        (axes, body), (others, other) = self._expression, owned_axes(*inner._expression)
+        over, rows = axes[self._rank :], others[: inner._rank]
+        if [axis.dim for axis in over] != [axis.dim for axis in rows]:
+            raise ShapeError(
+                f"{inner._of} has shape {shape_text([axis.dim for axis in rows])} in one Jacobian and {self._by[-1]} "
+                f"has shape {shape_text([axis.dim for axis in over])} in the other:\n  {inner}\n  {self}\n"
+                "name equal sizes alike in both functions."
+            )
+        parts = joined(self._parts, inner._parts)
+        with rewrites.assuming(parts.requirements):
+            moved = other.substitute(dict(zip(rows, over, strict=True)))
+            chained = rewrites.contract(rewrites.multiply(body, moved), over)
+        wrt = (*self._by[:-1], inner._by[-1])
+        whole = owned_axes((*axes[: self._rank], *others[inner._rank :]), chained)
+        outputs = {f"d{self._of}_{''.join(f'd{name}' for name in wrt)}": whole}
+        return Jacobian(replace(parts, outputs=outputs, origin=None), self._of, wrt, self._rank)
+
+    def matrix(self, order: Order = "C", layout: Layout = "numerator") -> Matrix:
+        """The Jacobian of vec(output) by vec(input), a function of two axes, with its Kronecker form where it has one.
+
+        ``order`` is "C" for the row-major vec, "F" for the column-major one, ``layout`` "numerator" for
+        output × input, "denominator" for its transpose.
+
+        >>> import tensorjac as tj
+        >>> J = tj.trace(lambda A, X, B: A @ X @ B, A="p m", X="m n", B="n q").jacobian("X")
+        >>> print(J.matrix())
+        J[(ij)(kl)] = A[ik] B[lj]  # A ⊗ Bᵀ: row-major vec, numerator layout (output × input)
+        >>> J.matrix(order="F").outputs, J.matrix(order="F").kronecker
+        ({'J': ('p*q', 'm*n')}, 'Bᵀ ⊗ A')
+        """
+        convention = Convention(order, layout)
+        axes, body = self._expression
+        with rewrites.assuming(self._parts.requirements):
+            whole = merged(axes, body, self._rank, convention)
+            names = (self._parts.inputs, self._parts.names)
+            form = Form.of(axes, body, self._terms, self._rank, convention, names)
+        return Matrix(replace(self._parts, outputs={free_name("J", self._parts.inputs): whole}, origin=None), form)
+
     def _contracted(self, vector: str, over: Sequence[Index], kept: Sequence[Index], output: str) -> Function:
         inputs = dict(self._parts.inputs)
         if vector in inputs:
@@ -404,5 +327,33 @@ class Jacobian(Structured, Function):
         return self._derived(inputs, {free_name(output, inputs): owned_axes(kept, body)})
 
 
-def _shape(dims: Sequence[Dim]) -> Shape:
-    return tuple(dim.value if dim.value is not None else str(dim) for dim in dims)
+class Matrix(Function):
+    """A Jacobian as a matrix, its output axes merged and its input axes merged; it says by which convention.
+
+    >>> import tensorjac as tj
+    >>> M = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").matrix()
+    >>> print(M)
+    J[(ij)(kl)] = X[ik] δ[jl]  # X ⊗ I: row-major vec, numerator layout (output × input)
+    """
+
+    def __init__(self, parts: Parts, form: Form) -> None:
+        super().__init__(parts)
+        self._form = form
+
+    @property
+    def convention(self) -> Convention:
+        """How the axes are merged, and which of them are rows."""
+        return self._form.convention
+
+    @property
+    def kronecker(self) -> str | None:
+        """The matrix in Kronecker products, such as X ⊗ I, or None; K is the matrix with K vec(A) = vec(Aᵀ)."""
+        return self._form.plain
+
+    def __str__(self) -> str:
+        said = f"{self.kronecker}: {self.convention}" if self.kronecker else str(self.convention)
+        return f"{super().__str__()}  # {said}"
+
+    def latex(self) -> str:
+        """LaTeX: the Kronecker form where there is one, else index notation."""
+        return f"{next(iter(self.outputs))} = {self._form.latex}" if self._form.latex else super().latex()

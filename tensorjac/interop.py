@@ -45,6 +45,17 @@ def linear_operator(shape: tuple[int, int], **products: Any) -> Any:
     return scipy.sparse.linalg.LinearOperator(shape, **products)
 
 
+def figure(inches: tuple[float, float]) -> Any:
+    """A Matplotlib figure of this width and height, which no window shows; UnsupportedError without Matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UnsupportedError(
+            "pictures are drawn by Matplotlib, and Matplotlib is not installed: pip install 'tensorjac[plot]'."
+        ) from None
+    return Figure(inches, layout="constrained")
+
+
 def special_names(source: str) -> Mapping[str, Any]:
     """The special functions that a generated source calls, by name."""
     used = [name for name in SPECIAL if re.search(rf"\b{name}\(", source)]

@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import prod
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from . import interop, rewrites
-from .calls import Compiled, Expression, Nesting, Parts, free_name
+from .calls import Compiled, Expression, Nesting, Parts
 from .dims import Dim, bind_sizes
 from .structure import Entries, Letters, Part, Ratio, Structure, count, opened, parts
 from .structure.memory import free_memory, gibibytes
+from .structure.picture import Picture
 from .structure.sparse import numbers, triplets
-from .terms import ONE, Index, Input, Sum, of_factor
+from .terms import ONE, Sum
 
 Array = np.ndarray[Any, Any]
 
@@ -59,9 +61,10 @@ class Structured(Compiled):
         >>> print(tj.trace(softmax, X="b n").jacobian("X").structure)
         block-diagonal over i, each block diagonal plus rank 1
         """
-        letters = Letters(self._expression[0], self._rank, self._parts.inputs, self._parts.names)
+        axes, body = self._expression
+        letters = Letters(axes, self._rank, self._parts.inputs, self._parts.names)
         with rewrites.assuming(self._parts.requirements):
-            return letters.structure(self._terms)
+            return letters.structure(self._terms, body)
 
     @cached_property
     def nnz(self) -> Dim:
@@ -139,41 +142,22 @@ class Structured(Compiled):
         data = data.astype(self._dtype(arrays), copy=False)
         return interop.sparse().coo_array((data, (rows, columns)), self._flat_shape(sizes)).tocsr()
 
-    def operator(self, *args: Any, **kwargs: Any) -> Any:
-        """A ``scipy.sparse.linalg.LinearOperator`` between flat vectors: matvec is the JVP, rmatvec the VJP.
+    def spy(self, path: str | PathLike[str], /, *args: Any, **kwargs: Any) -> None:
+        """Save a picture of the flattened Jacobian: where its entries stand, the darker the larger they are.
 
-        Its ``in_shape`` and ``out_shape`` are the shapes before flattening.
+        Axes are labelled in the letters of the printed formula; lines divide it along the first axis of each side.
 
         >>> import numpy as np, tensorjac as tj
-        >>> op = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").operator(np.eye(2, 3), np.ones((3, 4)))
-        >>> op.shape, op.out_shape, op.in_shape, op.matvec(np.arange(12.0))
-        ((8, 12), (2, 4), (3, 4), array([0., 1., 2., 3., 4., 5., 6., 7.]))
+        >>> J = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("X")
+        >>> J.spy("jacobian.png", np.ones((4, 3)), np.eye(3, 2))
         """
         arrays, sizes = self._at(args, kwargs)
+        cores = self._cores(*arrays) if self._terms else ()
         shape = numbers(self._dims, sizes)
-        out, into = shape[: self._rank], shape[self._rank :]
-        products = [self._product(over, many) for over in (True, False) for many in (False, True)]
-
-        def times(function: Compiled, taken: tuple[int, ...]) -> Callable[[Array], Array]:
-            def applied(vectors: Array) -> Array:
-                many = vectors.shape[1:]
-                return np.asarray(function(*arrays, vectors.reshape(*taken, *many))).reshape(-1, *many)
-
-            return applied
-
-        matvec, matmat, rmatvec, rmatmat = (
-            times(function, taken) for function, taken in zip(products, (into, into, out, out), strict=True)
-        )
-        operator = interop.linear_operator(
-            self._flat_shape(sizes),
-            matvec=lambda vector: matvec(vector.ravel()),
-            rmatvec=lambda vector: rmatvec(vector.ravel()),
-            matmat=matmat,
-            rmatmat=rmatmat,
-            dtype=self._dtype(arrays),
-        )
-        operator.out_shape, operator.in_shape = out, into
-        return operator
+        picture = Picture.of(triplets(self._terms, cores, self._rank, sizes), shape, self._rank)
+        figure = interop.figure(picture.inches)
+        picture.draw(figure, str(self.structure))
+        figure.savefig(path, dpi=200)
 
     # What these are made of
 
@@ -231,18 +215,6 @@ class Structured(Compiled):
         return self._with(
             {f"core{k}": (part.labels, part.core) for k, part in enumerate(self._terms, start=1)}, whole=True
         )
-
-    def _product(self, over_columns: bool, many: bool) -> Compiled:
-        """The product with a vector over the input axes, or the output axes; with many of them, side by side."""
-        axes, body = self._expression
-        rows, columns = axes[: self._rank], axes[self._rank :]
-        over, kept = (columns, rows) if over_columns else (rows, columns)
-        sizes = {name for dims in self._parts.inputs.values() for dim in dims for name in dim.names}
-        side = (Index.fresh(Dim.of(free_name("columns", sizes))),) if many else ()
-        vector = Input(free_name("V", {*self._parts.inputs, *sizes}), tuple(axis.dim for axis in (*over, *side)))
-        with rewrites.assuming(self._parts.requirements):
-            taken = rewrites.contract(rewrites.multiply(body, of_factor(vector(*over, *side))), over)
-        return self._with({"Y": ((*kept, *side), taken)}, {vector.name: vector.shape})
 
     def _with(
         self, outputs: Mapping[str, Expression], more: Mapping[str, tuple[Dim, ...]] | None = None, whole: bool = False

@@ -19,7 +19,7 @@ FLOORS = (
     ("interop", "primitives", "rewrites"),
     ("normal", "calculus", "trace"),
     ("arrays", "plan", "emit", "einsum", "matrix", "latex", "structure"),
-    ("calls", "structured", "explain", "function", "reading"),
+    ("calls", "composition", "structured", "linear_map", "explain", "written", "function", "reading"),
     ("transforms", "check", "compare", "layers"),
     ("cli",),
     ("__init__", "__main__"),

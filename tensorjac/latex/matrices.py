@@ -53,6 +53,12 @@ def sides(name: str, node: Node, names: Collection[str]) -> Sides:
     return Sides(symbol(name, names), _Writer(names).text(node).text)
 
 
+def expression(node: Node, names: Collection[str], factor: bool = False) -> str:
+    """The node alone; as a ``factor`` of a Kronecker product in brackets where it needs them."""
+    text = _Writer(names).text(node)
+    return text.at(PRODUCT) if factor else text.text
+
+
 class _Writer:
     def __init__(self, names: Collection[str]) -> None:
         self.names = names

@@ -10,6 +10,7 @@ from ..dims import Dim
 from ..notation import printing
 from ..rewrites import contracted
 from ..terms import Index, Slot, Sum, Tensor
+from .merging import Convention, Form
 from .pattern import Part
 from .words import Kind, Words
 
@@ -36,7 +37,7 @@ class Structure:
     >>> import tensorjac as tj
     >>> S = tj.trace(lambda A, x: A @ x, A="m n", x="n").jacobian("A").structure
     >>> print(S)
-    Kronecker product with the identity over i
+    Kronecker product I ⊗ xᵀ
     >>> S.kind, S.terms
     ('Kronecker product', (Entries(ties=(('i', 'j'),), pattern='δ[ij]', core='x[k]', axes='k'),))
     """
@@ -62,10 +63,14 @@ class Letters:
     def all(self) -> str:
         return LETTERS[: len(self.axes)]
 
-    def structure(self, parts: Sequence[Part]) -> Structure:
-        """The parts in words and letters."""
+    def structure(self, parts: Sequence[Part], body: Sum) -> Structure:
+        """The parts of an expression in words and letters."""
         verdict = Words(self.all, self.rank).verdict(parts, frozenset(range(len(self.axes))))
-        return Structure(verdict.kind, verdict.words, tuple(self._entries(part) for part in parts))
+        words = verdict.words
+        if verdict.kind == "Kronecker product":
+            form = Form.of(self.axes, body, parts, self.rank, Convention("C", "numerator"), (self.inputs, self.names))
+            words = f"Kronecker product {form.plain}" if form.plain else words
+        return Structure(verdict.kind, words, tuple(self._entries(part) for part in parts))
 
     def _entries(self, part: Part) -> Entries:
         ties = tuple((self.all[row], self.all[column]) for row, column in part.pattern.ties(self.rank))
