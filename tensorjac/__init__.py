@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .reading import parse, trace
     from .trace import arange, eye, full, ones, zeros
     from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+    from .uncertainty import propagate
 
 __all__ = [
     "CAUSES",
@@ -58,6 +59,7 @@ __all__ = [
     "ones",
     "opaque",
     "parse",
+    "propagate",
     "trace",
     "value_and_grad",
     "vjp",
@@ -74,6 +76,7 @@ _HOMES = {
     "reading": ["parse", "trace"],
     "trace": ["arange", "eye", "full", "ones", "zeros"],
     "transforms": ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"],
+    "uncertainty": ["propagate"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -276,7 +276,7 @@ class Jacobian(LinearMap, Function):
         >>> J = tj.trace(lambda H: np.tanh(H), H="b m").jacobian("H")
         >>> K = tj.trace(lambda X, A: X @ A, X="b k", A="k m").jacobian("X")
         >>> print(J.compose(K))
-        ∂Y[ij]/∂X[kl] = (1 - tanh(H[ij])^2) δ[ik] A[lj]
+        ∂Y[ij]/∂X[kl] = δ[ik] (1 - tanh(H[ij])^2) A[lj]
         """
         (axes, body), (others, other) = self._expression, owned_axes(*inner._expression)
         over, rows = axes[self._rank :], others[: inner._rank]
@@ -333,7 +333,7 @@ class Matrix(Function):
     >>> import tensorjac as tj
     >>> M = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").matrix()
     >>> print(M)
-    J[(ij)(kl)] = X[ik] δ[jl]  # X ⊗ I: row-major vec, numerator layout (output × input)
+    J[(i, j:n), (kl)] = X[ik] δ[jl]  # X ⊗ I: row-major vec, numerator layout (output × input)
     """
 
     def __init__(self, parts: Parts, form: Form) -> None:

@@ -20,7 +20,7 @@ FLOORS = (
     ("normal", "calculus", "trace"),
     ("arrays", "plan", "emit", "einsum", "matrix", "latex", "structure"),
     ("calls", "composition", "structured", "linear_map", "explain", "written", "function", "reading"),
-    ("transforms", "check", "compare", "layers"),
+    ("transforms", "uncertainty", "check", "compare", "layers"),
     ("cli",),
     ("__init__", "__main__"),
 )

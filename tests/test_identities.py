@@ -137,6 +137,17 @@ def test_hessian_is_the_closed_form(row):
     assert tj.parse(f"{left} = {row.hessian}", **H.inputs) == H
 
 
+@rows(lambda row: row.row_major)
+def test_jacobian_as_a_matrix(row):
+    args, _ = point(row)
+    J = traced(row).jacobian(row.wrt)
+    assert_close(J.matrix()(**args), row.row_major(**args))
+    assert_close(J.matrix(layout="denominator")(**args), row.row_major(**args).T)
+    if row.column_major:
+        assert_close(J.matrix("F")(**args), row.column_major(**args))
+        assert_close(J.matrix("F", "denominator")(**args), row.column_major(**args).T)
+
+
 @rows(lambda row: True)
 def test_round_trip(row):
     for F in (traced(row), derived(row), traced(row).jacobian(row.wrt)):

@@ -14,6 +14,8 @@ from tensorjac import structured
 from tensorjac.dims import Dim
 from tensorjac.structure.counting import count
 from tensorjac.structure.pattern import Pattern
+from tensorjac.structure.picture import Picture
+from tensorjac.structure.sparse import triplets
 from tensorjac.terms import Index, affine, slot_parts
 
 
@@ -99,8 +101,8 @@ def softmax(X):
 
 
 WORDS = {
-    "Kronecker product with the identity over j": (lambda X, A: X @ A, {"X": "b m", "A": "m n"}, "A"),
-    "Kronecker product of ik and jl": (lambda A, X, B: A @ X @ B, {"A": "p m", "X": "m n", "B": "n q"}, "X"),
+    "Kronecker product X ⊗ I": (lambda X, A: X @ A, {"X": "b m", "A": "m n"}, "A"),
+    "Kronecker product A ⊗ Bᵀ": (lambda A, X, B: A @ X @ B, {"A": "p m", "X": "m n", "B": "n q"}, "X"),
     "block-diagonal over i": (lambda X, W, V: np.tanh(X @ W) @ V, {"X": "b m", "W": "m h", "V": "h n"}, "X"),
     "block-diagonal over i, each block diagonal plus rank 1": (softmax, {"X": "b n"}, "X"),
     "diagonal plus rank 1": (lambda x: x * (x @ x), {"x": "n"}, "x"),
@@ -215,3 +217,88 @@ def test_without_scipy(form, message, monkeypatch):
     with pytest.raises(tj.UnsupportedError) as caught:
         getattr(tj.trace(np.sin, x="n").jacobian("x"), form)(np.ones(2))
     assert str(caught.value) == message
+
+
+def test_composition_is_the_chain_rule():
+    inner = tj.trace(lambda X, A: X @ A, X="b m", A="m n")
+    outer = tj.trace(lambda Y, B: np.tanh(Y) @ B, Y="b n", B="n k")
+    J = outer.jacobian("Y").compose(inner.jacobian("X"))
+    assert list(J.inputs) == ["Y", "B", "X", "A"]
+    assert str(J.structure) == "block-diagonal over i"
+    rng = np.random.default_rng(0)
+    X, A, B = (rng.normal(size=shape) for shape in ((2, 3), (3, 4), (4, 5)))
+    assert_close(J.dense(Y=X @ A, B=B, X=X, A=A), outer.after(Y=inner).jacobian("X").dense(X, A, B))
+
+
+def test_composition_names_both_shapes():
+    J = tj.trace(lambda Y: np.tanh(Y), Y="b n").jacobian("Y")
+    with pytest.raises(tj.ShapeError) as caught:
+        J.compose(tj.trace(lambda X, A: X @ A, X="b m", A="m k").jacobian("X"))
+    assert str(caught.value) == (
+        "Y has shape (b, k) in one Jacobian and Y has shape (b, n) in the other:\n"
+        "  ∂Y[ij]/∂X[kl] = δ[ik] A[lj]\n  ∂Y[ij]/∂Y[kl] = δ[ik] (1 - tanh(Y[ij])^2) δ[jl]\n"
+        "name equal sizes alike in both functions."
+    )
+
+
+def test_block_diagonal_through_a_whole_network():
+    def network(X, W1, W2, W3):
+        return softmax(np.tanh(np.maximum(X @ W1, 0) @ W2) @ W3)
+
+    J = tj.trace(network, X="b n", W1="n m", W2="m k", W3="k c").jacobian("X")
+    assert J.structure.kind == "block-diagonal"
+    assert str(J.density) == "1/b"
+
+
+def test_picture(tmp_path):
+    J = tj.trace(softmax, X="b n").jacobian("X")
+    J.spy(tmp_path / "jacobian.png", X=np.ones((3, 4)))
+    assert (tmp_path / "jacobian.png").read_bytes()[:4] == b"\x89PNG"
+    tj.trace(lambda x, y: y, x="n", y="").jacobian("x").spy(tmp_path / "zero.png", np.ones(0), 1.0)
+
+
+def test_picture_adds_up_what_stands_at_one_place():
+    J = tj.trace(lambda x: x * x - x * x.sum(), x="n").jacobian("x")
+    args = {"x": np.array([1.0, 2.0, 4.0])}
+    arrays, sizes = J._at((), args)
+    picture = Picture.of(triplets(J._terms, J._cores(*arrays), 1, sizes), (3, 3), 1)
+    dense = np.abs(J.dense(**args))
+    assert_close(picture.image, 0.2 + 0.8 * dense / dense.max())
+
+
+def test_pictures_need_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(tj.UnsupportedError) as caught:
+        tj.trace(lambda x: 2 * x, x="n").jacobian("x").spy("nowhere.png", np.ones(2))
+    assert str(caught.value) == (
+        "pictures are drawn by Matplotlib, and Matplotlib is not installed: pip install 'tensorjac[plot]'."
+    )
+
+
+def test_propagated_covariance():
+    F = tj.trace(lambda X, W, b: np.tanh(X @ W + b), X="b m", W="m n", b="n")
+    rng = np.random.default_rng(0)
+    args = {"X": rng.normal(size=(2, 3)), "W": rng.normal(size=(3, 4)), "b": rng.normal(size=4)}
+    covariances, expected = {}, np.zeros((8, 8))
+    for name in ("W", "X"):
+        root = rng.normal(size=(args[name].size,) * 2)
+        covariances[name] = (root @ root.T).reshape(2 * args[name].shape)
+        slope = F.jacobian(name).dense(**args).reshape(8, -1)
+        expected += slope @ root @ root.T @ slope.T
+    assert_close(tj.propagate(F, covariances, **args), expected.reshape(2, 4, 2, 4))
+    assert not tj.propagate(F, {}, **args).any()
+    with pytest.raises(tj.ShapeError) as caught:
+        tj.propagate(F, {"b": np.ones(4)}, **args)
+    assert str(caught.value) == (
+        "the covariance of an input has its shape twice: b has shape (4,), and its covariance shape (4,): "
+        "pass an array of shape (4, 4)."
+    )
+
+
+def test_propagated_covariance_against_samples():
+    F = tj.trace(lambda r, t: np.stack([r * np.cos(t), r * np.sin(t)]), r="", t="")
+    rng = np.random.default_rng(0)
+    r, t = 2 + 0.01 * rng.normal(size=20000), 1 + 0.005 * rng.normal(size=20000)
+    found = tj.propagate(F, {"r": 0.01**2, "t": 0.005**2}, 2.0, 1.0)
+    # 20000 samples know a variance to about 1/100
+    assert np.allclose(found, np.cov(r * np.cos(t), r * np.sin(t)), atol=0.05 * 1e-4)

@@ -6,7 +6,7 @@ Sizes are then worked out in the way of one who reads the text; those that this 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..dims import Dim
@@ -21,6 +21,7 @@ from ..terms import (
     Tensor,
     Term,
     combine,
+    delta,
     product,
     slot_parts,
     topological,
@@ -222,11 +223,13 @@ def _merged(formula: Formula, terms: list[Term]) -> tuple[Axes, list[Term]]:
 
     The axes of what a derivative is taken by stay whole.
     """
-    groups = []
+    groups: list[tuple[str, tuple[tuple[Index, ...], ...]]] = []
     for k, (name, axes) in enumerate(formula.groups):
         found: list[tuple[Index, ...]] = []
         for axis in axes:
-            digits = [() if k else _digits(axis, term) for term in terms]
+            shown = {label for _, others in groups for part in others for label in part}
+            shown.update(label for part in found for label in part)
+            digits = [() if k else _digits(axis, term, shown) for term in terms]
             if not terms or any(not one or [i.dim for i in one] != [i.dim for i in digits[0]] for one in digits):
                 found.append((axis,))
                 continue
@@ -237,8 +240,11 @@ def _merged(formula: Formula, terms: list[Term]) -> tuple[Axes, list[Term]]:
     return tuple(groups), terms
 
 
-def _digits(axis: Index, term: Term) -> tuple[Index, ...]:
-    """The indices i, k of δ[axis = |k| i + k], where they are summed and nothing else depends on the axis."""
+def _digits(axis: Index, term: Term, shown: Collection[Index]) -> tuple[Index, ...]:
+    """The indices i, k of δ[axis = |k| i + k], where nothing else depends on the axis.
+
+    They are summed, or letters of other axes, to which those of this one are then tied.
+    """
     users = [factor for factor in term.factors if axis in factor.labels]
     if len(users) != 1 or users[0].tensor is not DELTA:
         return ()
@@ -247,7 +253,11 @@ def _digits(axis: Index, term: Term) -> tuple[Index, ...]:
     if weight.value not in (1, -1):
         return ()
     constant, parts = slot_parts(combine(((-weight, form), (ONE, axis))))
-    if constant is not ZERO or len(parts) < 2 or any(index not in term.summed for index, _ in parts):
+    if (
+        constant is not ZERO
+        or len(parts) < 2
+        or any(index not in term.summed and index not in shown for index, _ in parts)
+    ):
         return ()
     left = {c: index for index, c in parts}
     found: list[Index] = []
@@ -259,6 +269,7 @@ def _digits(axis: Index, term: Term) -> tuple[Index, ...]:
 
 
 def _split(axis: Index, term: Term, digits: tuple[Index, ...], own: tuple[Index, ...]) -> Term:
-    mapping: dict[Index, Slot] = dict(zip(digits, own, strict=True))
+    mapping: dict[Index, Slot] = {old: new for old, new in zip(digits, own, strict=True) if old in term.summed}
+    ties = [delta(old, new) for old, new in zip(digits, own, strict=True) if old not in term.summed]
     factors = [factor.substitute(mapping) for factor in term.factors if axis not in factor.labels]
-    return product(term.coefficient, factors, tuple(label for label in term.summed if label not in mapping))
+    return product(term.coefficient, [*factors, *ties], tuple(i for i in term.summed if i not in mapping))

@@ -90,7 +90,8 @@ class _Kronecker:
         """The sum of Kronecker products; None where there is none."""
         try:
             if len(axes) == 2 and self.rank == 1:
-                return self.write(self._node(axes, body), False)
+                turned = self.convention.layout == "denominator"
+                return self.write(self._node(axes[::-1] if turned else axes, body), False)
             return added([self._part(part) for part in parts]) if parts else None
         except NoForm:
             return None

@@ -1,0 +1,153 @@
+"""Jacobians as linear maps: inside SciPy's solvers, and determinants, singular values and systems against dense."""
+
+import numpy as np
+import pytest
+import scipy.sparse.linalg
+
+import tensorjac as tj
+from identities import IDENTITIES
+from oracles import assert_close
+from test_jacobian import WORDS, flat, jacobian, point
+
+SIZES = [{"m": 2, "n": 3, "p": 4, "b": 2, "h": 5, "q": 2}, {"m": 5, "n": 4, "p": 2, "b": 3, "h": 2, "q": 5}]
+
+MAPS = {
+    "Kronecker product": (lambda A, X, B: A @ X @ B, {"A": "m m", "X": "m n", "B": "n n"}, "X"),
+    "turned Kronecker product": (lambda X, A: (X @ A).T, {"X": "m m", "A": "m n"}, "A"),
+    "lower triangular": (lambda W, x: np.tril(W) @ np.tanh(x), {"W": "n n", "x": "n"}, "x"),
+    "two lower triangles": (lambda x: np.cumsum(np.exp(x)) + x**2, {"x": "n"}, "x"),
+    "permuted diagonal": (lambda X: np.sin(X).T, {"X": "m n"}, "X"),
+    "negative permutation": (lambda X: -X.T, {"X": "m n"}, "X"),
+    "three axes turned": (lambda X: np.tanh(X).transpose(2, 0, 1), {"X": "m n p"}, "X"),
+    "different blocks": (lambda W, X: np.tanh(W @ X), {"W": "b m m", "X": "b m n"}, "X"),
+    "turned blocks": (lambda W, X: np.einsum("bij,bjk->kbi", W, X), {"W": "b m m", "X": "b m n"}, "X"),
+    "flipped": (lambda x: 2 * x[::-1], {"x": "n"}, "x"),
+    "diagonal plus rank 1": (lambda x, y: np.exp(x) + x.sum() * y, {"x": "n", "y": "n"}, "x"),
+    "coupling layer": (lambda x, s: np.concatenate([x[:2], x[2:] * np.exp(s @ x[:2])]), {"x": "5", "s": "3 2"}, "x"),
+    "vanishing": (lambda x, y: 2 * y, {"x": "n", "y": "n"}, "x"),
+    **WORDS,
+}
+
+
+def at(name, sizes):
+    fun, shapes, wrt = MAPS[name]
+    rng = np.random.default_rng(3)
+    args = {
+        key: rng.normal(size=[int(size) if size.isdigit() else sizes[size] for size in shape.split()])
+        for key, shape in shapes.items()
+    }
+    return tj.trace(fun, **shapes).jacobian(wrt), args
+
+
+def check(J, args):
+    dense = flat(J, J.dense(**args))
+    expected = np.linalg.svd(dense, compute_uv=False)
+    assert_close(J.svdvals(**args), expected, 1e-12 * expected.max(initial=0))
+    if dense.shape[0] != dense.shape[1]:
+        return
+    sign, log = J.slogdet(**args)
+    # a determinant that is zero but for rounding is not compared
+    if expected.min(initial=1) > 1e-8 * expected.max(initial=0):
+        assert_close((sign, log), np.linalg.slogdet(dense), 1e-10)
+        right = np.random.default_rng(5).normal(size=J.dense(**args).shape[: J._rank])
+        assert_close(dense @ J.solve(right, **args).ravel(), right.ravel(), 1e-11 * np.linalg.cond(dense))
+    else:
+        assert np.exp(log) <= 1e-6 * expected.max(initial=0) ** len(expected)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["wide", "tall"])
+@pytest.mark.parametrize("name", MAPS)
+def test_as_dense(name, sizes):
+    check(*at(name, sizes))
+
+
+@pytest.mark.parametrize("row", IDENTITIES, ids=str)
+def test_as_dense_identities(row):
+    check(jacobian(row), point(row))
+
+
+def test_newton_step_costs_what_the_core_costs():
+    H = tj.trace(lambda T, U, V: ((T - U @ V.T) ** 2).sum(), T="m n", U="m k", V="n k").hessian("U")
+    rng = np.random.default_rng(0)
+    T, U, V = (rng.normal(size=shape) for shape in ((3000, 20), (3000, 4), (20, 4)))
+    # dense it would have (3000 · 4)² entries, more than a gigabyte
+    gradient = 2 * (U @ V.T - T) @ V
+    assert_close(U - H.solve(gradient, T, U, V), np.linalg.lstsq(V, T.T)[0].T, 1e-12)
+
+
+def test_no_sign_of_an_even_number_is_lost():
+    J = tj.trace(lambda a, X: -a * X, a="", X="m n").jacobian("X")
+    assert J.slogdet(a=1.0, X=np.ones((3, 3))) == (-1.0, 0.0)
+    assert J.slogdet(a=1.0, X=np.ones((2, 3))) == (1.0, 0.0)
+    assert J.slogdet(a=0.0, X=np.ones((2, 3))) == (0.0, -np.inf)
+    assert J.slogdet(a=1.0, X=np.ones((0, 3))) == (1.0, 0.0)
+
+
+def test_inside_the_solvers_of_scipy():
+    rng = np.random.default_rng(0)
+    J = tj.trace(lambda X, A: np.tanh(X @ A), X="b m", A="m n").jacobian("A")
+    X, A = rng.normal(size=(7, 3)), rng.normal(size=(3, 2)) / 5
+    operator, dense = J.operator(X, A), flat(J, J.dense(X, A))
+    right = rng.normal(size=14)
+    found = scipy.sparse.linalg.lsqr(operator, right, atol=1e-14, btol=1e-14)[0]
+    assert_close(found, np.linalg.lstsq(dense, right)[0], 1e-9)
+    values = scipy.sparse.linalg.svds(operator, k=3, return_singular_vectors=False)
+    assert_close(np.sort(values)[::-1], np.linalg.svd(dense, compute_uv=False)[:3], 1e-9)
+    H = tj.trace(lambda X, y, w: np.log(1 + np.exp(-y * (X @ w))).sum() + w @ w, X="b m", y="b", w="m").hessian("w")
+    args = (rng.normal(size=(9, 4)), np.sign(rng.normal(size=9)), rng.normal(size=4))
+    right = rng.normal(size=4)
+    found, failed = scipy.sparse.linalg.cg(H.operator(*args), right, rtol=1e-12)
+    assert not failed
+    assert_close(found, np.linalg.solve(H.dense(*args), right), 1e-9)
+    assert_close(H.solve(right, *args), np.linalg.solve(H.dense(*args), right), 1e-9)
+
+
+def test_operator_takes_columns_and_keeps_the_dtype():
+    J = tj.trace(lambda x: np.sin(x), x="n").jacobian("x")
+    x = np.linspace(0, 1, 3, dtype=np.float32)
+    operator = J.operator(x)
+    assert operator.dtype == np.float32
+    assert operator.matvec(np.ones((3, 1), np.float32)).shape == (3, 1)
+    assert operator.matmat(np.ones((3, 2), np.float32)).dtype == np.float32
+    assert J.sparse(x).dtype == np.float32
+
+
+SQUARE = {
+    "slogdet": (
+        "a determinant needs as many output as input entries, and there are 8 and 12:\n"
+        "  ∂Y[ij]/∂A[kl] = X[ik] δ[jl]\n"
+        "the output has shape (2, 4) and the input (3, 4): use svdvals, or an operator in scipy.sparse.linalg.lsqr."
+    ),
+    "solve": (
+        "a system of equations needs as many output as input entries, and there are 8 and 12:\n"
+        "  ∂Y[ij]/∂A[kl] = X[ik] δ[jl]\n"
+        "the output has shape (2, 4) and the input (3, 4): use svdvals, or an operator in scipy.sparse.linalg.lsqr."
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SQUARE)
+def test_what_needs_a_square_jacobian(name):
+    J = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A")
+    call = getattr(J, name)
+    args = (np.ones((2, 3)), np.ones((3, 4)))
+    with pytest.raises(tj.ShapeError) as caught:
+        call(*(() if name == "slogdet" else (np.ones((2, 4)),)), *args)
+    assert str(caught.value) == SQUARE[name]
+
+
+def test_the_right_side_has_the_shape_of_the_output():
+    J = tj.trace(lambda X: X.T, X="b n").jacobian("X")
+    with pytest.raises(tj.ShapeError) as caught:
+        J.solve(np.ones((2, 3)), np.ones((2, 3)))
+    assert str(caught.value) == (
+        "the right side has the shape of the output, (3, 2), and the one given has shape (2, 3):\n"
+        "  ∂Y[ij]/∂X[kl] = δ[il] δ[jk]\npass an array of shape (n, b)."
+    )
+
+
+def test_a_square_product_of_others_is_singular():
+    J = tj.trace(lambda a, X: a * X.sum(), a="m", X="m").jacobian("X")
+    with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):
+        J.solve(np.ones(3), np.ones(3), np.ones(3))
+    assert J.slogdet(np.ones(3), np.ones(3)) == (0.0, -np.inf)
