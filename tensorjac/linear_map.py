@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -39,15 +40,16 @@ class LinearMap(Structured):
         out, into = shape[: self._rank], shape[self._rank :]
         products = [self._product(over, many) for over in (True, False) for many in (False, True)]
 
-        def times(function: Compiled, taken: tuple[int, ...]) -> Callable[[Array], Array]:
+        def times(function: Compiled, taken: tuple[int, ...], made: tuple[int, ...]) -> Callable[[Array], Array]:
             def applied(vectors: Array) -> Array:
                 many = vectors.shape[1:]
-                return np.asarray(function(*arrays, vectors.reshape(*taken, *many))).reshape(-1, *many)
+                return np.asarray(function(*arrays, vectors.reshape((*taken, *many)))).reshape((prod(made), *many))
 
             return applied
 
         matvec, matmat, rmatvec, rmatmat = (
-            times(function, taken) for function, taken in zip(products, (into, into, out, out), strict=True)
+            times(function, *shapes)
+            for function, shapes in zip(products, [(into, out)] * 2 + [(out, into)] * 2, strict=True)
         )
         operator = interop.linear_operator(
             self._flat_shape(sizes),

@@ -112,6 +112,14 @@ def test_operator_takes_columns_and_keeps_the_dtype():
     assert J.sparse(x).dtype == np.float32
 
 
+def test_operator_of_nothing():
+    J = tj.trace(lambda x, y: x * y, x="n", y="").jacobian("x")
+    operator = J.operator(np.ones(0), 2.0)
+    assert operator.shape == (0, 0)
+    assert operator.matmat(np.ones((0, 3))).shape == (0, 3)
+    assert J.operator(np.ones(1), 2.0).matvec(np.ones(1)) == 2
+
+
 SQUARE = {
     "slogdet": (
         "a determinant needs as many output as input entries, and there are 8 and 12:\n"
