@@ -105,7 +105,8 @@ def _subject(findings: tuple[Finding, ...]) -> str:
 
 
 def _notes(derivation: Derivation) -> Iterable[str]:
-    """Which inputs were held fixed where what depends on them changed."""
+    """What was taken for granted: gradients, and inputs that were held fixed where what depends on them changed."""
+    yield from derivation.notes
     held = sorted(derivation.held())
     if held:
         one = len(held) == 1
