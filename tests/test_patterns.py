@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import tensorjac as tj
@@ -112,6 +112,8 @@ def test_every_form_of_every_function(case):
                 assert not sparse.nnz < np.count_nonzero(dense)
 
 
+# a condition on sizes alone: δ[0 = 1 - b]
+@example((("rotated", 1, 0), ("rotated", 2, 2), ("negated", 3, 0), ("centred", 4, 1), "all"), 0)
 @given(programs(), st.integers(0, 2**32))
 @settings(max_examples=25)
 def test_forms_of_random_programs(steps, seed):

@@ -85,5 +85,5 @@ def _mask(values: Values, form: Slot) -> Labelled:
             extents = str(a.dim) if a.dim is b.dim else f"{a.dim}, {b.dim}"
             return values.call(f"np.eye({extents}, dtype=bool)", (), sizes((a, b)), True, hint="eye"), (a, b)
     labels = tuple(index for index, _ in parts)
-    text = f"({positions(form, labels)} == 0)"
+    text = f"({positions(form, labels)} == 0)" if labels else f"np.equal({offset}, 0)"
     return values.call(text, (), sizes(labels), True, hint="mask"), labels
