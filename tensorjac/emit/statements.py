@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from ..arrays import ATOM, FREE, Value
@@ -45,6 +45,8 @@ class Statements(Texts):
     def __init__(self, program: Program, taken: set[str]) -> None:
         super().__init__(program.costs)
         self.taken = taken
+        # the last number that each kind of name has been given
+        self.numbers: defaultdict[str, int] = defaultdict(lambda: 1)
         self.lines: list[str] = []
         self.returned = {id(value) for value in program.outputs}
         self.order = computed(program.outputs)
@@ -67,10 +69,10 @@ class Statements(Texts):
 
     def fresh(self, hint: str) -> str:
         base = HINTS.get(hint, hint or "t")
-        name, k = base, 1
+        name = base
         while name in self.taken:
-            k += 1
-            name = f"{base}{k}"
+            self.numbers[base] += 1
+            name = f"{base}{self.numbers[base]}"
         self.taken.add(name)
         return name
 

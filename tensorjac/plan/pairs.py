@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from heapq import heappop, heappush
+from itertools import combinations, count
 
 from ..terms import DELTA, Factor, Shared, Size, Sum, Tensor, Term, number, product, shared
 from .bodies import Bodies
@@ -14,10 +15,10 @@ from .costs import Costs
 
 def paired(bodies: Bodies, costs: Costs) -> Bodies:
     """Share the pair that saves most, until none saves anything."""
-    pairs = _Pairs(costs)
-    while (best := pairs.best(bodies)) is not None:
-        bodies = pairs.shared_in(bodies, best)
-    return bodies
+    pairs = _Pairs(bodies, costs)
+    while (best := pairs.best()) is not None:
+        pairs.share(best)
+    return pairs.bodies()
 
 
 @dataclass(frozen=True)
@@ -30,41 +31,103 @@ class _Pair:
 
 
 class _Pairs:
-    def __init__(self, costs: Costs) -> None:
+    """The pairs of all expressions, kept up to date while pairs are shared.
+
+    Expressions are known by their places: first those of the outputs, then those inside tensors.
+    """
+
+    def __init__(self, bodies: Bodies, costs: Costs) -> None:
         self.costs = costs
         # by identity, the term being kept alive
         self.known: dict[int, tuple[Term, list[_Pair]]] = {}
+        self.sums: list[Sum] = []
+        self.owners: list[Tensor | None] = []
+        self.place_of: dict[Tensor, int] = {}
+        # for each pair, by place: its rank among the pairs there, and what it costs there if it is not shared
+        self.found: dict[Shared, dict[int, tuple[int, list[float]]]] = {}
+        self.cost: dict[Shared, float] = {}
+        self.queue: list[tuple[float, int, int, int, int, Shared]] = []
+        self.entered: dict[Shared, int] = {}
+        self.count = count()
+        for root in bodies.roots:
+            self._add(root, None)
+        for tensor, group in bodies.inner.items():
+            for body in group:
+                self._add(body, tensor)
+        for pair in self.found:
+            self._enter(pair)
 
-    def best(self, bodies: Bodies) -> Shared | None:
-        """The pair whose sharing saves most, then that which stands in the most places."""
-        otherwise: dict[Shared, list[float]] = {}
-        cost: dict[Shared, float] = {}
-        for body in bodies:
-            for term in body.terms:
-                for pair in self.of(term):
-                    otherwise.setdefault(pair.tensor, []).append(pair.otherwise)
-                    cost[pair.tensor] = pair.cost
-        gains = {tensor: (sum(found) - cost[tensor], len(found)) for tensor, found in otherwise.items()}
-        worthwhile = [tensor for tensor, (saved, places) in gains.items() if places > 1 and saved >= 0]
-        return max(worthwhile, key=gains.__getitem__, default=None)
+    def bodies(self) -> Bodies:
+        roots: list[Sum] = []
+        inner: dict[Tensor, list[Sum]] = {}
+        for body, owner in zip(self.sums, self.owners, strict=True):
+            (roots if owner is None else inner.setdefault(owner, [])).append(body)
+        return Bodies(roots, inner)
 
-    def shared_in(self, bodies: Bodies, pair: Shared) -> Bodies:
-        """The expressions with the pair as one factor wherever it stands."""
+    def best(self) -> Shared | None:
+        """The pair whose sharing saves most, then that which stands in the most places, then the first."""
+        while self.queue:
+            *_, entry, pair = heappop(self.queue)
+            if self.entered.get(pair) == entry:
+                return pair
+        return None
 
-        def has(term: Term) -> bool:
-            return any(found.tensor is pair for found in self.of(term))
-
-        def changed(body: Sum) -> Sum:
-            if not any(map(has, body.terms)):
-                return body
-            return Sum(_with_pair(term, pair) if has(term) else term for term in body.terms)
-
-        bodies = bodies.mapped(changed)
-        bodies.inner[pair] = [pair.body]
+    def share(self, pair: Shared) -> None:
+        """Write the pair as one factor wherever it stands."""
+        changed: set[Shared] = set()
+        for place in sorted(self.found[pair]):
+            changed.update(self._forget(place))
+            body = self.sums[place]
+            self.sums[place] = Sum(_with_pair(t, pair) if self._has(t, pair) else t for t in body.terms)
+            changed.update(self._note(place))
+        own = self.place_of.get(pair)
+        if own is not None:
+            changed.update(self._forget(own))
         # its own two factors are what the pair is: they are not looked at again
         (inner,) = pair.body.terms
         self.known[id(inner)] = (inner, [])
-        return bodies
+        if own is None:
+            self._add(pair.body, pair)
+        else:
+            self.sums[own] = pair.body
+        for other in changed:
+            self._enter(other)
+
+    def _add(self, body: Sum, owner: Tensor | None) -> None:
+        if owner is not None:
+            self.place_of[owner] = len(self.sums)
+        self.sums.append(body)
+        self.owners.append(owner)
+        self._note(len(self.sums) - 1)
+
+    def _note(self, place: int) -> list[Shared]:
+        """Enter the pairs of the expression at a place."""
+        noted = [pair for term in self.sums[place].terms for pair in self.of(term)]
+        for rank, pair in enumerate(noted):
+            _, costs = self.found.setdefault(pair.tensor, {}).setdefault(place, (rank, []))
+            costs.append(pair.otherwise)
+            self.cost[pair.tensor] = pair.cost
+        return [pair.tensor for pair in noted]
+
+    def _forget(self, place: int) -> list[Shared]:
+        noted = list(dict.fromkeys(pair.tensor for term in self.sums[place].terms for pair in self.of(term)))
+        for tensor in noted:
+            del self.found[tensor][place]
+        return noted
+
+    def _has(self, term: Term, pair: Shared) -> bool:
+        return any(found.tensor is pair for found in self.of(term))
+
+    def _enter(self, pair: Shared) -> None:
+        """Put a pair in the queue by what it saves now, if it saves something."""
+        self.entered.pop(pair, None)
+        otherwise = [cost for _, costs in self.found[pair].values() for cost in costs]
+        saved = sum(otherwise) - self.cost[pair]
+        if len(otherwise) > 1 and saved >= 0:
+            first = min(self.found[pair])
+            entry = self.entered[pair] = next(self.count)
+            rank, _ = self.found[pair][first]
+            heappush(self.queue, (-saved, -len(otherwise), first, rank, entry, pair))
 
     def of(self, term: Term) -> list[_Pair]:
         found = self.known.get(id(term))
