@@ -330,6 +330,32 @@ UNARY = {
     "cumulative": lambda x: np.cumsum(x, axis=0),
     "there and back": lambda x: x.reshape(-1).reshape(x.shape),
     "gram": lambda x: x @ x.T @ x / 10,
+    "padded and cut": lambda x: np.pad(x, [(1, 2), (0, 0)])[: x.shape[0]],
+    "columns reversed": lambda x: np.flip(x, axis=-1),
+    "rows and columns reversed": lambda x: np.tanh(x)[::-1, ::-1],
+    "columns rotated": lambda x: np.concatenate([x[:, -1:], x[:, :-1]], axis=1),
+    "every other twice": lambda x: np.stack([np.sin(x), x])[::2].sum(axis=0),
+    "stacked and summed": lambda x: np.stack([x, np.tanh(x), x[::-1]], axis=-1).mean(axis=-1),
+    "differences": lambda x: np.concatenate([x[:1], np.diff(x, axis=0)]),
+    "two halves of one": lambda x: np.exp(np.concatenate([x, -x])).reshape(2, *x.shape)[1],
+    "outer": lambda x: np.kron(x, np.ones((2, 1)))[::2] * x,
+    "positive part": lambda x: x * (x > 0),
+    "clipped": lambda x: np.clip(x, -0.5, 0.8),
+    "signed root": lambda x: np.sign(x) * np.sqrt(np.abs(x) + 0.1),
+    "larger of two rows": lambda x: np.maximum(x, x[::-1]),
+    "symmetric maximum": lambda x: np.minimum(x @ x.T, (x @ x.T).T + 0.1) @ x / 5,
+    "traces": lambda x: x * np.einsum("ii->", x.T @ x) / 9,
+    "diagonal": lambda x: x + np.einsum("ii->i", x.T @ x),
+    "squares by einsum": lambda x: np.einsum("ij,ij,kj->kj", x, x, x) / 3,
+    "by its first row": lambda x: x - x[0],
+    "by its last column": lambda x: x * x[:, -1:],
+    "captured": lambda x: x * np.array([[0.5]]) + np.array(0.75),
+    "by sizes": lambda x: x / np.sqrt(x.shape[0]) + x.shape[1] / 7,
+    "frobenius": lambda x: x / (1 + np.linalg.norm(x)),
+    "row norms": lambda x: x / np.sqrt(1 + np.linalg.norm(x, axis=1, keepdims=True) ** 2),
+    "log-softmax": lambda x: x - np.log(np.exp(x - x.max(axis=-1, keepdims=True)).sum(axis=-1, keepdims=True)),
+    "by its determinant": lambda x: x * np.linalg.slogdet(x.T @ x)[1],
+    "product of all": lambda x: x + np.tanh(x).prod(),
 }
 """Functions of a matrix that keep its shape; none has a pole that a program could meet."""
 
@@ -344,6 +370,12 @@ BINARY = {
     "hypot": lambda x, y: np.hypot(x, 1 + y**2),
     "arctan2": lambda x, y: np.arctan2(x, np.exp(y)),
     "where": lambda x, y: np.where(x > y, x, 2 * y),
+    "mixed rows": lambda x, y: np.concatenate([x[1:], y[:1]]) * x,
+    "interleaved": lambda x, y: np.stack([x, y], axis=1).reshape(-1, x.shape[1])[: x.shape[0]],
+    "squared distances": lambda x, y: x * ((x[:, None] - y[None]) ** 2).sum(axis=-1).mean(axis=1)[:, None],
+    "attended": lambda x, y: np.exp(x @ y.T / 9) @ x / np.exp(x @ y.T / 9).sum(axis=1, keepdims=True),
+    "triangle": lambda x, y: np.tril(x @ y.T) @ y / 4,
+    "first of the other": lambda x, y: x + np.tanh(y[0]),
 }
 
 WITH_MATRIX = {
@@ -351,6 +383,12 @@ WITH_MATRIX = {
     "@ A.T": lambda x, A: np.tanh(x @ A.T),
     "@ inv(A)": lambda x, A: x @ np.linalg.inv(A),
     "solve": lambda x, A: np.linalg.solve(A, x.T).T,
+    "determinant": lambda x, A: x * np.linalg.det(A),
+    "log-determinant": lambda x, A: x + np.linalg.slogdet(A)[1],
+    "by its diagonal": lambda x, A: x * np.diagonal(A) + np.trace(A),
+    "squared": lambda x, A: x @ A @ A,
+    "symmetric": lambda x, A: x @ np.linalg.inv(A @ A.T),
+    "quadratic": lambda x, A: x * np.einsum("ij,jk,ik->i", x, A, x)[:, None] / 5,
 }
 
 LAST = {
@@ -365,10 +403,24 @@ LAST = {
     "first": lambda x: x[0],
     "flat": lambda x: x.reshape(-1),
     "stacked": lambda x: np.stack([x, x * 2]),
+    "sum and all": lambda x: (x.sum(), x),
+    "rows": lambda x: {"first": x[0], "others": np.tanh(x[1:])},
+    "columns backward": lambda x: x[:, ::-2],
+    "ends": lambda x: np.concatenate([x[0], x[-1]]),
+    "product": lambda x: np.tanh(x).prod(axis=1),
+    "windows": lambda x: x[1:] * x[:-1],
+    "merged": lambda x: np.stack([x, -x], axis=1).reshape(-1, x.shape[1]),
+    "determinant": lambda x: np.linalg.det(x.T @ x),
+    "outer": lambda x: np.outer(x[0], x[:, 0]),
+    "one entry": lambda x: x[-1, 0],
+    "padded": lambda x: np.pad(x, 1),
 }
 
 PROGRAM = {"X": "b n", "A": "n n", "Z": "b n"}
 """The inputs of a program."""
+
+NUMBERED = {"X": "4 3", "A": "3 3", "Z": "4 3"}
+"""The same with numbers for sizes."""
 
 
 @st.composite

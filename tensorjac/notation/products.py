@@ -452,18 +452,22 @@ def _lookups(term: Term) -> tuple[dict[Index, Factor], list[Factor]]:
     return looked, kept
 
 
+def _lone(body: Sum) -> Factor | None:
+    """The factor that an expression consists of."""
+    if len(body.terms) != 1 or body.terms[0].coefficient != 1 or len(body.terms[0].factors) != 1:
+        return None
+    (factor,) = body.terms[0].factors
+    return factor if factor.power == 1 else None
+
+
 def _looked_up(factor: Factor, term: Term) -> tuple[Index, Factor] | None:
     tensor, slots, power = factor
     if not isinstance(tensor, Apply) or tensor.operation.name != "equal" or power != 1:
         return None
-    wanted, place = tensor.arguments(slots)
-    if any(len(side.terms) != 1 or len(side.terms[0].factors) != 1 for side in (wanted, place)):
-        return None
-    source, position = wanted.terms[0], place.terms[0]
-    array, where = source.factors[0], position.factors[0]
-    if source.coefficient != 1 or position.coefficient != 1 or array.power != 1 or where.power != 1:
-        return None
-    if not isinstance(array.tensor, Input | Constant) or not isinstance(where.tensor, Position):
+    sides = [_lone(argument) for argument in tensor.arguments(slots)]
+    where = next((side for side in sides if side and isinstance(side.tensor, Position)), None)
+    array = next((side for side in sides if side and isinstance(side.tensor, Input | Constant)), None)
+    if where is None or array is None:
         return None
     (label,) = where.slots
     if not isinstance(label, Index) or label not in term.summed or label in array.labels:

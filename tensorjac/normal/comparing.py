@@ -1,0 +1,66 @@
+"""Whether two expressions are equal: their difference, in normal form, has no terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..rewrites import add, multiply, substitute
+from ..terms import ONE, Factor, Index, Shared, Slot, Sum, Tensor, constant, constant_slot, product
+from .expanding import Normal, TooLarge
+
+CLEARINGS = 3  # denominators within denominators that are multiplied away
+
+
+def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[Sequence[Index], Sum]]) -> bool:
+    """Whether expressions, given with their axes in order, are equal up to names of indices and order."""
+    if [[axis.dim for axis in axes] for axes, _ in first] != [[axis.dim for axis in axes] for axes, _ in second]:
+        return False
+    placed_first = [_placed(axes, body) for axes, body in first]
+    placed_second = [_placed(axes, body) for axes, body in second]
+    if placed_first == placed_second:
+        return True
+    gaps = [add(a, multiply(constant(-1), b)) for a, b in zip(placed_first, placed_second, strict=True)]
+    try:
+        gaps = [gap for gap in gaps if Normal(opening=False).of(gap).terms]
+        return all(_vanishes(gap) for gap in gaps)
+    except TooLarge:
+        return False
+
+
+def _vanishes(gap: Sum) -> bool:
+    """Whether an expression is 0: its normal form is, or becomes so when its denominators are multiplied away."""
+    for _ in range(CLEARINGS):
+        gap = Normal(opening=True).of(gap)
+        below = _denominators(gap)
+        if not gap.terms or not below:
+            break
+        gap = _times(gap, below)
+    return not gap.terms
+
+
+def _denominators(body: Sum) -> list[Factor]:
+    """The sums by which terms are divided, each to the highest power at which it occurs."""
+    powers: dict[tuple[Tensor, tuple[Slot, ...]], int] = {}
+    for term in body.terms:
+        for tensor, slots, exponent in term.factors:
+            if isinstance(tensor, Shared) and isinstance(exponent, int) and exponent < 0:
+                powers[tensor, slots] = max(powers.get((tensor, slots), 0), -exponent)
+    return [Factor(tensor, slots, exponent) for (tensor, slots), exponent in powers.items()]
+
+
+def _times(body: Sum, factors: Sequence[Factor]) -> Sum:
+    """Every term times these factors, so that they cancel before anything is multiplied out."""
+    return Sum(product(term.coefficient, [*term.factors, *factors], term.summed) for term in body.terms)
+
+
+def _placed(axes: Sequence[Index], body: Sum) -> Sum:
+    """The expression over canonical axes; an axis of size 1 is read at 0, as one writes it where it was sliced."""
+    return substitute(
+        body, {axis: constant_slot(0) if axis.dim is ONE else Index.at(k, axis.dim) for k, axis in enumerate(axes)}
+    )
+
+
+def normal(bodies: Sequence[Sum]) -> list[Sum]:
+    """The sums multiplied out, contractions flattened, arguments of primitives likewise."""
+    form = Normal(opening=True)
+    return [form.of(body) for body in bodies]

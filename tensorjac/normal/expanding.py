@@ -1,0 +1,182 @@
+"""Products of sums multiplied out, contractions flattened, arguments of functions likewise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..primitives import Primitive
+from ..rewrites import apply, finished, multiply, power, reread, whole
+from ..terms import (
+    DELTA,
+    ONE,
+    Apply,
+    Contraction,
+    Factor,
+    Index,
+    Number,
+    Shared,
+    Slot,
+    Sum,
+    Tensor,
+    Term,
+    constant_slot,
+    contraction,
+    number,
+    of_factor,
+    product,
+    topological,
+)
+from .functions import by_fewer, cleared, exact, unsigned
+
+# An expression that multiplies out to more terms than this is left as it is.
+LIMIT = 4000
+
+
+class TooLarge(Exception):
+    """The expression multiplies out to too many terms."""
+
+
+# A product: its coefficient, its factors, and what is summed.
+Opened = tuple[Number, list[Factor], tuple[Index, ...]]
+
+
+class Normal:
+    """The normal forms of tensors found so far; sums in products are multiplied out only if ``opening``."""
+
+    def __init__(self, opening: bool) -> None:
+        self.opening = opening
+        self.known: dict[Tensor, Sum] = {}
+
+    def of(self, body: Sum) -> Sum:
+        self._prepare(body.tensors)
+        return self._sum(body.terms)
+
+    def _prepare(self, tensors: Iterable[Tensor]) -> None:
+        for tensor in topological(tensors):
+            if tensor not in self.known:
+                self.known[tensor] = self._tensor(tensor)
+
+    def _tensor(self, tensor: Tensor) -> Sum:
+        axes = tensor.axes
+        if isinstance(tensor, Contraction):
+            return self._sum((tensor.term(axes),))
+        if isinstance(tensor, Shared):
+            body = self._sum(tensor.body.terms)
+            return body if self.opening else whole(body)
+        if isinstance(tensor, Apply):
+            assert isinstance(tensor.operation, Primitive)
+            args = [self._sum(arg.terms) for arg in tensor.args]
+            cores = tensor.cores if any(tensor.cores) else ()
+            simpler = by_fewer(tensor.operation, args)
+            if simpler is not None:
+                return self.of(simpler) if self._opens_any(simpler) else simpler
+            return apply(tensor.operation, args, cores, axes[tensor.batch :], tensor.shape[tensor.batch :])
+        return of_factor(tensor(*axes))
+
+    def _sum(self, terms: Iterable[Term]) -> Sum:
+        total: list[Term] = []
+        for term in terms:
+            total.extend(self._term(term))
+            if len(total) > LIMIT:
+                raise TooLarge
+        return Sum(exact(term) for term in total)
+
+    def _term(self, term: Term) -> list[Term]:
+        """The term multiplied out: a list of products, unconnected sums closed into flat contractions."""
+        products: list[Opened] = [(term.coefficient, [], term.summed)]
+        for factor in term.factors:
+            choices: list[Opened] = [(1, [factor], ())]
+            if factor.tensor is not DELTA:
+                choices = self._choices(factor, bool(term.summed))
+            products = [
+                (number(c * d), [*have, *more], (*sums, *others))
+                for c, have, sums in products
+                for d, more, others in choices
+            ]
+            if len(products) > LIMIT:
+                raise TooLarge
+        result: list[Term] = []
+        for c, factors, summed in products:
+            joined = product(c, factors, summed)
+            simpler = unsigned(joined)
+            if simpler is None:
+                result.extend(self._flat(joined))
+            else:
+                self._prepare(factor.tensor for factor in simpler.factors)
+                result.extend(self._term(simpler))
+        return result
+
+    def _choices(self, factor: Factor, summed: bool) -> list[Opened]:
+        """The products that a factor opens into; to a power that is not a small whole number it stays one factor."""
+        tensor, slots, exponent = factor
+        body = self.known[tensor]
+        mapping: dict[Index, Slot] = dict(zip(tensor.axes, slots, strict=True))
+        if isinstance(exponent, int) and 1 <= exponent <= 4 and (exponent == 1 or len(body.terms) > 1 or summed):
+            choices: list[Opened] = [(1, [], ())]
+            for _ in range(exponent):
+                moved = body.substitute(mapping)
+                ready = [_loosened(term) for term in moved.terms]
+                choices = [
+                    (number(c * t.coefficient), [*have, *t.factors], (*sums, *t.summed))
+                    for c, have, sums in choices
+                    for t in ready
+                ]
+            return choices
+        moved = body.substitute(mapping)
+        outside: list[Factor] = []
+        if self.opening and isinstance(exponent, int) and exponent < 0 and len(body.terms) > 1:
+            outside, moved = cleared(moved)
+        raised = power(moved, exponent)
+        if outside:
+            raised = multiply(raised, *(power(of_factor(factor), exponent) for factor in outside))
+        return [(t.coefficient, list(t.factors), t.summed) for t in raised.terms]
+
+    def _flat(self, term: Term) -> list[Term]:
+        """δ eliminated and unconnected sums closed; what the rewrites open again is opened here too."""
+        zeros: dict[Index, Slot] = {index: constant_slot(0) for index in term.summed if index.dim is ONE}
+        moved = product(term.coefficient, [f.substitute(zeros) for f in term.factors], term.summed)
+        result = finished(reread(moved) if zeros else Sum((term,)))
+        terms: list[Term] = []
+        for piece in result.terms:
+            if self._opens_any(Sum((piece,))):
+                self._prepare(factor.tensor for factor in piece.factors)
+                terms.extend(self._term(piece))
+            else:
+                terms.append(_reclosed(piece))
+        return terms
+
+    def _opens_any(self, body: Sum) -> bool:
+        return any(self._opens(factor) for term in body.terms for factor in term.factors)
+
+    def _opens(self, factor: Factor) -> bool:
+        """Whether a factor that the rewrites have left is not in normal form."""
+        tensor, _, exponent = factor
+        if isinstance(tensor, Shared):
+            return self.opening and exponent == 1
+        kinds = Contraction | Shared if self.opening else Contraction
+        return isinstance(tensor, Contraction) and any(
+            isinstance(f.tensor, kinds) and f.power == 1 for f in tensor.factors
+        )
+
+
+def _loosened(term: Term) -> Term:
+    """The term with its flat contractions opened, so that they can join the sum around it."""
+    factors: list[Factor] = []
+    summed = list(term.summed)
+    for factor in term.factors:
+        tensor, slots, exponent = factor
+        if isinstance(tensor, Contraction) and isinstance(exponent, int) and 1 <= exponent <= 4:
+            for _ in range(exponent):
+                inner = tensor.term(slots)
+                factors.extend(inner.factors)
+                summed.extend(inner.summed)
+        else:
+            factors.append(factor)
+    return product(term.coefficient, factors, tuple(summed))
+
+
+def _reclosed(term: Term) -> Term:
+    """Powers of contractions as one factor each, the rest closed."""
+    if not term.summed:
+        return term
+    return product(term.coefficient, [contraction(term.factors, term.summed)])

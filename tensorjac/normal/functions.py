@@ -1,0 +1,170 @@
+"""Functions written with fewer functions, so that log(1 + exp(x)) and logaddexp(x, 0) are one expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from math import isfinite
+
+from ..primitives import PRIMITIVES, Primitive
+from ..rewrites import add, apply, multiply, power, whole
+from ..rewrites.patterns import is_applied
+from ..terms import (
+    DELTA,
+    Apply,
+    Factor,
+    Number,
+    Shared,
+    Slot,
+    Sum,
+    Tensor,
+    Term,
+    constant,
+    magnitude,
+    number,
+    of_factor,
+    product,
+)
+
+MINUS = constant(-1)
+
+
+def _called(name: str, *args: Sum) -> Sum:
+    return apply(PRIMITIVES[name], args)
+
+
+def exponential(argument: Sum) -> Sum:
+    """exp(2a - b) as exp(a)² exp(b)⁻¹."""
+    parts = []
+    for term in map(exact, argument.terms):
+        c = term.coefficient
+        times = abs(c) if isinstance(c, int) else 1
+        rest: Number = 1 if isinstance(c, int) else magnitude(c)
+        base = _called("exp", Sum((Term(rest, term.factors),)))
+        parts.append(power(base, times if c > 0 else -times))
+    return multiply(*parts) if parts else constant(1)
+
+
+def _sigmoid(argument: Sum) -> Sum:
+    """σ(-u) as 1 - σ(u), so that only one of the two occurs."""
+    lead = whole(argument)
+    if lead.terms and lead.terms[0].coefficient < 0:
+        mirrored = _called("sigmoid", multiply(MINUS, argument))
+        return add(constant(1), multiply(MINUS, mirrored))
+    return _called("sigmoid", argument)
+
+
+def _logarithm(argument: Sum) -> Sum:
+    """log(exp(a) + exp(-b)) as log(exp(a) exp(b) + 1) - b: no exponential divides."""
+    outside, inside = cleared(argument)
+    growths = [factor for factor in outside if is_applied(factor.tensor, "exp")]
+    if len(growths) != len(outside):
+        return _called("log", argument)
+    logarithms = [
+        multiply(constant(power_), _called("log", of_factor(Factor(tensor, slots, 1))))
+        for tensor, slots, power_ in growths
+    ]
+    return add(_called("log", inside), *logarithms)
+
+
+def cleared(body: Sum) -> tuple[list[Factor], Sum]:
+    """a + b/c as the factors c⁻¹ and the sum a c + b: what divides some of the terms stands before the sum."""
+    lowest: dict[tuple[Tensor, tuple[Slot, ...]], int] = {}
+    for term in body.terms:
+        for tensor, slots, exponent in term.factors:
+            if isinstance(exponent, int) and exponent < 0 and not isinstance(tensor, Shared):
+                lowest[tensor, slots] = min(lowest.get((tensor, slots), 0), exponent)
+    outside = [Factor(tensor, slots, exponent) for (tensor, slots), exponent in lowest.items()]
+    inverse = [Factor(tensor, slots, -exponent) for tensor, slots, exponent in outside]
+    return outside, Sum(product(term.coefficient, [*term.factors, *inverse], term.summed) for term in body.terms)
+
+
+def _by_factors(name: str, argument: Sum) -> Sum:
+    """|-2xy| as 2|x||y|, and so for sign."""
+    lead = whole(argument)
+    if not lead.terms:
+        return lead
+    (term,) = lead.terms
+    size = magnitude(term.coefficient)
+    scale: Number = size if name == "abs" else 1
+    if name == "sign" and term.coefficient < 0:
+        scale = -1
+    parts = [constant(scale)]
+    for tensor, slots, exponent in term.factors:
+        factor = Factor(tensor, slots, 1)
+        base = of_factor(factor)
+        if tensor is DELTA or (name == "abs" and factor.sign):
+            parts.append(power(base, exponent))
+        elif factor.sign == 2:
+            continue
+        elif not isinstance(exponent, int):
+            parts.append(_called(name, of_factor(Factor(tensor, slots, exponent))))
+        elif name == "abs" and exponent % 2 == 0:
+            parts.append(power(base, exponent))
+        else:
+            parts.append(power(_called(name, base), exponent if name == "abs" else magnitude(exponent)))
+    return multiply(*parts)
+
+
+FEWER: dict[str, Callable[..., Sum]] = {
+    "exp": exponential,
+    "expm1": lambda x: add(exponential(x), MINUS),
+    "log": _logarithm,
+    "log1p": lambda x: _logarithm(add(constant(1), x)),
+    "log2": lambda x: multiply(constant(1.4426950408889634), _logarithm(x)),
+    "log10": lambda x: multiply(constant(0.4342944819032518), _logarithm(x)),
+    "logaddexp": lambda x, y: _logarithm(add(exponential(x), exponential(y))),
+    "softplus": lambda x: _logarithm(add(constant(1), exponential(x))),
+    "sigmoid": _sigmoid,
+    "cosh": lambda x: multiply(constant(Fraction(1, 2)), add(exponential(x), exponential(multiply(MINUS, x)))),
+    "sinh": lambda x: multiply(
+        constant(Fraction(1, 2)), add(exponential(x), multiply(MINUS, exponential(multiply(MINUS, x))))
+    ),
+    "minimum": lambda x, y: multiply(MINUS, _called("maximum", multiply(MINUS, x), multiply(MINUS, y))),
+    "abs": lambda x: _by_factors("abs", x),
+    "sign": lambda x: _by_factors("sign", x),
+}
+
+
+def by_fewer(primitive: Primitive, args: list[Sum]) -> Sum | None:
+    """The function of these arguments by fewer functions, where it is one that has such a form."""
+    rule = FEWER.get(primitive.name)
+    return None if rule is None else rule(*args)
+
+
+def unsigned(term: Term) -> Term | None:
+    """The term with |x|² as x², sign(x)³ as sign(x), and x sign(x) as |x|; None where there is nothing of the kind."""
+    held = {(tensor, slots): exponent for tensor, slots, exponent in term.factors}
+    for tensor, slots, exponent in term.factors:
+        if not isinstance(tensor, Apply) or not isinstance(exponent, int) or exponent < 1:
+            continue
+        more: list[Factor] = []
+        if tensor.operation.name == "abs" and exponent > 1:
+            even = exponent - exponent % 2
+            more = [Factor(tensor, slots, -even), *(Factor(f.tensor, f.slots, even) for f in _argument(tensor, slots))]
+        elif tensor.operation.name == "sign" and exponent > 2:
+            more = [Factor(tensor, slots, -2)]
+        elif tensor.operation.name == "sign":
+            (inner,) = _argument(tensor, slots)
+            (size,) = _called("abs", of_factor(inner)).terms[0].factors
+            if held.get((size.tensor, size.slots), 0) == 1:
+                more = [Factor(tensor, slots, -1), Factor(size.tensor, size.slots, -1), inner]
+            elif held.get((inner.tensor, inner.slots), 0) >= 1 and inner.power == 1:
+                more = [Factor(tensor, slots, -1), Factor(inner.tensor, inner.slots, -1), size]
+        if more:
+            return product(term.coefficient, [*term.factors, *more], term.summed)
+    return None
+
+
+def _argument(tensor: Apply, slots: Sequence[Slot]) -> tuple[Factor, ...]:
+    """The factor whose absolute value or sign is taken: of a product, each factor has its own."""
+    (argument,) = tensor.arguments(slots)
+    return argument.terms[0].factors
+
+
+def exact(term: Term) -> Term:
+    """Floats that are small binary fractions count as those, so that 0.5 x and x/2 are equal."""
+    c = term.coefficient
+    if isinstance(c, float) and isfinite(c) and c * 2**20 == int(c * 2**20):
+        return Term(number(Fraction(c)), term.factors, term.summed)
+    return term
