@@ -188,6 +188,81 @@ EQUAL = {
         ],
         {"X": "b n"},
     ),
+    "even powers of absolute values": (
+        [lambda x: x**2, lambda x: np.abs(x) ** 2, lambda x: np.abs(x) * np.abs(-x), lambda x: np.abs(x**2)],
+        {"x": "n"},
+    ),
+    "odd powers of absolute values": (
+        [lambda x, y: np.abs(x * y) ** 3, lambda x, y: x**2 * np.abs(x) * np.abs(y) * y**2],
+        {"x": "n", "y": "n"},
+    ),
+    "absolute values and signs": (
+        [lambda x: 2 * np.abs(x), lambda x: x * np.sign(x) - x * np.sign(-x), lambda x: np.abs(-2 * x)],
+        {"x": "n"},
+    ),
+    "arguments that change places": (
+        [
+            lambda x, y: np.maximum(x, y) * np.minimum(x, y) + np.logaddexp(x, y),
+            lambda x, y: np.maximum(y, x) * np.minimum(y, x) + np.logaddexp(y, x),
+        ],
+        {"x": "n", "y": "n"},
+    ),
+    "the larger and the smaller": (
+        [lambda x, y: np.minimum(x, y), lambda x, y: -np.maximum(-x, -y)],
+        {"x": "n", "y": "n"},
+    ),
+    "a maximum of a matrix and its transpose": (
+        [lambda X: np.maximum(X, X.T), lambda X: np.maximum(X, X.T).T],
+        {"X": "n n"},
+    ),
+    "softplus": (
+        [
+            lambda x: np.log(1 + np.exp(x)),
+            lambda x: np.log1p(np.exp(x)),
+            lambda x: np.logaddexp(x, 0),
+            lambda x: np.logaddexp(0, -x) + x,
+        ],
+        {"x": "n"},
+    ),
+    "a shifted logaddexp": (
+        [lambda x, y: np.logaddexp(x, y), lambda x, y: np.logaddexp(x - 1, y - 1) + 1],
+        {"x": "n", "y": "n"},
+    ),
+    "logarithms and exponentials of small arguments": (
+        [lambda x: np.log1p(x) * np.expm1(x), lambda x: np.log(1 + x) * (np.exp(x) - 1)],
+        {"x": "n"},
+        "positive",
+    ),
+    "hyperbolic functions": (
+        [lambda x: np.cosh(x) * np.sinh(x), lambda x: (np.exp(2 * x) - np.exp(-2 * x)) / 4],
+        {"x": "n"},
+    ),
+    "quotients": (
+        [
+            lambda x: 1 / (1 + x**2) + 1 / (2 + x**2),
+            lambda x: (3 + 2 * x**2) / ((1 + x**2) * (2 + x**2)),
+            lambda x: (3 + 2 * x**2) / (2 + 3 * x**2 + x**4),
+        ],
+        {"x": "n"},
+    ),
+    "quotients of quotients": (
+        [lambda x: x / (1 + x), lambda x: 1 / (1 + 1 / x), lambda x: 1 - 1 / (1 + x)],
+        {"x": "n"},
+        "positive",
+    ),
+    "an inverse of an inverse": (
+        [lambda X: X, lambda X: np.linalg.inv(np.linalg.inv(X)), lambda X: np.linalg.inv(np.linalg.inv(X.T)).T],
+        {"X": "n n"},
+        "invertible",
+    ),
+    "sums that run backward": (
+        [
+            lambda x, y: np.sum(np.exp(x) * y[::-1]),
+            lambda x, y: np.sum(np.exp(x[::-1]) * y),
+            lambda x, y: np.sum(np.exp(x)[::-1] * y),
+        ],
+        {"x": "n", "y": "n"},
+    ),
     "slices put together": (
         [lambda x: x, lambda x: x[::-1][::-1], lambda x: np.flip(np.flip(x))],
         {"x": "n"},
@@ -261,6 +336,13 @@ DIFFERENT = [
     (lambda x, y: x - y, lambda x, y: y - x, {"x": "n", "y": "n"}),
     (lambda x, y: np.maximum(x, y), lambda x, y: np.minimum(x, y), {"x": "n", "y": "n"}),
     (lambda x, y: x > y, lambda x, y: x >= y, {"x": "n", "y": "n"}),
+    (lambda x: np.abs(x) ** 3, lambda x: x**3, {"x": "n"}),
+    (lambda x: np.sign(x) ** 2 * x.sum(), lambda x: x.sum() + 0 * x, {"x": "n"}),
+    (lambda x: np.heaviside(x, 0.5), lambda x: x > 0, {"x": "n"}),
+    (lambda x, y: np.maximum(x, y), lambda x, y: x, {"x": "n", "y": "n"}),
+    (lambda x: np.logaddexp(x, 0), lambda x: np.logaddexp(-x, 0), {"x": "n"}),
+    (lambda x: 1 / (1 + x), lambda x: 1 / (2 + x), {"x": "n"}),
+    (lambda x, y: x @ y[::-1], lambda x, y: x @ y, {"x": "n", "y": "n"}),
     (lambda x: x[1:], lambda x: x[:-1], {"x": "n"}),
     (lambda x: np.pad(x, (1, 0)), lambda x: np.pad(x, (0, 1)), {"x": "n"}),
     (lambda x: np.roll(x, 1), lambda x: np.roll(x, -1), {"x": "n"}),
@@ -274,6 +356,12 @@ def test_different(first, second, shapes):
     assert F != H
     assert H != F
     assert F.__eq__(H) is False
+
+
+def test_logaddexp_written_out():
+    F = tj.trace(lambda x, y: np.logaddexp(x, y), x="n", y="n")
+    assert tj.trace(lambda x, y: np.log(np.exp(x) + np.exp(y)), x="n", y="n") == F
+    assert tj.trace(lambda x, y: x + np.log1p(np.exp(y - x)), x="n", y="n") == F
 
 
 def test_shapes_are_compared():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..rewrites import add, multiply, substitute
+from ..rewrites import add, multiply, substitute, without
 from ..terms import ONE, Factor, Index, Shared, Slot, Sum, Tensor, constant, constant_slot, product
 from .expanding import Normal, TooLarge
 
@@ -21,7 +21,9 @@ def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[S
         return True
     gaps = [add(a, multiply(constant(-1), b)) for a, b in zip(placed_first, placed_second, strict=True)]
     try:
-        gaps = [gap for gap in gaps if Normal(opening=False).of(gap).terms]
+        # sums are left whole here, also where their terms would merge
+        with without("distribute"):
+            gaps = [gap for gap in gaps if Normal(opening=False).of(gap).terms]
         return all(_vanishes(gap) for gap in gaps)
     except TooLarge:
         return False

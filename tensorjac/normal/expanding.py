@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..primitives import Primitive
-from ..rewrites import apply, finished, multiply, power, reread, whole
+from ..rewrites import apply, finished, power, reread, whole
 from ..terms import (
     DELTA,
     ONE,
@@ -26,7 +26,8 @@ from ..terms import (
     product,
     topological,
 )
-from .functions import by_fewer, cleared, exact, unsigned
+from .functions import by_fewer, exact, unsigned
+from .orders import forward
 
 # An expression that multiplies out to more terms than this is left as it is.
 LIMIT = 4000
@@ -122,13 +123,7 @@ class Normal:
                     for t in ready
                 ]
             return choices
-        moved = body.substitute(mapping)
-        outside: list[Factor] = []
-        if self.opening and isinstance(exponent, int) and exponent < 0 and len(body.terms) > 1:
-            outside, moved = cleared(moved)
-        raised = power(moved, exponent)
-        if outside:
-            raised = multiply(raised, *(power(of_factor(factor), exponent) for factor in outside))
+        raised = power(body.substitute(mapping), exponent)
         return [(t.coefficient, list(t.factors), t.summed) for t in raised.terms]
 
     def _flat(self, term: Term) -> list[Term]:
@@ -176,7 +171,13 @@ def _loosened(term: Term) -> Term:
 
 
 def _reclosed(term: Term) -> Term:
-    """Powers of contractions as one factor each, the rest closed."""
-    if not term.summed:
-        return term
-    return product(term.coefficient, [contraction(term.factors, term.summed)])
+    """What is still summed closed, and what was closed running forward."""
+    factors = list(term.factors)
+    if term.summed:
+        factors = [contraction(factors, term.summed)]
+    for place, (tensor, slots, exponent) in enumerate(factors):
+        if isinstance(tensor, Contraction):
+            inner = forward(tensor.term(slots))
+            closed = contraction(inner.factors, inner.summed)
+            factors[place] = Factor(closed.tensor, closed.slots, exponent)
+    return product(term.coefficient, factors)

@@ -8,13 +8,12 @@ from math import isfinite
 
 from ..primitives import PRIMITIVES, Primitive
 from ..rewrites import add, apply, multiply, power, whole
-from ..rewrites.patterns import is_applied
+from ..rewrites.patterns import arguments_of, is_applied
 from ..terms import (
     DELTA,
     Apply,
     Factor,
     Number,
-    Shared,
     Slot,
     Sum,
     Tensor,
@@ -55,24 +54,32 @@ def _sigmoid(argument: Sum) -> Sum:
 
 
 def _logarithm(argument: Sum) -> Sum:
-    """log(exp(a) + exp(-b)) as log(exp(a) exp(b) + 1) - b: no exponential divides."""
-    outside, inside = cleared(argument)
-    growths = [factor for factor in outside if is_applied(factor.tensor, "exp")]
-    if len(growths) != len(outside):
+    """log(exp(a) + exp(-b)) as log(exp(a) exp(b) + 1) - b, and log(σ(u) z²) as 2 log(z) - log(1 + exp(-u))."""
+    outside, inside = _cleared(argument)
+    lead = whole(inside)
+    if not lead.terms:
         return _called("log", argument)
-    logarithms = [
-        multiply(constant(power_), _called("log", of_factor(Factor(tensor, slots, 1))))
-        for tensor, slots, power_ in growths
-    ]
-    return add(_called("log", inside), *logarithms)
+    (term,) = lead.terms
+    factors = [*outside, *term.factors]
+    if term.coefficient <= 0 or any(factor.tensor.sign != 2 for factor in factors):
+        return _called("log", argument)
+    parts = [multiply(constant(factor.power), _lone_logarithm(factor)) for factor in factors]
+    return add(_called("log", constant(term.coefficient)), *parts)
 
 
-def cleared(body: Sum) -> tuple[list[Factor], Sum]:
-    """a + b/c as the factors c⁻¹ and the sum a c + b: what divides some of the terms stands before the sum."""
+def _lone_logarithm(factor: Factor) -> Sum:
+    """The logarithm of a factor without its power."""
+    if is_applied(factor.tensor, "sigmoid"):
+        return multiply(MINUS, _logarithm(add(constant(1), exponential(multiply(MINUS, *arguments_of(factor))))))
+    return _called("log", of_factor(Factor(factor.tensor, factor.slots, 1)))
+
+
+def _cleared(body: Sum) -> tuple[list[Factor], Sum]:
+    """exp(a) + exp(-b) as the factor exp(b)⁻¹ and the sum exp(a) exp(b) + 1: no exponential divides."""
     lowest: dict[tuple[Tensor, tuple[Slot, ...]], int] = {}
     for term in body.terms:
         for tensor, slots, exponent in term.factors:
-            if isinstance(exponent, int) and exponent < 0 and not isinstance(tensor, Shared):
+            if is_applied(tensor, "exp") and isinstance(exponent, int) and exponent < 0:
                 lowest[tensor, slots] = min(lowest.get((tensor, slots), 0), exponent)
     outside = [Factor(tensor, slots, exponent) for (tensor, slots), exponent in lowest.items()]
     inverse = [Factor(tensor, slots, -exponent) for tensor, slots, exponent in outside]

@@ -26,16 +26,17 @@ from ..terms import (
     Tensor,
     Term,
     constant,
+    constant_slot,
     contraction,
     nested,
     number,
     of_factor,
     product,
     shared,
-    sum_key,
 )
 from ..terms import apply as raw_apply
 from . import registry
+from .cores import INVERSES, TRANSPOSABLE, inverted, several, upright
 from .patterns import arguments_of, connected, is_applied, is_mask, logistic_argument
 from .ranges import reads_once, truth_of
 from .registry import FUNCTION_RULES, Step, current_steps, is_on, name_identity, switched_off
@@ -317,34 +318,19 @@ def apply(
                     return simpler
     arguments = [whole(arg) for arg in args]
     bound = cores or [()] * len(arguments)
-    if primitive.name in _TRANSPOSABLE and is_on("transpose"):
-        arguments, result = _upright(arguments, bound, result)
+    if primitive.reduces and is_on("one entry"):
+        entries = several(bound[0])
+        if entries != tuple(bound[0]):
+            (arg,) = arguments
+            arg = substitute(arg, {index: constant_slot(0) for index in bound[0] if index not in entries})
+            return apply(primitive, (arg,), (entries,)) if entries else arg
+    if primitive.name in INVERSES and is_on("inverse of an inverse"):
+        inner = inverted(primitive.name, arguments[0], bound[0], result)
+        if inner is not None:
+            return substitute(*inner)
+    if primitive.name in TRANSPOSABLE and is_on("transpose"):
+        arguments, result = upright(arguments, bound, result)
     return read(raw_apply(primitive, arguments, bound, result, core_shape))
-
-
-_TRANSPOSABLE = frozenset({"inv", "pinv", "det", "logabsdet", "signdet"})
-
-
-name_identity(
-    "transpose",
-    """inv(Xᵀ)[ij] = inv(X)[ji] and det(Xᵀ) = det(X): of a matrix and its transpose one form is kept. Ends because the
-    form that is kept is the smaller one.""",
-)
-
-
-def _upright(
-    arguments: list[Sum], cores: Sequence[Sequence[Index]], result: Sequence[Slot]
-) -> tuple[list[Sum], Sequence[Slot]]:
-    """The argument or its transpose, whichever comes first in a fixed order, and the result's slots to match."""
-    (arg,), ((row, column),) = arguments, cores
-    if row.dim is not column.dim:
-        return arguments, result
-    swapped = arg.substitute({row: column, column: row})
-    first, second = Index.at(0, row.dim), Index.at(1, row.dim)
-    forms = [sum_key(body.substitute({row: first, column: second})) for body in (arg, swapped)]
-    if forms[1] < forms[0]:
-        return [swapped], tuple(result)[::-1]
-    return arguments, result
 
 
 name_identity("constants", "A function of numbers is a number. Removes a function.")

@@ -106,6 +106,12 @@ def _where_same(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
     return args[1] if args[1] == args[2] else None
 
 
+@function_rewrite("equal arguments", "maximum", "minimum")
+def _larger_of_equals(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """maximum(x, x) = minimum(x, x) = x. Removes a function."""
+    return args[0] if args[0] == args[1] else None
+
+
 @function_rewrite("softplus", "log")
 def _softplus(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
     """log(1 + exp(u)) = softplus(u), which neither overflows nor loses digits."""
