@@ -11,7 +11,7 @@ from . import rewrites
 from .calls import Nesting, Parts
 from .dims import Dim, parse_shape
 from .emit import RESERVED
-from .errors import ShapeError
+from .errors import NotationError, ShapeError
 from .function import Function, Jacobian
 from .notation import is_index_notation, parse_index, parse_numpy
 from .notation.lowering import lower_text
@@ -51,7 +51,7 @@ def parse(text: str, /, **shapes: Any) -> Function:
     tensors: dict[str, Tensor] = {name: Input(name, shape) for name, shape in dims.items()}
     tensors.update(constants)
     lowered = lower_text(
-        parse_index(text, tuple(PRIMITIVES)), text, tensors, PRIMITIVES, rewrites, numpy_reader(text, tensors)
+        parse_index(text, tuple(PRIMITIVES), tensors), text, tensors, PRIMITIVES, rewrites, numpy_reader(text, tensors)
     )
     requirements = lowered[0].requirements
     names: dict[Tensor, str] = {tensor: name for name, tensor in constants.items()}
@@ -69,6 +69,11 @@ def parse(text: str, /, **shapes: Any) -> Function:
 
 
 def _dims(shapes: Mapping[str, Any], arrays: Collection[str] = ()) -> dict[str, tuple[Dim, ...]]:
+    for name in (*shapes, *arrays):
+        if name == "δ":
+            raise NotationError(
+                "an input may not be called δ, which is Kronecker's in index notation: rename it, to delta for example."
+            )
     dims = {name: parse_shape(shape, name) for name, shape in shapes.items()}
     sizes = {size: name for name, shape in dims.items() for dim in shape for size in dim.names}
     for size, name in sizes.items():

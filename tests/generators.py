@@ -403,8 +403,6 @@ LAST = {
     "first": lambda x: x[0],
     "flat": lambda x: x.reshape(-1),
     "stacked": lambda x: np.stack([x, x * 2]),
-    "sum and all": lambda x: (x.sum(), x),
-    "rows": lambda x: {"first": x[0], "others": np.tanh(x[1:])},
     "columns backward": lambda x: x[:, ::-2],
     "ends": lambda x: np.concatenate([x[0], x[-1]]),
     "product": lambda x: np.tanh(x).prod(axis=1),
@@ -415,6 +413,12 @@ LAST = {
     "one entry": lambda x: x[-1, 0],
     "padded": lambda x: np.pad(x, 1),
 }
+
+SEVERAL = {
+    "sum and all": lambda x: (x.sum(), x),
+    "rows": lambda x: {"first": x[0], "others": np.tanh(x[1:])},
+}
+"""What else may be done last: several outputs."""
 
 PROGRAM = {"X": "b n", "A": "n n", "Z": "b n"}
 """The inputs of a program."""
@@ -449,6 +453,6 @@ def program(steps):
                 values.append(BINARY[name](values[first], values[second]))
             else:
                 values.append(WITH_MATRIX[name](values[first], A))
-        return LAST[steps[-1]](values[-1])
+        return {**LAST, **SEVERAL}[steps[-1]](values[-1])
 
     return fun

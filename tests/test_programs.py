@@ -1,5 +1,7 @@
 """Random small programs in NumPy: values, slopes in every form, single precision, and text that reads back."""
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 import tensorjac as tj
 from functions import CASES, named
-from generators import PROGRAM, program, programs
+from generators import LAST, NUMBERED, PROGRAM, SEVERAL, program, programs
 from identities import IDENTITIES
 from oracles import finite_difference_jacobian, orthogonal
 
@@ -115,14 +117,17 @@ def assert_reads_back(F):
     assert tj.parse(str(F), **F.inputs, **F.constants) == F
 
 
-@given(programs(), st.data())
+@given(programs(last=(*LAST, *SEVERAL)), st.data())
 def test_text_reads_back(steps, data):
-    """The value, all slopes by VJP, and one Jacobian."""
-    F = tj.trace(program(steps), **PROGRAM)
+    """The value, all slopes by VJP, one Jacobian, and a Hessian times a tangent where there is one."""
+    F = tj.trace(program(steps), **data.draw(st.sampled_from((PROGRAM, NUMBERED))))
     wrt = data.draw(st.sampled_from(list(PROGRAM)))
+    name = data.draw(st.sampled_from(list(F.outputs)))
     assert_reads_back(F)
     assert_reads_back(F.vjp())
-    assert_reads_back(F.jacobian(wrt))
+    assert_reads_back(F.jacobian(wrt, of=name))
+    if F.outputs[name] == ():
+        assert_reads_back(F.hvp(wrt, of=name))
 
 
 @pytest.mark.parametrize("row", [*CASES, *IDENTITIES], ids=str)
@@ -134,6 +139,43 @@ def test_text_of_row_reads_back(row):
     for name in F.outputs:
         for wrt in F.inputs:
             assert_reads_back(F.jacobian(wrt, of=name))
+
+
+def named_delta(delta, A):
+    return np.where(delta > 0, delta, np.exp(delta)) @ A
+
+
+def named_where(where, A):
+    return np.where(where > 0, where, np.exp(where)) @ A
+
+
+def named_sum(sum, A):
+    return np.where(sum > 0, sum, np.exp(sum)) @ A
+
+
+def named_like_a_function(exp, tril):
+    return np.tril(exp @ tril, 1) + np.exp(exp @ tril)
+
+
+@pytest.mark.parametrize(
+    "fun", [named_delta, named_where, named_sum, named_like_a_function], ids=lambda fun: fun.__name__
+)
+def test_names_that_mean_something_else(fun):
+    """Names of inputs that index notation knows in another meaning."""
+    first, second = inspect.signature(fun).parameters
+    F = tj.trace(fun, **{first: "b m", second: "m n"})
+    for function in (F, F.vjp(), F.jacobian(first), F.jvp()):
+        assert_reads_back(function)
+
+
+def test_only_the_kronecker_delta_is_called_δ():
+    message = "an input may not be called δ, which is Kronecker's in index notation: rename it, to delta for example."
+    with pytest.raises(tj.NotationError) as caught:
+        tj.trace(lambda δ: 2 * δ, δ="n")
+    assert str(caught.value) == message
+    with pytest.raises(tj.NotationError) as caught:
+        tj.parse("Y[i] = 2 δ[i]", δ=np.ones(3))
+    assert str(caught.value) == message
 
 
 # Found by the tests above -------------------------------------------------------------------------

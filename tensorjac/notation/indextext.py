@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from .rightside import DELTA, POWER, PRODUCT, SUM, RightSide
+from .rightside import POWER, PRODUCT, SUM, RightSide
 from .syntax import Axis, Equation, IndexText, Target
 from .tokens import Cursor, scan
 
@@ -35,11 +35,12 @@ def is_index_notation(text: str) -> bool:
     return False
 
 
-def parse_index(text: str, functions: Collection[str] = ()) -> IndexText:
+def parse_index(text: str, functions: Collection[str] = (), tensors: Collection[str] = ()) -> IndexText:
     """Read index notation: equations separated by line breaks or ``;``, each with its ``where``.
 
     A function's bracket touches its name, ``exp(X[ij])``; letters behind ``_`` are those on which it works,
-    ``max_k(X[ik])``. Neither holds for names in ``functions``: ``n (X[ij] + 1)`` is a product.
+    ``max_k(X[ik])``. Neither holds for names in ``functions``: ``n (X[ij] + 1)`` is a product. Where one of ``tensors``
+    is called ``delta`` or ``where``, that name means the tensor, and δ alone is Kronecker's.
 
     >>> parse_index("Y[ij] = X[ik] exp(A[kj])").equations[0].right.operands[0]
     Indexed(name='X', slots=(Name(name='i'), Name(name='k')))
@@ -47,7 +48,7 @@ def parse_index(text: str, functions: Collection[str] = ()) -> IndexText:
     (Bound(letter='k', size=None),)
     """
     cursor = Cursor(text, slots=True, joins_lines=JOINS_LINES)
-    reader = IndexReader(cursor, functions)
+    reader = IndexReader(cursor, functions, tensors)
     while cursor.skip_breaks():
         reader.statement()
     if not reader.equations:
@@ -59,9 +60,9 @@ def parse_index(text: str, functions: Collection[str] = ()) -> IndexText:
 class IndexReader:
     """Equations, and the definitions that they share."""
 
-    def __init__(self, cursor: Cursor, functions: Collection[str]) -> None:
+    def __init__(self, cursor: Cursor, functions: Collection[str], tensors: Collection[str]) -> None:
         self.cursor = cursor
-        self.right = RightSide(cursor, functions)
+        self.right = RightSide(cursor, functions, tensors=tensors)
         self.equations: list[Equation] = []
         self.definitions: dict[str, Equation] = {}
 
@@ -137,7 +138,7 @@ class IndexReader:
         token = cursor.token
         if token.kind != "name":
             cursor.expected("a left side", 'an equation begins with what it defines: "Y[ij] ="')
-        if token.text in (*DELTA, "where"):
+        if token.text in self.right.deltas or self.right.at_where():
             cursor.fail('"δ", "delta" and "where" name no tensor', "use another name", token)
         cursor.advance()
         if not cursor.take("["):

@@ -19,12 +19,17 @@ DELTA = ("δ", "delta")
 class RightSide:
     """A recursive descent whose only recursion is into brackets and sums.
 
-    With ``derivatives``, ``∂Y[ij]/∂A[kl]`` is a factor, read as one tensor of that name: ``∂Y/∂A``.
+    With ``derivatives``, ``∂Y[ij]/∂A[kl]`` is a factor, read as one tensor of that name: ``∂Y/∂A``. Among ``tensors``
+    may be ``delta`` and ``where``, which then mean those.
     """
 
-    def __init__(self, cursor: Cursor, functions: Collection[str], derivatives: bool = False) -> None:
+    def __init__(
+        self, cursor: Cursor, functions: Collection[str], derivatives: bool = False, tensors: Collection[str] = ()
+    ) -> None:
         self.cursor = cursor
         self.derivatives = derivatives
+        self.deltas = frozenset(DELTA).difference(tensors)
+        self.opens_where = frozenset(("(", "[") if "where" in tensors else ("(",))
         self.functions = frozenset((*functions, *SPELLED))
 
     def expression(self) -> Node:
@@ -69,7 +74,7 @@ class RightSide:
     def at_where(self) -> bool:
         """Whether definitions follow; where(…) is a function."""
         token = self.cursor.token
-        return token.kind == "name" and token.text == "where" and self.cursor.ahead(1).text != "("
+        return token.kind == "name" and token.text == "where" and self.cursor.ahead(1).text not in self.opens_where
 
     def _at_factor(self) -> bool:
         """Whether a factor begins here that may stand beside another: no sign."""
@@ -117,7 +122,7 @@ class RightSide:
         if self._at_sum():
             cursor.fail("a sum in an exponent stands in brackets", 'write "^(Σ_k …)"', token)
         cursor.advance()
-        if token.text in DELTA:
+        if token.text in self.deltas:
             return self._delta(token)
         if cursor.at("["):
             return Indexed(token.text, self._slots(), span=cursor.span(token.start))
