@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any
 
 from .dims import Dim
-from .terms import ONE, Number, magnitude, number
+from .terms import ONE, Number, magnitude, number, scaled
 
 Shape = tuple[Dim, ...]
 
@@ -204,7 +204,7 @@ class Values:
         return self.make("multiply", (a, b), None, mask=a.mask and b.mask, hint="prod")
 
     def _scaled(self, value: Value, by: Scalar) -> Value:
-        if value.kind == "scale":
+        if value.kind == "scale" and scaled(by.value, value.detail.value) is not None:
             by = by.times(value.detail)
             value = value.args[0]
         if by.is_one:

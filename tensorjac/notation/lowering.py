@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import isfinite, isinf
 from typing import Generic, Protocol, TypeVar
 
 from ..dims import Dim, Requirement
@@ -353,10 +354,10 @@ class Lowering(SizeReader[P]):
         if not -LARGEST <= exponent <= LARGEST and any(term.coefficient not in (1, -1) for term in base.terms):
             found = f"a number is raised to a power of at most {LARGEST}, and this one is {exponent}"
             self.fail(node, found, "write a smaller exponent")
-        try:
-            return self.build.power(base, exponent)
-        except OverflowError:
+        raised = self.build.power(base, exponent)
+        if all(isfinite(term.coefficient) for term in base.terms) and any(isinf(t.coefficient) for t in raised.terms):
             self.fail(node, "a float is at most 1.8e308, and this one is larger", "write a smaller exponent")
+        return raised
 
     def needed(self, name: str, node: Node) -> P:
         function = self.functions.get(name)

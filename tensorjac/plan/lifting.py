@@ -19,6 +19,7 @@ from ..terms import (
     contraction,
     number,
     product,
+    scaled,
     shared,
     topological,
 )
@@ -98,10 +99,13 @@ def _replaced(term: Term, stands_for: dict[Tensor, Term]) -> Term:
     for factor in term.factors:
         tensor, slots, power = factor
         inner = stands_for.get(tensor)
-        if inner is None or not isinstance(power, int):
+        together = (
+            scaled(coefficient, inner.coefficient, power) if inner is not None and isinstance(power, int) else None
+        )
+        if inner is None or together is None:
             factors.append(factor)
             continue
         mapping: dict[Index, Slot] = dict(zip(tensor.axes, slots, strict=True))
-        coefficient = number(coefficient * inner.coefficient**power)
+        coefficient = together
         factors += [Factor(f.tensor, f.substitute(mapping).slots, number(f.power * power)) for f in inner.factors]
     return product(coefficient, factors, term.summed)

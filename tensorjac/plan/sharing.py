@@ -16,9 +16,9 @@ from ..terms import (
     Sum,
     Tensor,
     Term,
-    number,
     of_factor,
     product,
+    scaled,
 )
 from .bodies import Bodies
 from .bracketing import rebracketed
@@ -58,7 +58,10 @@ def _opened(bodies: Bodies) -> Bodies:
             return term
         inside = bodies.opened(found[0])
         rest = [factor for factor in term.factors if factor is not found[0]]
-        return product(number(term.coefficient * inside.coefficient), [*rest, *inside.factors], inside.summed)
+        coefficient = scaled(term.coefficient, inside.coefficient)
+        if coefficient is None:
+            return term
+        return product(coefficient, [*rest, *inside.factors], inside.summed)
 
     changed = bodies.mapped(lambda body: Sum([opened(term) for term in body.terms]))
     needed: set[Tensor] = set(changed.needed())

@@ -32,6 +32,7 @@ from ..terms import (
     number,
     of_factor,
     product,
+    scaled,
     shared,
 )
 from ..terms import apply as raw_apply
@@ -51,8 +52,16 @@ def multiply(*sums: Sum) -> Sum:
         if not body.terms:
             return Sum()
         (term,) = whole(body).terms
-        coefficient = number(coefficient * term.coefficient)
-        factors.extend(term.factors)
+        together = scaled(coefficient, term.coefficient)
+        if together is not None:
+            coefficient = together
+            factors.extend(term.factors)
+        elif term.factors:
+            factors.append(shared(Sum((term,))))
+        elif factors:
+            coefficient, factors = term.coefficient, [shared(Sum((product(coefficient, factors),)))]
+        else:
+            coefficient = float(coefficient) * float(term.coefficient)
     return settled(product(coefficient, factors))
 
 
@@ -217,11 +226,12 @@ def power(base: Sum, exponent: Number) -> Sum:
 def _powered(term: Term, exponent: Number) -> tuple[Number, list[Factor], Term | None]:
     """The part of ``term ** exponent`` that can be written factor by factor, and the rest, still to be raised."""
     if isinstance(exponent, int):
-        coefficient = number(
-            Fraction(term.coefficient) ** exponent
-            if not isinstance(term.coefficient, float)
-            else term.coefficient**exponent
-        )
+        coefficient = scaled(1, term.coefficient, exponent)
+        if coefficient is None and term.factors:
+            return 1, [], term
+        if coefficient is None:
+            with np.errstate(all="ignore"):
+                return float(np.float64(term.coefficient) ** exponent), [], None
         return coefficient, [_raised(factor, exponent) for factor in term.factors], None
     root = _root(term.coefficient, exponent)
     outside, inside = [], []

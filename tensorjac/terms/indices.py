@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import count
+from math import isfinite, log2
 from typing import ClassVar
 
 from ..dims import Dim
@@ -18,6 +19,9 @@ ZERO = Dim.of(0)
 ONE = Dim.of(1)
 
 
+# Floats hold 2 to about this power, and to its negative.
+EXPONENT = 1000
+
 # Fresh indices are numbered above every canonical one, so that sorting by number never mixes the two.
 FRESH_FROM = 1_000_000
 
@@ -29,6 +33,26 @@ def number(value: Number) -> Number:
     if isinstance(value, Fraction):
         return value.numerator if value.denominator == 1 else value
     return int(value) if value.is_integer() and abs(value) < 2**53 else float(value)
+
+
+def scaled(coefficient: Number, by: Number, power: int = 1) -> Number | None:
+    """``coefficient * by**power``; None where floats hold both numbers, but not the result.
+
+    >>> scaled(3, 2, -1), scaled(1e200, 2, 3), scaled(1e200, 1e200), scaled(1, Fraction(1, 3), 1000)
+    (Fraction(3, 2), 8e+200, None, None)
+    """
+    if by == 1:
+        return coefficient
+    if _in_floats(by) and abs(power * log2(magnitude(by))) > EXPONENT:
+        return None
+    result = number(coefficient * (by**power if isinstance(by, float) or power > 0 else Fraction(by) ** power))
+    return result if _in_floats(result) or not (_in_floats(coefficient) and _in_floats(by)) else None
+
+
+def _in_floats(value: Number) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    return value != 0 and abs(value.numerator.bit_length() - value.denominator.bit_length()) < EXPONENT
 
 
 def magnitude(value: Number) -> Number:
