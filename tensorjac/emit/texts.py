@@ -149,6 +149,8 @@ class Texts:
 
     def _floating(self, value: Value) -> tuple[str, int]:
         (inner,) = value.args
+        if inner.rank == 0:  # which may be a comparison of sizes, a truth value of Python's
+            return f"dtype.type({self.texts[id(inner)][0]})", ATOM
         return f"{self.held(inner, ATOM)}.astype(dtype)", ATOM
 
     def _sum(self, value: Value) -> tuple[str, int]:
