@@ -96,7 +96,14 @@ class Compiled:
                 + ", ".join(f"{name} of shape {shape_text(self._parts.inputs[name])}" for name in missing)
                 + "."
             )
-        return [_array(name, given[name]) for name in names]
+        arrays = {name: _array(name, given[name]) for name in names}
+        weak = [name for name in names if type(given[name]) in (bool, int, float)]
+        others = [array for name, array in arrays.items() if name not in weak]
+        if weak and others:
+            # as in NumPy, a Python number takes on the dtype of what it meets
+            dtype = np.result_type(*others)
+            arrays.update((name, arrays[name].astype(dtype)) for name in weak)
+        return list(arrays.values())
 
     def _signature(self) -> str:
         return f"the function of ({', '.join(self._parts.inputs)})"

@@ -590,64 +590,64 @@ def test_sizes_are_found_again(shape: list[Dim], env: dict[str, int]) -> None:
             [(2, 3, 4)],
             (),
             "X has 3 axes, its shape 'b m' has 2:\n  X: b m\n     ^^^\n"
-            "X.shape is (2, 3, 4). Give an array with 2 axes.",
+            "X.shape is (2, 3, 4); give an array with 2 axes.",
         ),
         (
             {"X": "n"},
             [()],
             (),
-            "X has 0 axes, its shape 'n' has 1:\n  X: n\n     ^\nX.shape is (). Give an array with 1 axis.",
+            "X has 0 axes, its shape 'n' has 1:\n  X: n\n     ^\nX.shape is (); give an array with 1 axis.",
         ),
         (
             {"X": ""},
             [(2,)],
             (),
-            "X has 1 axis, its shape '' has 0:\n  X:\n     ^\nX.shape is (2,). Give an array with 0 axes.",
+            "X has 1 axis, its shape '' has 0:\n  X:\n     ^\nX.shape is (2,); give an array with 0 axes.",
         ),
         (
             {"X": "b m", "A": "m n"},
             [(2, 3), (4, 5)],
             (),
             "size m is 3 in X (axis 1 of 'b m') and 4 in A (axis 0 of 'm n'):\n"
-            "  X: b m\n       ^\n  A: m n\n     ^\nX.shape is (2, 3), A.shape is (4, 5). "
-            "Give arrays whose sizes agree, or name the two sizes differently.",
+            "  X: b m\n       ^\n  A: m n\n     ^\nX.shape is (2, 3), A.shape is (4, 5); "
+            "give arrays whose sizes agree, or name the two sizes differently.",
         ),
         (
             {"X": "m m m"},
             [(2, 2, 3)],
             (),
             "size m is 2 in X (axis 0 of 'm m m') and 3 in X (axis 2 of 'm m m'):\n"
-            "  X: m m m\n     ^\n  X: m m m\n         ^\nX.shape is (2, 2, 3). "
-            "Give arrays whose sizes agree, or name the two sizes differently.",
+            "  X: m m m\n     ^\n  X: m m m\n         ^\nX.shape is (2, 2, 3); "
+            "give arrays whose sizes agree, or name the two sizes differently.",
         ),
         (
             {"X": "2 3 m"},
             [(2, 5, 3)],
             (),
             "axis 1 of X has size 5, and its shape '2 3 m' says 3:\n  X: 2 3 m\n       ^\n"
-            "X.shape is (2, 5, 3). Give an array of that size, or a name there lets the size vary.",
+            "X.shape is (2, 5, 3); give an array of that size, or a name there lets the size vary.",
         ),
         (
             {"X": "b n", "A": "b*n n+1"},
             [(2, 3), (6, 5)],
             (),
             "axis 1 of A has size 5, and its shape 'b*n n+1' says n + 1, which is 4:\n"
-            "  A: b*n n+1\n         ^^^\nn is 3; A.shape is (6, 5). "
-            "Give an array of that size, or other sizes for its names.",
+            "  A: b*n n+1\n         ^^^\nn is 3; A.shape is (6, 5); "
+            "give an array of that size, or other sizes for its names.",
         ),
         (
             {"X": "b*n b"},
             [(7, 2)],
             (),
             "axis 0 of X has size 7, and no size n makes b*n that:\n  X: b*n b\n     ^^^\n"
-            "b is 2; X.shape is (7, 2). Give an array whose size is b*n.",
+            "b is 2; X.shape is (7, 2); give an array whose size is b*n.",
         ),
         (
             {"X": "n+4"},
             [(2,)],
             (),
             "axis 0 of X has size 2, and no size n makes n + 4 that:\n  X: n+4\n     ^^^\n"
-            "X.shape is (2,). Give an array whose size is n + 4.",
+            "X.shape is (2,); give an array whose size is n + 4.",
         ),
         (
             {"X": "3 b*n"},
@@ -675,14 +675,14 @@ def test_sizes_are_found_again(shape: list[Dim], env: dict[str, int]) -> None:
             [(3, 2)],
             (at_least(n - 3, "a window of 3"),),
             "the sizes must satisfy n - 3 >= 0 (a window of 3), and n - 3 is -1:\n  n - 3 >= 0\n  ^^^^^\n"
-            "n is 2 in X (axis 1 of 'b n'). Give arrays whose sizes satisfy it.",
+            "n is 2 in X (axis 1 of 'b n'); give arrays whose sizes satisfy it.",
         ),
         (
             {"X": "b+1 2*b*n"},
             [(2, 14)],
             (zero(8 * (n // 8) - n * b, "8 heads"),),
             "the sizes must satisfy 8*(n//8) - b*n == 0 (8 heads), and 8*(n//8) - b*n is -7:\n"
-            "  8*(n//8) - b*n == 0\n  ^^^^^^^^^^^^^^\nb is 1, n is 7. Give arrays whose sizes satisfy it.",
+            "  8*(n//8) - b*n == 0\n  ^^^^^^^^^^^^^^\nb is 1, n is 7; give arrays whose sizes satisfy it.",
         ),
     ],
 )

@@ -52,7 +52,7 @@ WRONG = {
         tj.ShapeError,
         "size m is 3 in X (axis 1 of 'b m') and 4 in A (axis 0 of 'm n'):\n"
         "  X: b m\n       ^\n  A: m n\n     ^\n"
-        "X.shape is (2, 3), A.shape is (4, 3). Give arrays whose sizes agree, or name the two sizes differently.",
+        "X.shape is (2, 3), A.shape is (4, 3); give arrays whose sizes agree, or name the two sizes differently.",
         lambda: linear(X23, A34.T),
     ),
     "no such input": (

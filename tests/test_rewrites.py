@@ -196,7 +196,7 @@ def test_values_stay_without_it(name, request):
             with rewrites.without(name):
                 actual = results(tj.trace(case.fun, **case.shapes), case.inputs())
             assert_equal_where_finite(actual, expected(case))
-        except Exception as error:
+        except Exception as error:  # each is told at the end, beside the name of its function
             failures[case.name] = f"{type(error).__name__}: {error}"
     assert failures == {}
 

@@ -95,7 +95,7 @@ def test_a_planted_mistake_is_found_on_its_line(name: str) -> None:
 CAUSES_OF = {
     "transpose dropped": ("transposed", "shape", "product-order", "step"),
     "transpose added": ("transposed", "shape", "product-order", "step"),
-    "sign": ("sign", "term-sign", "step"),
+    "sign": ("sign", "term-sign"),
     "sign of a term": ("term-sign", "step"),
     "dropped term": ("missing-term", "step"),
     "factor": ("factor-two", "step"),

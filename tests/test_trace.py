@@ -38,6 +38,7 @@ NAMESPACE |= {
     "NEGATIVE": np.array([-1, 0, 1]),
     "PICK": np.array([True, False, True]),
     "GRID": np.array([[0, 2], [1, 1]]),
+    "MASKED": np.ma.masked_less([1.0, 2.0, 3.0], 2),
 }
 
 HERE = Path(__file__).parent

@@ -105,8 +105,7 @@ def _subject(findings: tuple[Finding, ...]) -> str:
 
 
 def _notes(derivation: Derivation) -> Iterable[str]:
-    """What was taken for granted: gradients, and inputs that were held fixed where what depends on them changed."""
-    yield from derivation.notes
+    """Which inputs were held fixed where what depends on them changed."""
     held = sorted(derivation.held())
     if held:
         one = len(held) == 1

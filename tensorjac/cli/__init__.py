@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _give_up_stdout()
         message = str(error)
-    except Exception as error:
+    except Exception as error:  # no traceback reaches a person who typed a wrong expression
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
         said = " ".join(str(error).split())

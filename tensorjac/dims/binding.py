@@ -110,7 +110,7 @@ def _wrong_rank(owner: str, shape: tuple[Dim, ...], numbers: tuple[int, ...]) ->
     return ShapeError(
         f"{owner} has {_axes(len(numbers))}, its shape {text!r} has {len(shape)}:\n"
         f"{caret(line, len(owner) + 2, max(len(line), len(owner) + 3))}\n"
-        f"{owner}.shape is {numbers}. Give an array with {_axes(len(shape))}."
+        f"{owner}.shape is {numbers}; give an array with {_axes(len(shape))}."
     )
 
 
@@ -129,8 +129,8 @@ def _contradiction(name: str, shapes: Shapes, actual: Actual) -> ShapeError:
         f"size {name} is {number} in {first} (axis {axis} of {_shape_text(shapes[first])!r}) and "
         f"{actual[other][second]} in {other} (axis {second} of {_shape_text(shapes[other])!r}):\n"
         f"{_point(first, shapes[first], axis)}\n{_point(other, shapes[other], second)}\n"
-        f"{first}.shape is {actual[first]}{'' if other == first else f', {other}.shape is {actual[other]}'}. "
-        f"Give arrays whose sizes agree, or name the two sizes differently."
+        f"{first}.shape is {actual[first]}{'' if other == first else f', {other}.shape is {actual[other]}'}; "
+        f"give arrays whose sizes agree, or name the two sizes differently."
     )
 
 
@@ -144,8 +144,8 @@ def _no_solution(
 ) -> ShapeError:
     return ShapeError(
         f"axis {axis} of {owner} has size {numbers[axis]}, and no size {name} makes {shape[axis]} that:\n"
-        f"{_point(owner, shape, axis)}\n{owners(sizes, shape[axis].names)}{owner}.shape is {numbers}. "
-        f"Give an array whose size is {shape[axis]}."
+        f"{_point(owner, shape, axis)}\n{owners(sizes, shape[axis].names)}{owner}.shape is {numbers}; "
+        f"give an array whose size is {shape[axis]}."
     )
 
 
@@ -162,8 +162,8 @@ def _wrong_number(
     return ShapeError(
         f"axis {axis} of {owner} has size {numbers[axis]}, "
         f"and its shape {_shape_text(shape)!r} says {says}:\n"
-        f"{_point(owner, shape, axis)}\n{owners(sizes, dim.names)}{owner}.shape is {numbers}. "
-        f"Give an array of that size, {cure}."
+        f"{_point(owner, shape, axis)}\n{owners(sizes, dim.names)}{owner}.shape is {numbers}; "
+        f"give an array of that size, {cure}."
     )
 
 
@@ -176,5 +176,5 @@ def _not_met(requirement: Requirement, sizes: Mapping[str, int], shapes: Shapes)
         owners.append(f"{name} is {sizes[name]}{(*places, '')[0]}")
     return ShapeError(
         f"the sizes must satisfy {text} ({reason}), and {dim} is {dim.evaluate(sizes)}:\n"
-        f"{caret(text, 0, len(dim.key))}\n{', '.join(owners)}. Give arrays whose sizes satisfy it."
+        f"{caret(text, 0, len(dim.key))}\n{', '.join(owners)}; give arrays whose sizes satisfy it."
     )

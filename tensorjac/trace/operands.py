@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import operator
+import sys
 from collections.abc import Sequence
 from typing import Any
 from weakref import ref
@@ -33,7 +35,14 @@ def of_number(value: Any) -> Tracer:
     if isinstance(value, bool | np.bool_):
         return Tracer((), constant(int(value)), "b")
     if isinstance(value, int | np.integer):
-        return Tracer((), constant(int(value)), "i")
+        value = int(value)
+        if abs(value) > sys.float_info.max:
+            fail(
+                TraceError,
+                f"a number is at most 1.8e308, and this one is about 1e{int(value.bit_length() * math.log10(2))}",
+                "calculate with its logarithm.",
+            )
+        return Tracer((), constant(value), "i")
     return Tracer((), constant(float(value)))
 
 
@@ -88,7 +97,7 @@ def lift(value: Any) -> Tracer:
         return of_number(value)
     if isinstance(value, SizeNumber):
         return Tracer((), of_size(value.dim), "i")
-    if isinstance(value, np.ndarray):
+    if type(value) is np.ndarray:
         return of_array(value)
     if isinstance(value, list | tuple):
         if _holds_traced(value):
@@ -98,6 +107,13 @@ def lift(value: Any) -> Tracer:
                 "join the arrays by np.stack, or by np.concatenate along an axis that they have.",
             )
         return lift(np.asarray(value))
+    if isinstance(value, np.ndarray):
+        fail(
+            TraceError,
+            f"a captured array is a plain array, and this one is of type {type(value).__name__}, in which operators "
+            "may mean something else",
+            "capture np.asarray of it, and of a masked array its .filled(0) and its mask.",
+        )
     fail(
         TraceError,
         f"a value of type {type(value).__name__} cannot be part of a traced calculation",

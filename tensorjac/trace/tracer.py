@@ -97,6 +97,7 @@ class Tracer(Symbolic):
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Whether there are floats, whole numbers or truth values; the precision is that of the arguments of a call."""
         return np.dtype(_DTYPES[self.kind])
 
     @property

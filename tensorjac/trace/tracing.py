@@ -54,7 +54,7 @@ def trace(fun: Callable[..., Any], shapes: Mapping[str, tuple[Dim, ...]]) -> Tra
         tracers = {name: of_input(name, dims) for name, dims in inputs.items()}
         try:
             result = fun(*[tracers[name] for name in by_position], **{name: tracers[name] for name in by_name})
-        except Exception as error:
+        except Exception as error:  # NumPy may have turned what was said into any other error
             _reveal(error, record)
             raise
         values, nesting = named_outputs(result, _where(fun))

@@ -207,7 +207,7 @@ def _made(wish: Transform, tree: Tree, leaves: Sequence[Any], key: Any, tells: b
             return ready
     try:
         ready = make(job.traced({}), leaves, reads)
-    except Exception:
+    except Exception:  # a person's function may raise anything where it is told no values
         if not job.others:
             raise
     else:

@@ -9,10 +9,9 @@ import numpy as np
 
 from ...errors import TensorjacError
 from ...normal import TooLarge, normal
-from ...rewrites import add, assuming, contract
+from ...rewrites import add, assuming
 from ...terms import Sum, Term
 from ..factors import recognise
-from .abbreviating import abbreviated
 from .proving import Trial, proved
 from .repairs import Repair, repair
 from .scope import Scope
@@ -45,7 +44,7 @@ def explain(reader: Reader, step: Step) -> Explanation:
     assert step.before is not None and step.after is not None
     left, right = step.before, step.after
     if step.comparison is None:
-        return _misshapen(reader.scope, left, right, mended)
+        return _misshapen(left, right, mended)
     evidence = tuple(_entries(step))
     terms = _terms(reader.scope, left, right)
     if terms is not None and (mended is None or terms.cause == "missing-term"):
@@ -82,13 +81,9 @@ def _faulty(step: Step, mended: Repair | None) -> Explanation:
     return Explanation(mended.cause, _follows(mended), (rule.rstrip(":"),))
 
 
-def _misshapen(scope: Scope, left: Value, right: Value, mended: Repair | None) -> Explanation:
+def _misshapen(left: Value, right: Value, mended: Repair | None) -> Explanation:
     shapes = [_shape(value) for value in (left, right)]
     said = f"the left side is {shapes[0]}, and the right side is {shapes[1]}"
-    for axis in right.axes:
-        summed = Value(tuple(one for one in right.axes if one is not axis), contract(right.body, [axis]))
-        if len(right.axes) > len(left.axes) and _alike(left, summed) and proved(scope, left, summed):
-            return Explanation("not-summed", f"{said}: it is not summed over {axis.dim}.")
     cause = "transposed" if left.dims == right.dims[::-1] else "shape"
     if mended is not None:
         return Explanation(mended.cause, f"{said}: `{mended.text}` would follow.")
@@ -186,7 +181,7 @@ def _difference(scope: Scope, left: Value, right: Value) -> str:
 def _shown(scope: Scope, value: Value) -> str:
     if not value.body.terms or len(value.body.terms) > 6:
         return ""
-    text = written(Value(value.axes, abbreviated(scope, value.body), value.kind))
+    text = written(Value(value.axes, scope.abbreviated(value.body), value.kind))
     return text if len(text) <= LONG else ""
 
 

@@ -92,7 +92,7 @@ def proved(scope: Scope, left: Value, right: Value) -> bool:
 
 def _trials(scope: Scope, left: Value, right: Value, setting: Setting) -> Iterator[Trial]:
     """Both sides at generic points at which they are finite, and do not hang on the last digits of the arguments."""
-    bodies, names, renamed = _renamed([scope.expanded(left.body), scope.expanded(right.body)])
+    bodies, names = _renamed([scope.expanded(left.body), scope.expanded(right.body)])
     shapes = {**{name: scope.dims[name] for name in scope.given if name.isidentifier()}, **names}
     outputs = {"left": (left.axes, bodies[0]), "right": (right.axes, bodies[1])}
     for side, body in zip((left, right), bodies, strict=True):
@@ -102,8 +102,7 @@ def _trials(scope: Scope, left: Value, right: Value, setting: Setting) -> Iterat
     rng = np.random.default_rng(setting.seed)
     held = {name: array for name, array in setting.held.items() if name in shapes}
     fixed = {**setting.sizes, **_sizes_of(shapes, held)}
-    domain = {renamed.get(f"{name}°", name): one for name, one in setting.domain.items()}
-    domain = {name: one for name, one in domain.items() if name in shapes}
+    domain = {name: one for name, one in setting.domain.items() if name in shapes}
     for k, sizes in enumerate(points.assignments(shapes, scope.requirements, fixed, SIZES, rng)):
         for guess in points.guesses(shapes, domain):
             arrays = points.inputs(shapes, sizes, guess, held, [setting.seed, k])
@@ -149,13 +148,12 @@ def _sizes_of(shapes: Mapping[str, Sequence[Dim]], held: Mapping[str, Array]) ->
     }
 
 
-def _renamed(bodies: Sequence[Sum]) -> tuple[list[Sum], dict[str, tuple[Dim, ...]], dict[str, str]]:
-    """The expressions with inputs that have names of Python's, the shapes of these, and what was called otherwise."""
+def _renamed(bodies: Sequence[Sum]) -> tuple[list[Sum], dict[str, tuple[Dim, ...]]]:
+    """The expressions with inputs that have names of Python's, and the shapes of these."""
     inputs = [t for t in topological(t for body in bodies for t in body.tensors) if isinstance(t, Input)]
     taken = {tensor.name for tensor in inputs}
     replaced: dict[Any, Sum] = {}
     shapes: dict[str, tuple[Dim, ...]] = {}
-    renamed: dict[str, str] = {}
     for tensor in inputs:
         name = tensor.name
         if not name.isidentifier():
@@ -163,7 +161,6 @@ def _renamed(bodies: Sequence[Sum]) -> tuple[list[Sum], dict[str, tuple[Dim, ...
             while name in taken:
                 name += "_"
             taken.add(name)
-            renamed[tensor.name] = name
             replaced[tensor] = of_factor(Input(name, tensor.shape)(*tensor.axes))
         shapes[name] = tensor.shape
-    return (rebuild(list(bodies), replaced) if replaced else list(bodies)), shapes, renamed
+    return (rebuild(list(bodies), replaced) if replaced else list(bodies)), shapes

@@ -79,9 +79,9 @@ def _of_paper(reader: Reader, text: str) -> Iterator[Edit]:
     except TensorjacError:
         return
     yield from _swaps(node, text, " ")
+    yield Edit(0, len(text), _turned(node, text), "transposed")
     yield from _signs(node, text)
     yield from _superscripts(reader, text)
-    yield Edit(0, len(text), _turned(node, text), "transposed")
     for match in re.finditer("[∘⊙]", text):
         yield Edit(match.start(), match.end(), "", "elementwise-jacobian")
     for product in (part for part in walk(node) if isinstance(part, Product)):
@@ -96,11 +96,12 @@ def _turned(node: Node, text: str) -> str:
     factors = node.operands if isinstance(node, Product) and not any(node.operators) else ()
     turned = []
     for factor in reversed(factors):
-        if isinstance(factor, Transposed):
-            turned.append(text[slice(*factor.of.span)])
+        if isinstance(factor, Transposed) and isinstance(factor.of, Name):
+            turned.append(factor.of.name)
+        elif isinstance(factor, Name):
+            turned.append(f"{factor.name}ᵀ")
         else:
-            own = text[slice(*factor.span)]
-            turned.append(f"{own}ᵀ" if isinstance(factor, Name) or own.startswith("(") else f"({own})ᵀ")
+            return f"({text})ᵀ"
     return " ".join(turned) or f"({text})ᵀ"
 
 
