@@ -38,8 +38,9 @@ class Primitive:
 
     ``signature`` is NumPy's gufunc notation for the axes that belong to the function; the other axes are batch axes.
     ``source`` is how the value is written in NumPy, with ``{0}``, ``{1}``, … for the arguments; ``reduces`` says that
-    the signature's one axis may stand for several, ``commutes`` that two arguments may change places. ``domain`` is
-    where tests draw the arguments.
+    the signature's one axis may stand for several, ``commutes`` that two arguments may change places. ``steps`` are
+    values that the source needs besides, called ``{1}``, ``{2}``, … in it and in each other, each with its name.
+    ``domain`` is where tests draw the arguments.
     """
 
     name: str
@@ -52,6 +53,8 @@ class Primitive:
     reduces: bool = False
     keeps_symmetry: bool = False
     commutes: bool = False
+    exchanges: tuple[tuple[int, ...], ...] = ()  # orders of the result's own axes that leave it as it is
+    steps: tuple[tuple[str, str], ...] = ()
     domain: str = "any"
     latex: str = ""
 
@@ -66,15 +69,10 @@ class Primitive:
     def sign(self, args: tuple[int, ...]) -> int:
         return self.range(args)
 
-    def symmetric(self, args: tuple[Sum, ...], batch: int) -> bool:
-        if not self.keeps_symmetry:
-            return False
-        (arg,) = args
-        row, column = (next((i for i in arg.labels if i.number == batch + k), None) for k in (0, 1))
-        if row is None or column is None or row.dim is not column.dim:
-            return False
-        swapped = arg.substitute({row: column, column: row})
-        return swapped == arg
+    def symmetries(self, args: tuple[Sum, ...], batch: int) -> tuple[tuple[int, ...], ...]:
+        if self.keeps_symmetry and _is_symmetric(args[0], batch):
+            return ((1, 0), *self.exchanges)
+        return self.exchanges
 
     def core(self, arg: int) -> str:
         """The letters of the axes that argument number ``arg`` contributes, such as ``nn``."""
@@ -89,6 +87,13 @@ class Primitive:
         left, right = self.signature.split("->")
         groups = [group.strip("()").replace(",", "") for group in left.split("),(")]
         return groups, right.strip("()").replace(",", "")
+
+
+def _is_symmetric(arg: Sum, batch: int) -> bool:
+    row, column = (next((i for i in arg.labels if i.number == batch + k), None) for k in (0, 1))
+    if row is None or column is None or row.dim is not column.dim:
+        return False
+    return arg.substitute({row: column, column: row}) == arg
 
 
 def _softplus(x: Array) -> Array:
@@ -114,6 +119,21 @@ def _erf(x: Array) -> Array:
 
 def _where(condition: Array, x: Array, y: Array) -> Array:
     return np.where(np.asarray(condition) != 0, x, y)
+
+
+def _adjugate(x: Array) -> Array:
+    """V diag(Π_c≠a s_c) Uᵀ, the sign of U and V before it: no division, so that x may be singular."""
+    u, s, v = np.linalg.svd(x)
+    rest = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(axis=-1)
+    return np.linalg.det(u @ v)[..., None, None] * (v.mT * rest[..., None, :]) @ u.mT
+
+
+def _minors(x: Array) -> Array:
+    u, s, v = np.linalg.svd(x)
+    eye = np.eye(s.shape[-1], dtype=bool)
+    rest = np.where(eye, 0, np.where(eye[:, None] | eye, 1, s[..., None, None, :]).prod(axis=-1))
+    pairs = np.einsum("...ia,...aj,...ab,...kb,...bl->...ijkl", u, v, rest, u, v, optimize=True)
+    return np.linalg.det(u @ v)[..., None, None, None, None] * (pairs - pairs.swapaxes(-4, -2))
 
 
 def _reduced(function: Callable[..., Array]) -> Callable[..., Array]:
@@ -268,10 +288,44 @@ _ROWS = (
         "det",
         "np.linalg.det({0})",
         np.linalg.det,
-        ("∂Y[]/∂X[kl] = Y[] inv(X)[lk]",),
+        ("∂Y[]/∂X[kl] = adj(X)[lk]",),
         "(n,n)->()",
-        domain="invertible",
         latex=r"\det",
+    ),
+    Primitive(
+        # det(X) inv(X), but a polynomial of the entries: exact where X is singular
+        "adj",
+        "np.matmul({1.}.Vh.mT * ({2.}[..., None] * {3})[..., None, :], {1.}.U.mT)",
+        _adjugate,
+        ("∂Y[ij]/∂X[kl] = minors(X)[jikl]",),
+        "(n,n)->(n,n)",
+        keeps_symmetry=True,
+        steps=(
+            ("svd", "np.linalg.svd({0})"),
+            ("sign", "np.linalg.det({1.}.U @ {1.}.Vh)"),
+            ("rest", "np.where(np.identity({1.}.S.shape[-1], bool), 1, {1.}.S[..., None, :]).prod(axis=-1)"),
+        ),
+        latex=r"\operatorname{adj}",
+    ),
+    Primitive(
+        # ∂²det(X)/∂X[ij]∂X[kl]: of X with the unit vector j as row i, the cofactor of k, l
+        "minors",
+        "{2.}[..., None, None, None, None] * ({5.} - {5.}.swapaxes(-4, -2))",
+        _minors,
+        ("∂Y[ijkl]/∂X[pq] = minors_ab(X[ab] + δ[ai] (δ[bj] - X[ab]))[klpq] (1 - δ[ik]) (1 - δ[ip])",),
+        "(n,n)->(n,n,n,n)",
+        exchanges=((2, 3, 0, 1),),
+        steps=(
+            ("svd", "np.linalg.svd({0})"),
+            ("sign", "np.linalg.det({1.}.U @ {1.}.Vh)"),
+            ("eye", "np.identity({1.}.S.shape[-1], bool)"),
+            ("rest", "np.where({3}, 0, np.where({3.}[:, None] | {3}, 1, {1.}.S[..., None, None, :]).prod(axis=-1))"),
+            (
+                "pairs",
+                'np.einsum("...ia,...aj,...ab,...kb,...bl->...ijkl", '
+                "{1.}.U, {1.}.Vh, {4}, {1.}.U, {1.}.Vh, optimize=True)",
+            ),
+        ),
     ),
     Primitive(
         "logabsdet",

@@ -1115,3 +1115,146 @@ def factorisation_loss(T, U, V):
 @case(X="b m", W="m h", U="h n", T="b n", sizes={"n": 4}, domain={"T": "positive"})
 def classifier(X, W, U, T):
     return cross_entropy(relu(X @ W) @ U, T)
+
+
+# More of what people write --------------------------------------------------------------------------
+
+
+def equal_rows(args):
+    args["X"][..., 0, :] = args["X"][..., 1, :]
+
+
+@case(X="4 4", prepare=equal_rows)
+def determinant_of_singular(X):
+    return np.linalg.det(X)
+
+
+@case(X="3 3", prepare=lambda args: args["X"].fill(0))
+def determinant_of_zeros(X):
+    return np.linalg.det(X)
+
+
+@case(X="m 3", prepare=lambda args: args["X"][0].fill(0))
+def product_with_a_row_of_zeros(X):
+    return X.prod(axis=(0, 1)) + X.prod(axis=1).sum()
+
+
+@case(X="m n")
+def norms_of_all_orders(X):
+    return np.linalg.norm(X, ord=1, axis=1), np.linalg.norm(X, np.inf), np.linalg.norm(X, 1), np.linalg.norm(X, -np.inf)
+
+
+@case(X="m n")
+def cumulative_sum_of_all(X):
+    return np.cumsum(np.exp(X))
+
+
+@case(X="m n")
+def triangles(X):
+    return np.tril(X) @ np.triu(X.T, 1)
+
+
+@case(x="n", w="3", sizes={"n": 9})
+def windows(x, w):
+    return np.lib.stride_tricks.sliding_window_view(x, 3) @ w
+
+
+@case(x="n")
+def differences(x):
+    return np.diff(x) ** 2, np.diff(x, n=2)
+
+
+@case(E="v d", sizes={"v": 4})
+def bags_of_rows(E):
+    return E[np.array([[0, 2, 1], [2, 2, 0]])].sum(axis=1) ** 2
+
+
+@case(E="b v", sizes={"v": 4})
+def looked_up_columns(E):
+    return np.exp(E[:, np.array([0, 2, 2, -1])])
+
+
+@case(X="m n k")
+def reduced_by_ufuncs(X):
+    return np.add.reduce(X, axis=1), np.multiply.reduce(X, axis=0), np.maximum.reduce(X, axis=2)
+
+
+@case(X="b h 4 s", W="s s")
+def heads_merged_and_split(X, W):
+    b, h, d, s = X.shape
+    return (X.reshape(b, h * d, s) @ W).reshape(b, h, d, s).transpose(0, 2, 1, 3)
+
+
+@case(x="b d", sizes={"d": 6})
+def split_by_symbolic_size(x):
+    b, d = x.shape
+    halves = x.reshape(b, 2, d // 2)
+    return np.tanh(halves).sum(axis=1) @ x[:, : d // 2].T
+
+
+@case(x="n", a="")
+def scalar_among_vectors(x, a):
+    return a * x**2 + np.exp(a) * x.sum() - a**3
+
+
+@case(X="1 n", y="n 1")
+def sizes_of_one(X, y):
+    return X * y + X.sum(axis=0) + y.squeeze(1)
+
+
+@case(X="m n", Y="m n")
+def cosine_similarity(X, Y):
+    return (X * Y).sum(axis=1) / (np.linalg.norm(X, axis=1) * np.linalg.norm(Y, axis=1))
+
+
+@case(X="b n")
+def entropy(X):
+    Z = X - X.max(axis=-1, keepdims=True)
+    P = np.exp(Z) / np.exp(Z).sum(axis=-1, keepdims=True)
+    return -(P * np.log(P)).sum(axis=-1)
+
+
+@case(X="b n", T="b n")
+def divergence_of_logits(X, T):
+    P, Q = softmax(X), softmax(T)
+    return np.mean(np.sum(P * (np.log(P) - np.log(Q)), axis=1))
+
+
+@case(x="n", y="n")
+def huber(x, y):
+    r = np.abs(x - y)
+    return np.where(r < 0.7, 0.5 * r**2, 0.7 * (r - 0.35)).mean()
+
+
+@case(mu="b n", s="b n", y="b n")
+def gaussian_with_log_variance(mu, s, y):
+    return 0.5 * np.mean(s + (y - mu) ** 2 / np.exp(s))
+
+
+@case(x="b m", W="m 8", U="2 8", h="b 2", c="b 2")
+def lstm_cell(x, W, U, h, c):
+    i, f, g, o = np.split(x @ W + h @ U, 4, axis=1)
+    cell = special.expit(f) * c + special.expit(i) * np.tanh(g)
+    return special.expit(o) * np.tanh(cell), cell
+
+
+@case(X="n c h w", sizes={"c": 4, "n": 2, "h": 3, "w": 5})
+def group_norm(X):
+    n, c, h, w = X.shape
+    Y = X.reshape(n, 2, c // 2, h, w)
+    Y = (Y - Y.mean(axis=(2, 3, 4), keepdims=True)) / np.sqrt(Y.var(axis=(2, 3, 4), keepdims=True) + 0.5)
+    return Y.reshape(n, c, h, w)
+
+
+@case(X="b 2")
+def whitened(X):
+    D = X - X.mean(axis=0)
+    C = D.T @ D / X.shape[0] + 0.5 * EYE2
+    return np.linalg.solve(np.linalg.cholesky(C), D.T)
+
+
+@case(x="n", M="n n", domain={"M": "invertible"})
+def log_density_by_cholesky(x, M):
+    L = np.linalg.cholesky(M @ M.T)
+    z = np.linalg.solve(L, x)
+    return 0.5 * z @ z + np.log(np.diagonal(L)).sum()

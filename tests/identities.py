@@ -444,7 +444,7 @@ def determinants():
         ("np.linalg.det(X) * np.linalg.inv(X).T", "np.linalg.det(X) * np.linalg.inv(X.T)"),
         lambda X: np.linalg.det(X) * inverse(X).T,
         jacobian="det(X)[] inv(X)[ji]",
-        hessian="det(X)[] inv(X)[ji] inv(X)[lk] - det(X)[] inv(X)[jk] inv(X)[li]",
+        hessian="minors(X)[ijkl]",
         domain=invertible,
     )
     for name, fun in {

@@ -14,7 +14,34 @@ import numpy as np
 SIGNS = ("+", "-", "\N{MINUS SIGN}")
 TOKEN = re.compile(r"\s*(\d+\.\d*|\d+|Σ_\w|sum_\w|[^\W\d]\w*|\[[^\]]*\]|[()+*/^]|[-\N{MINUS SIGN}])")
 ELEMENTWISE = {name: getattr(np, name) for name in ("exp", "log", "sin", "cos", "tanh", "sqrt", "abs")}
-WHOLE = {"inv": np.linalg.inv, "det": np.linalg.det, "norm": np.linalg.norm}
+
+
+def adjugate(matrix):
+    """Cofactors, transposed: determinants without one row and one column."""
+    cofactors = np.zeros(matrix.shape)
+    for i, j in np.ndindex(matrix.shape):
+        cofactors[i, j] = (-1) ** (i + j) * np.linalg.det(np.delete(np.delete(matrix, i, 0), j, 1))
+    return cofactors.T
+
+
+def minors(matrix):
+    """Determinants without rows i, k and columns j, l, with the sign of their places."""
+    n = len(matrix)
+    found = np.zeros((n, n, n, n))
+    for i, j, k, l in np.ndindex(n, n, n, n):
+        if i != k and j != l:
+            sign = (-1) ** (i + j + k + l) * (1 if (i < k) == (j < l) else -1)
+            found[i, j, k, l] = sign * np.linalg.det(np.delete(np.delete(matrix, (i, k), 0), (j, l), 1))
+    return found
+
+
+WHOLE = {
+    "inv": np.linalg.inv,
+    "det": np.linalg.det,
+    "adj": adjugate,
+    "minors": minors,
+    "norm": np.linalg.norm,
+}
 
 
 @dataclass

@@ -338,6 +338,8 @@ class Matrices:
                 return column(np.trace(value))
             case "det":
                 return column(np.linalg.det(value))
+            case "adj":
+                return index_notation.adjugate(value)
             case "max":
                 return column(value.max())
             case "rowmax":
@@ -471,6 +473,8 @@ class Indices:
             return SQUASHED[token].format(inner)
         if token == r"\det":
             return f"det({inner.removesuffix('[]')})[]"
+        if token in index_notation.WHOLE:
+            return f"{token}({inner.removesuffix('[]')})[{self.below()}]"
         return f"{FUNCTIONS[token]}({inner})"
 
     def named(self, letter: str) -> str:

@@ -89,7 +89,7 @@ def axes_of(one: Lowered) -> tuple[Index, ...]:
         ("∂Y[ab]/∂X[cd] = δ[bd] δ[ac] cos(X[ab])", "∂Y[ij]/∂X[kl] = cos(X[ij]) δ[ik] δ[jl]"),
         ("∂y[a]/∂x[b] = (Σ_c x[c]^2) δ[ab] + 2 x[b] x[a]", None),
         ("H[abcd] = 2 Q[am]^2 K[mb] K[md] δ[ac]", "H[ijkl] = 2 Q[im]^2 K[mj] K[ml] δ[ik]"),
-        ("∂L[]/∂Q[ab] = inv(Q)[ba] det(Q)", "∂L[]/∂Q[ij] = det(Q) inv(Q)[ji]"),
+        ("∂L[]/∂Q[ab] = inv(Q)[ba] det(Q)", "∂L[]/∂Q[ij] = adj(Q)[ji]"),
         ("Y[ij] = X[ik] Q[kl] K[lm] A[mj]", "Y[ij] = X[ik] Q[kl] K[lm] A[mj]"),
         ("L[] = K[ba] Q[ab]", "L[] = Q[ij] K[ji]"),
         # sums

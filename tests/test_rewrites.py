@@ -111,6 +111,7 @@ WITNESSES = {
     "masks are idempotent": Witness(lambda x: np.where(x > 0, np.where(x > 0, x**2, 1.0), 2 * x), {"x": "n"}),
     "common factors": Witness(lambda x: np.exp(x * x - 2 * x), {"x": "n"}),
     "sigmoid": Witness(lambda x: x / (1 + np.exp(-x)), {"x": "n"}),
+    "adjugate": Witness(lambda X: np.linalg.det(X) * np.linalg.inv(X), {"X": "n n"}, "invertible"),
     "transpose": Witness(
         lambda X: np.linalg.inv(X.T).T @ X.sum(axis=0) + np.linalg.inv(X) @ X.sum(axis=0),
         {"X": "n n"},

@@ -471,6 +471,7 @@ def heads(X):
 VIEWED = {
     "split into heads": (heads, "b s d"),
     "split into heads of fixed size": (heads, "b s 4"),
+    "split into groups": (lambda X: np.exp(X.reshape(X.shape[0], 2, X.shape[1] // 2, X.shape[2])), "b c h"),
     "flattened": (lambda X: np.exp(X.reshape(-1)), "a b"),
     "flattened and back": (lambda X: np.exp(X.reshape(-1)).reshape(X.shape), "a b"),
     "flattened and contracted": (lambda X: X.reshape(-1) @ (X**2).reshape(-1), "a b"),

@@ -12,7 +12,7 @@ from .factoring import common_factors, divided, grouped
 from .labelled import Labelled, Operand, aligned, broadcast, sizes, united
 from .products import Products
 from .reading import Operands
-from .writing import merged, needs_write, placed, written
+from .writing import Placed, merged, needs_write, placed, together, written
 
 Axes = tuple[Index, ...]
 
@@ -84,12 +84,9 @@ class Sums:
     def _written(self, body: Sum, terms: Sequence[Term], want: Axes) -> Value:
         """A new array into which ``terms`` are written where their δ hold, and the others everywhere."""
         places = [placed(term, want) for term in terms]
-        if len(body.terms) == 1:
-            (place,) = places
-            digits = place.digits
-            whole = merged(self.values, place, digits, self.term(place.rest, digits)) if digits is not None else None
-            if whole is not None:
-                return whole
+        one = together(places) if len(terms) == len(body.terms) else None
+        if one is not None:
+            return self._written_once(*one)
         plain = Sum(term for term in body.terms if term not in terms)
         writes: list[tuple[Write, Value]] = []
         if plain.terms:
@@ -98,3 +95,13 @@ class Sums:
         for place in places:
             writes.append(written(self.values, place, self.term(place.rest, place.labels), bool(writes)))
         return self.values.filled(sizes(want), "zeros", writes)
+
+    def _written_once(self, place: Placed, rest: Sum) -> Value:
+        """The sum of what is written at one place: as a reshape, where that is all that its δ say."""
+        digits = place.digits
+        if digits is not None:
+            whole = merged(self.values, place, digits, self.value(rest, digits))
+            if whole is not None:
+                return whole
+        write = written(self.values, place, self.value(rest, place.labels), adds=False)
+        return self.values.filled(sizes(place.axes), "zeros", [write])

@@ -66,7 +66,10 @@ class Tensors:
         want = (*tensor.axes[: tensor.batch], *core)
         value = self.sums.full(body, want)
         if not primitive.reduces:
-            return self.values.call(primitive.source, (value,), tensor.shape, hint=primitive.name)
+            made = [value]
+            for name, text in primitive.steps:
+                made.append(self.values.call(text, made, (), hint=name))
+            return self.values.call(primitive.source, made, tensor.shape, hint=primitive.name)
         axes = tuple(range(tensor.batch, len(want)))
         text = "" if len(axes) == len(want) else f"axis={axes[0] if len(axes) == 1 else axes}"
         source = primitive.source.replace("{axes}", text).replace("{0}", "{0.}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..arrays import Value, Values, Write
 from ..dims import Dim
 from ..rewrites import in_range
-from ..terms import DELTA, ONE, Factor, Index, Slot, Term, combine, product, slot_labels, slot_parts
+from ..terms import DELTA, ONE, Factor, Index, Slot, Sum, Term, combine, product, slot_labels, slot_parts
 from .labelled import Labelled, aligned, broadcast, sizes
 from .slots import digits, target
 
@@ -88,6 +88,35 @@ def _replaced(slot: Slot, label: Index, value: Slot) -> Slot:
     offset, parts = slot_parts(slot)
     pieces: list[tuple[Dim, Slot]] = [(c, value if index is label else index) for index, c in parts]
     return combine(pieces, offset)
+
+
+def together(places: Sequence[Placed]) -> tuple[Placed, Sum] | None:
+    """What is written at the same places, as one sum; None where the places differ or where other δ are left."""
+    first, *others = places
+    rests = [first.rest]
+    for place in others:
+        mapping = _matched(place.slots, first.slots)
+        if mapping is None:
+            return None
+        rests.append(place.rest.substitute(mapping))
+    if any(factor.tensor is DELTA for rest in rests for factor in rest.factors):
+        return None
+    return first, Sum(rests)
+
+
+def _matched(slots: Sequence[Slot], to: Sequence[Slot]) -> dict[Index, Slot] | None:
+    """The indices that turn some slots into others, each known by its coefficient."""
+    mapping: dict[Index, Slot] = {}
+    for slot, other in zip(slots, to, strict=True):
+        (offset, parts), (wanted, sought) = slot_parts(slot), slot_parts(other)
+        places = {c: index for index, c in sought}
+        if offset is not wanted or len(parts) != len(sought) or len(places) != len(sought):
+            return None
+        for index, c in parts:
+            found = places.get(c)
+            if found is None or found.dim is not index.dim or mapping.setdefault(index, found) is not found:
+                return None
+    return mapping if len(set(mapping.values())) == len(mapping) else None
 
 
 def merged(values: Values, place: Placed, order: Sequence[Index], inner: Labelled) -> Value | None:

@@ -38,6 +38,7 @@ from ..terms import (
 from ..terms import apply as raw_apply
 from . import registry
 from .cores import INVERSES, TRANSPOSABLE, inverted, several, upright
+from .determinants import with_adjugates
 from .patterns import arguments_of, connected, is_applied, is_mask, logistic_argument
 from .ranges import reads_once, truth_of
 from .registry import FUNCTION_RULES, Step, current_steps, is_on, name_identity, switched_off
@@ -77,6 +78,10 @@ def settled(term: Term) -> Sum:
         term = product(term.coefficient, factors)
     if len(term.factors) > 1 and is_on("sigmoid"):
         term = _with_sigmoid(term)
+    if len(term.factors) > 1 and is_on("adjugate"):
+        exchanged = _with_adjugates(term)
+        if exchanged is not None:
+            return exchanged
     # indices that a δ ties are written alike, and so may read a diagonal now
     tied = len(term.factors) > 1 and any(factor.tensor is DELTA for factor in term.factors)
     if tied and is_on("read what is needed") and any(_pushable(factor) for factor in term.factors):
@@ -191,6 +196,27 @@ def _with_sigmoid(term: Term) -> Term:
             ]
             return _with_sigmoid(product(term.coefficient, [*rest, *(f for f in left if f.power != 0)]))
     return term
+
+
+def _with_adjugates(term: Term) -> Sum | None:
+    """The term with its inverses and adjugates exchanged as its determinants allow, inside contractions, too."""
+    if not any(is_applied(factor.tensor, "det") for factor in term.factors):
+        return None
+    exchanged = with_adjugates(term.factors)
+    if exchanged is not None:
+        return settled(product(term.coefficient, exchanged))
+    for factor in term.factors:
+        tensor, slots, exponent = factor
+        if exponent != 1 or not isinstance(tensor, Contraction):
+            continue
+        if not any(is_applied(held.tensor, name) for held in tensor.factors for name in ("inv", "adj")):
+            continue
+        inner = tensor.term(slots)
+        rest = [f for f in term.factors if f is not factor]
+        exchanged = with_adjugates([*rest, *inner.factors])
+        if exchanged is not None:
+            return contracted(product(term.coefficient, exchanged, inner.summed))
+    return None
 
 
 def power(base: Sum, exponent: Number) -> Sum:

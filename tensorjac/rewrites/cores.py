@@ -8,7 +8,7 @@ from ..terms import ONE, Index, Slot, Sum, sum_key
 from .patterns import only_function
 from .registry import name_identity
 
-TRANSPOSABLE = frozenset({"inv", "pinv", "det", "logabsdet", "signdet"})
+TRANSPOSABLE = frozenset({"inv", "pinv", "det", "adj", "minors", "logabsdet", "signdet"})
 
 INVERSES = frozenset({"inv", "pinv"})
 

@@ -198,8 +198,8 @@ def apply(
         if found is None:
             found = Apply()
             symmetries = {(*order, *range(batch, len(shape))) for order in permutations_between(orders, batch)}
-            if len(core_shape) == 2 and operation.symmetric(tuple(inner), batch):
-                symmetries.add((*range(batch), batch + 1, batch))
+            for exchange in operation.symmetries(tuple(inner), batch):
+                symmetries.add((*range(batch), *(batch + k for k in exchange)))
             parts = _distinct(tensor for arg in inner for tensor in arg.tensors)
             sign = operation.sign(tuple(arg.sign for arg in inner))
             found._setup(key, shape, parts, sign, tuple(sorted(symmetries)))

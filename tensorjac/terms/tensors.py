@@ -40,8 +40,8 @@ class Operation(Protocol):
     def sign(self, args: tuple[int, ...]) -> int:
         """2 where values are known to be > 0, 1 where ≥ 0, else 0; from the same knowledge of the arguments."""
 
-    def symmetric(self, args: tuple[Sum, ...], batch: int) -> bool:
-        """Whether swapping the last two axes leaves the value unchanged."""
+    def symmetries(self, args: tuple[Sum, ...], batch: int) -> tuple[tuple[int, ...], ...]:
+        """The orders of the result's own axes, other than their own, that leave the value unchanged."""
 
 
 class Tensor:

@@ -60,6 +60,9 @@ def _filled(array: Tracer, sizes: Sequence[Any]) -> tuple[Dim, ...]:
                 f"{described(array)} has {total} entries, and the new shape {wanted} has {product_of(dims)}",
                 advice,
             )
+        for dim in array.dims:
+            # axes that the reshape leaves alone are no part of what must hold: (c - 2*(c//2))*h is 0 where c is even
+            difference = (divide(difference, dim) or difference) if dim is not ZERO else difference
         require(difference, "==", f"the reshape from {spelled(array.shape)} to {wanted}", advice)
     return tuple(dims)
 
