@@ -189,10 +189,17 @@ def _push_arguments(
             continue
         into = [Index.fresh(index.dim) for index in tensor.cores[k]]
         slope = local_derivative(tensor, k, batch, out, into)
-        inner = contract(multiply(cotangent, slope), out)
+        inner = _along(slope, cotangent, out)
         at_core = body.substitute(dict(zip(tensor.cores[k], into, strict=True)))
         if inner.terms:
             _push(at_core, [*batch, *into], inner, needed, adjoints)
+
+
+def _along(slope: Sum, change: Sum, labels: Sequence[Index]) -> Sum:
+    """A slope contracted with a change; term by term where it is that of a matrix, so that it is never an array."""
+    if len(labels) < 2:
+        return contract(multiply(slope, change), labels)
+    return add(*(contract(multiply(Sum((term,)), change), labels) for term in slope.terms))
 
 
 # Forward ---------------------------------------------------------------------------------------------------------
@@ -253,7 +260,7 @@ def _tangent(tensor: Tensor, known: Mapping[Tensor, Sum]) -> Sum:
         change = _differential(body.substitute(dict(zip(tensor.cores[k], into, strict=True))), known)
         if change.terms:
             slope = local_derivative(tensor, k, batch, out, into)
-            changes.append(contract(multiply(slope, change), into))
+            changes.append(_along(slope, change, into))
     return add(*changes).substitute(dict(zip(fresh, axes, strict=True)))
 
 

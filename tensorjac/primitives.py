@@ -362,7 +362,10 @@ _ROWS = (
         "np.linalg.cholesky({0})",
         np.linalg.cholesky,
         # Murray 2016, L Φ(L⁻¹ dX L⁻ᵀ) with Φ the lower triangle, its diagonal halved; symmetrised in kl
-        ("∂Y[ij]/∂X[kl] = 1/2 Y[ia] (tril[aj] - 1/2 δ[aj]) (inv(Y)[ak] inv(Y)[jl] + inv(Y)[al] inv(Y)[jk])",),
+        (
+            "∂Y[ij]/∂X[kl] = 1/2 Y[ia] (tril[aj] - 1/2 δ[aj]) inv(Y)[ak] inv(Y)[jl]"
+            " + 1/2 Y[ia] (tril[aj] - 1/2 δ[aj]) inv(Y)[al] inv(Y)[jk]",
+        ),
         "(n,n)->(n,n)",
         domain="positive definite",
     ),

@@ -1220,6 +1220,11 @@ def divergence_of_logits(X, T):
     return np.mean(np.sum(P * (np.log(P) - np.log(Q)), axis=1))
 
 
+@case(X="b n", Y="b n")
+def joined_and_multiplied(X, Y):
+    return np.concatenate([X, Y**2, X * Y], axis=-1).reshape(X.shape[0], 3, X.shape[1]).prod(axis=1)
+
+
 @case(x="n", y="n")
 def huber(x, y):
     r = np.abs(x - y)

@@ -46,22 +46,26 @@ def _include_new(bodies: Bodies) -> None:
 
 
 def _opened(bodies: Bodies) -> Bodies:
-    """Contractions that stand once in a product without sums are opened there, so that scalings can move into them."""
+    """Contractions that stand once are opened in products without sums, so that scalings can move into them; those
+    with more axes than any of their factors are opened under a sum, where another order is far cheaper."""
     uses = bodies.uses()
 
-    def once(factor: Factor) -> bool:
-        return isinstance(factor.tensor, Contraction) and factor.power == 1 and uses[factor.tensor] == 1
+    def opens(factor: Factor, under_sum: bool) -> bool:
+        tensor = factor.tensor
+        if not isinstance(tensor, Contraction) or factor.power != 1:
+            return False
+        return all(tensor.rank > len(f.slots) for f in tensor.factors) if under_sum else uses[tensor] == 1
 
     def opened(term: Term) -> Term:
-        found = [] if term.summed else [factor for factor in term.factors if once(factor)]
+        found = [factor for factor in term.factors if opens(factor, bool(term.summed))]
         if len(found) != 1:
             return term
         inside = bodies.opened(found[0])
-        rest = [factor for factor in term.factors if factor is not found[0]]
+        factors = [*(factor for factor in term.factors if factor is not found[0]), *inside.factors]
         coefficient = scaled(term.coefficient, inside.coefficient)
         if coefficient is None:
             return term
-        return product(coefficient, [*rest, *inside.factors], inside.summed)
+        return product(coefficient, factors, (*term.summed, *inside.summed))
 
     changed = bodies.mapped(lambda body: Sum([opened(term) for term in body.terms]))
     needed: set[Tensor] = set(changed.needed())

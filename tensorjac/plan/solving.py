@@ -19,6 +19,9 @@ def solved(values: Values, outputs: Sequence[Value]) -> list[Value]:
     done: dict[int, Value] = {}
     for value in order:
         args = [done[id(arg)] for arg in value.args]
+        if value.kind == "transpose":
+            done[id(value)] = values.transpose(args[0], value.detail)
+            continue
         new = _system(values, value, args, chosen, done)
         if new is None and args != list(value.args):
             new = values.make(value.kind, args, value.detail, value.shape, value.mask, value.hint)

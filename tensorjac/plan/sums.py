@@ -83,8 +83,8 @@ class Sums:
 
     def _written(self, body: Sum, terms: Sequence[Term], want: Axes) -> Value:
         """A new array into which ``terms`` are written where their δ hold, and the others everywhere."""
-        places = [placed(term, want) for term in terms]
-        one = together(places) if len(terms) == len(body.terms) else None
+        places = [place for term in terms if (place := placed(term, want)) is not None]
+        one = together(places) if places and len(terms) == len(body.terms) else None
         if one is not None:
             return self._written_once(*one)
         plain = Sum(term for term in body.terms if term not in terms)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..arrays import Value, Values, Write
 from ..dims import Dim
-from ..rewrites import in_range
+from ..rewrites.ranges import in_range, truth_of
 from ..terms import DELTA, ONE, Factor, Index, Slot, Sum, Term, combine, product, slot_labels, slot_parts
 from .labelled import Labelled, aligned, broadcast, sizes
 from .slots import digits, target
@@ -46,8 +46,8 @@ class Placed:
         return tuple(labels)
 
 
-def placed(term: Term, want: tuple[Index, ...]) -> Placed:
-    """Each output axis that a δ determines becomes a slot, and the δ goes."""
+def placed(term: Term, want: tuple[Index, ...]) -> Placed | None:
+    """Each output axis that a δ determines becomes a slot, and the δ goes; None where the δ contradict each other."""
     slots: dict[Index, Slot] = {label: label for label in want}
     factors = list(term.factors)
     summed = list(term.summed)
@@ -63,6 +63,10 @@ def placed(term: Term, want: tuple[Index, ...]) -> Placed:
         label, value = found
         mapping: dict[Index, Slot] = {label: value}
         factors = [f.substitute(mapping) for f in factors if f is not factor]
+        decided = {f: truth_of(f.slots[0]) for f in factors if f.tensor is DELTA}
+        if False in decided.values():
+            return None
+        factors = [f for f in factors if not decided.get(f)]
         slots = {axis: _replaced(slot, label, value) for axis, slot in slots.items()}
         summed = [index for index in summed if index not in set(slot_labels(value))]
     return Placed(want, tuple(slots.values()), product(term.coefficient, factors, tuple(summed)))
