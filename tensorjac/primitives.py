@@ -310,7 +310,7 @@ _ROWS = (
     Primitive(
         # ∂²det(X)/∂X[ij]∂X[kl]: of X with the unit vector j as row i, the cofactor of k, l
         "minors",
-        "{2.}[..., None, None, None, None] * ({5.} - {5.}.swapaxes(-4, -2))",
+        "np.multiply({2.}[..., None, None, None, None], {5} - {5.}.swapaxes(-4, -2))",
         _minors,
         ("∂Y[ijkl]/∂X[pq] = minors_ab(X[ab] + δ[ai] (δ[bj] - X[ab]))[klpq] (1 - δ[ik]) (1 - δ[ip])",),
         "(n,n)->(n,n,n,n)",
