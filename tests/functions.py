@@ -1107,6 +1107,16 @@ def recurrent(X, H, W, U, c):
     return H
 
 
+@case(X="b m", Y="a b", Z="a m", sizes={"b": 4, "m": 3, "a": 2})
+def products_by_a_matrix_and_a_part_of_it(X, Y, Z):
+    return Y @ X + Y[:, :-1] @ X[:-1] + Z
+
+
+@case(X="b m", Z="b m", sizes={"b": 4, "m": 3})
+def inner_products_by_a_matrix_and_a_part_of_it(X, Z):
+    return np.sum(X * Z) + np.sum(X[1:] * Z[:-1])
+
+
 @case(T="m n", U="m r", V="n r")
 def factorisation_loss(T, U, V):
     return np.mean((T - U @ V.T) ** 2) + 0.1 * (np.sum(U**2) + np.sum(V**2))

@@ -97,10 +97,11 @@ def _joined(a: Term, b: Term) -> Term | None:
         for second in b.factors:
             if first.tensor is not second.tensor or first.power != second.power or first.tensor is DELTA:
                 continue
+            # read over a part of an axis, the shared factor would be another matrix: sizes agree, too
             mapping: dict[Index, Slot] = {
                 other: mine
                 for mine, other in zip(first.slots, second.slots, strict=True)
-                if isinstance(other, Index) and other in b.summed
+                if isinstance(mine, Index) and isinstance(other, Index) and other in b.summed and mine.dim is other.dim
             }
             if set(mapping.values()) != set(a.summed) or len(mapping) != len(b.summed):
                 continue
