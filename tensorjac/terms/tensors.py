@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
@@ -44,6 +45,12 @@ class Operation(Protocol):
         """The orders of the result's own axes, other than their own, that leave the value unchanged."""
 
 
+@lru_cache(4096)
+def _union(*names: frozenset[str]) -> frozenset[str]:
+    """Many tensors depend on the same many inputs: their union is kept."""
+    return names[0] if len(names) == 1 else frozenset().union(*names)
+
+
 class Tensor:
     """A closed tensor: its value needs nothing but the inputs that it names."""
 
@@ -73,7 +80,7 @@ class Tensor:
         self.shape = shape
         self.axes = tuple(Index.at(k, dim) for k, dim in enumerate(shape))
         self.parts = parts
-        self.inputs = frozenset().union(*(part.inputs for part in parts)) if parts else frozenset()
+        self.inputs = _union(*dict.fromkeys(part.inputs for part in parts))
         self.sign = sign
         self.symmetries = symmetries
         self.antisymmetries = antisymmetries
