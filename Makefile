@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-long lint clean
+.PHONY: demo test test-long bench bench-quick lint clean
 
 demo: $(INSTALLED)
 	$(BIN)/tensorjac derive "X @ A" X=b,m A=m,n --steps
@@ -15,6 +15,13 @@ test: $(INSTALLED)
 
 test-long: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto --maxprocesses=8 --long
+
+# Also compared with JAX, PyTorch and autograd where these are installed; writes benchmarks/RESULTS.md.
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks.run
+
+bench-quick: $(INSTALLED)
+	$(BIN)/python -m benchmarks.run --quick
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
