@@ -60,3 +60,15 @@ def special_names(source: str) -> Mapping[str, Any]:
     """The special functions that a generated source calls, by name."""
     used = [name for name in SPECIAL if re.search(rf"\b{name}\(", source)]
     return {name: getattr(special(), name) for name in used}
+
+
+def property_tests() -> tuple[Any, Any]:
+    """``hypothesis`` and its strategies; UnsupportedError where it is not installed."""
+    try:
+        import hypothesis
+        import hypothesis.strategies
+    except ImportError:
+        raise UnsupportedError(
+            "property tests need Hypothesis, and it is not installed: pip install 'tensorjac[testing]'."
+        ) from None
+    return hypothesis, hypothesis.strategies

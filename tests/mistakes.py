@@ -1,8 +1,8 @@
 """Mistakes planted automatically in right gradients: in their values, in their calls, and in their texts.
 
-Nothing here uses the checker. A problem is a function with a right gradient as a callable, and perhaps as NumPy text;
-a mistake is a way to spoil one of the two, with the causes that name it rightly. More than one cause is accepted
-where they are the same statement about that function: a term that is dropped is a use of the input that is missing.
+What is planted does not know the checker. A problem is a function with a right gradient as a callable, and perhaps as
+NumPy text; a mistake is a way to spoil one of the two, with the causes that name it rightly. More than one cause is
+accepted where they are the same statement about that function: a term that is dropped is a use that is missing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+import tensorjac as tj
 from identities import IDENTITIES
 from oracles import distinct_sizes, random_inputs
 
@@ -310,3 +311,75 @@ def planted(problem: Problem, rights: Mapping[str, Callable]) -> Iterator[Plante
     yield from in_calls(problem)
     yield from in_jacobian(problem)
     yield from in_text(problem)
+
+
+# Trying them ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the checker said about one planted mistake."""
+
+    problem: str
+    mistake: str
+    refused: bool
+    named: bool
+    causes: tuple[str, ...]
+
+
+def siblings(problem: Problem) -> dict[str, Callable]:
+    """The right gradients of the same function by its other inputs."""
+    own = problem.name.rpartition(" by ")[0]
+    return {
+        other.wrt: other.right
+        for other in problems()
+        if other.name.rpartition(" by ")[0] == own and list(other.shapes) == list(problem.shapes)
+    }
+
+
+def tried(problem: Problem) -> Iterator[Outcome]:
+    """Every mistake that changes the value, checked."""
+    F = tj.trace(problem.fun, **problem.shapes)
+    check = tj.check_grad if problem.scalar else tj.check_vjp
+    args = _point(problem)
+    right = np.asarray(problem.right(**args))
+    for one in planted(problem, siblings(problem)):
+        if _changes_nothing(one, args, right):
+            continue
+        claim = one.claim if isinstance(one.claim, str) else _positional(problem, one.claim)
+        report = check(F, {problem.wrt: claim}, domain=problem.domain)
+        causes = tuple(str(finding.cause) for finding in report.findings)
+        named = not one.causes.isdisjoint(causes)
+        yield Outcome(problem.name, one.mistake, report.verdict == "wrong", named, causes)
+
+
+def _point(problem: Problem) -> dict[str, np.ndarray]:
+    sizes = distinct_sizes(problem.shapes)
+    args = random_inputs(problem.shapes, sizes, np.random.default_rng(0), dict(problem.domain) or None)
+    if not problem.scalar:
+        args["G"] = np.random.default_rng(1).normal(size=np.shape(problem.fun(**args)))
+    return args
+
+
+def _positional(problem: Problem, claim: Callable) -> Callable:
+    names = [*problem.shapes, *([] if problem.scalar else ["G"])]
+    return lambda *given: claim(**dict(zip(names, given, strict=True)))
+
+
+def _changes_nothing(one: Planted, args: Mapping[str, np.ndarray], right: np.ndarray) -> bool:
+    """Whether a planted mistake does not apply, or gives the right values all the same."""
+    if {"in-place", "not-repeatable"} & one.causes:
+        return False
+    copies = {name: array.copy() for name, array in args.items()}
+    try:
+        if isinstance(one.claim, str):
+            value = np.asarray(eval(one.claim, {"np": np}, copies))
+        else:
+            value = np.asarray(one.claim(**copies))
+    except ValueError:  # sizes that do not fit each other
+        return False
+    if value.shape == () and np.isnan(value):
+        return True
+    if value.shape != right.shape:
+        return not np.any(np.abs(value) > 1e-9)
+    return bool(np.allclose(value, right, rtol=1e-7, atol=1e-9))

@@ -20,14 +20,14 @@ FLOORS = (
     ("normal", "calculus", "trace"),
     ("arrays", "plan", "emit", "einsum", "matrix", "latex", "structure"),
     ("calls", "composition", "structured", "linear_map", "explain", "written", "function", "reading"),
-    ("transforms", "uncertainty", "check", "compare", "layers"),
+    ("transforms", "uncertainty", "check", "testing", "compare", "layers"),
     ("cli",),
     ("__init__", "__main__"),
 )
 RANK = {name: rank for rank, name in enumerate(name for floor in FLOORS for name in floor)}
 
 # Imported by interop.py only, inside functions.
-OPTIONAL = {"cupy", "dask", "distributed", "jax", "matplotlib", "scipy", "torch"}
+OPTIONAL = {"cupy", "dask", "distributed", "hypothesis", "jax", "matplotlib", "scipy", "torch"}
 ONLY_IN = {"opt_einsum": "plan.paths"}
 WITHOUT_NUMPY = {"terms"}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .cases import Case, as_array
-from .claims import Claim, Raised
+from .cases import Case
+from .claims import Claim, Raised, as_array
 from .naming import wrong
 from .questions import Arguments
 from .report import Finding
@@ -77,6 +77,8 @@ def _equal(first: Values, second: Values) -> bool:
 def upstream(case: Case) -> Finding | None:
     """Whether the claim ignores the cotangent, or depends on it other than linearly."""
     trial, names = case.trials[0], case.question.cotangents
+    if case.claimed(trial).dtype.kind in "biu":
+        return None
     if not names or not np.any(case.claimed(trial)) or case.ratio(case.claimed(trial), case.true(trial)) is not None:
         return None
     value = case.claimed(trial).astype(float)
@@ -87,7 +89,7 @@ def upstream(case: Case) -> Finding | None:
     listed = " and ".join(names)
     if case.same(doubled, value) and case.same(other, value):
         return wrong(case, "upstream", f"{case.label} ignores {_ignored(case, names)}{case.instead}.")
-    if case.same(doubled.astype(float), 2 * value) or not np.all(np.isfinite(doubled)):
+    if (case.same(doubled.astype(float), 2 * value) and _additive(case, value)) or not np.all(np.isfinite(doubled)):
         return None
     if other.shape == value.shape and np.any(other) and case.same(doubled - other, 2 * (value - other)):
         along = next((name for name in case.question.shapes if _is_along(case, other, name)), None)
@@ -109,6 +111,18 @@ def upstream(case: Case) -> Finding | None:
         f"{case.label} is not linear in {listed}, as every gradient is: twice the cotangent does not give twice the "
         f"gradient{case.instead}.",
     )
+
+
+def _additive(case: Case, value: Array) -> bool:
+    """Whether the gradients for two cotangents add up."""
+    trial, names = case.trials[0], case.question.cotangents
+    rng = np.random.default_rng(0)
+    more = {name: np.asarray(rng.normal(size=trial.args[name].shape)) for name in names}
+    one = case.claimed_at({**trial.args, **more})
+    both = case.claimed_at({**trial.args, **{name: trial.args[name] + more[name] for name in names}})
+    if not isinstance(one, np.ndarray) or not isinstance(both, np.ndarray):
+        return True
+    return case.same(both.astype(float), value + one)
 
 
 def _is_along(case: Case, value: Array, name: str) -> bool:

@@ -64,6 +64,8 @@ CAUSES: Mapping[str, str] = MappingProxyType(
         "recurrent-path": "The path through earlier steps is lost.",
         "repeated-index": "Where an index occurs more than once, gradients overwrite each other instead of adding up.",
         "shared-weight": "An input is used several times, and one of its uses is missing or counted twice.",
+        "wrong-operand": "Another array stands where it should not.",
+        "wrong-number": "A number in the code is another one.",
         "kink": "The function has a kink at this point, or two arguments tie: the derivative is a convention.",
         "pooling": "In each block of a pooling or a repetition only one entry gets a gradient.",
         "mask": "A mask is not applied: there are entries where the true gradient is 0.",
@@ -86,10 +88,15 @@ class Hypothesis:
     """
 
     cause: str
-    message: str
+    message: str | Callable[[], str]
     value: Callable[[Trial], Array | None]
     evidence: tuple[str, ...] = ()
     exact: bool = False
+
+    @property
+    def said(self) -> str:
+        """The message; one that takes time is made only now."""
+        return self.message if isinstance(self.message, str) else self.message()
 
 
 Find = Callable[[Case], Iterator[Hypothesis]]

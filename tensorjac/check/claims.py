@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..dims import Dim
-from ..errors import NotationError, ShapeError, TraceError
+from ..errors import NotationError, ShapeError, TensorjacError, TraceError
 from ..function import Function
 from ..notation import is_index_notation
 from ..reading import parse
@@ -31,6 +31,14 @@ class Raised:
         return f"{type(self.error).__name__}: {said[0] if said else ''}".rstrip(": ")
 
 
+def as_array(value: Any) -> Any:
+    """An array of what a person returned, also of a tensor that remembers its gradients."""
+    if isinstance(value, Raised):
+        return value
+    detach = getattr(value, "detach", None)
+    return np.asarray(detach() if detach is not None else value)
+
+
 @dataclass(frozen=True)
 class Claim:
     """Values for some targets, as one text or one call gives them.
@@ -44,6 +52,7 @@ class Claim:
     function: Function | None = None
     source: Callable[..., Any] | None = None
     split: Callable[[Any], Mapping[Arguments, Any]] = dict
+    calling: Calling | None = None
 
     @property
     def callable(self) -> bool:
@@ -54,7 +63,7 @@ class Claim:
         """The claimed values at a point; what it raises stands in their place."""
         try:
             with np.errstate(all="ignore"):
-                return self.run(args)
+                return {wrt: None if value is None else as_array(value) for wrt, value in self.run(args).items()}
         except TraceError:
             raise
         except Exception as error:  # a person's own code may raise anything
@@ -240,60 +249,91 @@ def _of_function(question: Question, function: Function, wanted: Sequence[Argume
 
 
 def _of_callable(question: Question, fun: Callable[..., Any], targets: Sequence[Target], held: Sequence[str]) -> Claim:
-    call = Calling(question, fun)
+    call = Calling.of(question, fun)
     every = tuple(question.target(wrt) for wrt in _all_of(question, [(name,) for name in question.shapes]))
 
     def parted(result: Any) -> Mapping[Arguments, Any]:
         return split(result, targets, every, call.name)
 
-    return Claim(tuple(targets), lambda args: parted(call(args)), source=fun, split=parted)
+    return Claim(tuple(targets), lambda args: parted(call(args)), source=fun, split=parted, calling=call)
 
 
+def edited_text(question: Question, target: Target, text: str) -> Claim | None:
+    """A claim by another text; None where that has no value."""
+    try:
+        found = _of_text(question, target, text)
+    except TensorjacError:
+        return None
+    return found if found.function is not None or isinstance(found.run, _Late) else None
+
+
+def edited_callable(claim: Claim, question: Question, fun: Callable[..., Any]) -> Claim:
+    """The same claim by another function, which is called in the same way."""
+    call = replace(claim.calling, fun=fun) if claim.calling is not None else Calling.of(question, fun)
+    return replace(claim, run=lambda args: claim.split(call(args)), source=fun)
+
+
+@dataclass(frozen=True)
 class Calling:
     """How a person's function takes its arguments: by name where names fit, else by position.
 
     Inputs are recognised by their names, in either case; what is left over are the cotangents, in order.
     """
 
-    def __init__(self, question: Question, fun: Callable[..., Any]) -> None:
-        self.question, self.fun = question, fun
-        self.name = str(getattr(fun, "__name__", type(fun).__name__)).strip("<>")
-        self.by_name: dict[str, str] | None = None
-        self.rest: list[str] = []
+    fun: Callable[..., Any]
+    question: Question
+    by_name: tuple[tuple[str, str], ...] | None = None
+    rest: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(question: Question, fun: Callable[..., Any]) -> Calling:
+        """The way that the parameters of a function suggest."""
+        plain = Calling(fun, question)
         try:
             parameters = list(inspect.signature(fun).parameters.values())
         except (TypeError, ValueError):
-            return
+            return plain
         if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-            return
-        self._match([p for p in parameters if p.kind is not p.VAR_KEYWORD])
+            return plain
+        return plain._matched([p for p in parameters if p.kind is not p.VAR_KEYWORD])
 
-    def _match(self, parameters: Sequence[inspect.Parameter]) -> None:
-        inputs = self.question.shapes
-        lower = {name.lower(): name for name in inputs if sum(n.lower() == name.lower() for n in inputs) == 1}
-        names = {p.name: p.name if p.name in inputs else lower.get(p.name.lower(), "") for p in parameters}
-        cotangents = {p.name for p in parameters if p.name in self.question.cotangents}
-        by_name = {p: own for p, own in names.items() if own and p not in cotangents}
-        rest = [p.name for p in parameters if p.name not in by_name and p.default is p.empty]
-        required = [p for p in parameters if p.default is p.empty]
-        wanted = len(self.question.cotangents)
-        if any(p.kind is p.POSITIONAL_ONLY for p in parameters) or not by_name:
-            if len(required) == wanted and wanted and not by_name:
-                self.by_name, self.rest = {}, rest
-            return
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(self.question.shapes)
+
+    @property
+    def cotangents(self) -> tuple[str, ...]:
+        return self.question.cotangents
+
+    @property
+    def name(self) -> str:
+        return str(getattr(self.fun, "__name__", type(self.fun).__name__)).strip("<>")
+
+    def _matched(self, parameters: Sequence[inspect.Parameter]) -> Calling:
+        lower = {name.lower(): name for name in self.inputs if sum(n.lower() == name.lower() for n in self.inputs) == 1}
+        own = {p.name: p.name if p.name in self.inputs else lower.get(p.name.lower(), "") for p in parameters}
+        by_name = {p: name for p, name in own.items() if name and p not in self.cotangents}
+        required = [p.name for p in parameters if p.default is p.empty]
+        rest = tuple(p for p in required if p not in by_name)
+        wanted = len(self.cotangents)
+        if any(p.kind is p.POSITIONAL_ONLY for p in parameters):
+            return self
+        if not by_name:
+            return replace(self, by_name=(), rest=rest) if len(required) == wanted and wanted else self
         if len(set(by_name.values())) == len(by_name) and len(rest) in (0, wanted):
-            self.by_name, self.rest = by_name, rest
-        elif len(required) != len(inputs) + wanted:
-            raise TraceError(
-                f"{self.name} takes ({', '.join(p.name for p in parameters)}), and the check passes "
-                f"({', '.join((*inputs, *self.question.cotangents))}): name parameters so, or take all in this order."
-            )
+            return replace(self, by_name=tuple(by_name.items()), rest=rest)
+        if len(required) == len(self.inputs) + wanted:
+            return self
+        raise TraceError(
+            f"{self.name} takes ({', '.join(p.name for p in parameters)}), and the check passes "
+            f"({', '.join((*self.inputs, *self.cotangents))}): name parameters so, or take all in this order."
+        )
 
     def __call__(self, args: Mapping[str, Array]) -> Any:
-        cotangents = [args[name] for name in self.question.cotangents]
+        cotangents = [args[name] for name in self.cotangents]
         if self.by_name is None:
-            return self.fun(*[args[name] for name in self.question.shapes], *cotangents)
-        given = {parameter: args[own] for parameter, own in self.by_name.items()}
+            return self.fun(*[args[name] for name in self.inputs], *cotangents)
+        given = {parameter: args[own] for parameter, own in self.by_name}
         return self.fun(**given, **dict(zip(self.rest, cotangents, strict=False)))
 
 

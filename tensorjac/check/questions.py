@@ -12,6 +12,7 @@ import numpy as np
 from ..dims import Dim, Requirement
 from ..errors import ShapeError, TraceError
 from ..function import Function, Jacobian
+from ..reading import trace
 from . import numeric
 from .opaque import Opaque
 
@@ -44,6 +45,7 @@ class Question:
             )
         self.function = function
         self.kind: Kind = kind
+        self.memory: dict[Any, Any] = {}  # what detectors derived for all targets, by keys of their own
         self.symmetric = frozenset(symmetric)
         for name in self.symmetric:
             self._check_square(name)
@@ -120,11 +122,26 @@ class Question:
 
     def derivative(self, wrt: Arguments) -> Function | None:
         """The derivative as an expression, before any symmetry is used; None for a black box."""
-        if not isinstance(self.function, Function):
+        return self._of(self.function, wrt) if isinstance(self.function, Function) else None
+
+    def guess(self, wrt: Arguments) -> Function | None:
+        """The derivative of what a black box looks like from inside: a help for naming causes, never the truth."""
+        return None if self.traced is None else self._of(self.traced, wrt)
+
+    @cached_property
+    def traced(self) -> Function | None:
+        """The function, traced where it can be."""
+        if isinstance(self.function, Function):
+            return self.function
+        try:
+            return trace(self.function._fun, **self.shapes)
+        except Exception:  # whatever a black box does with traced arrays
             return None
+
+    def _of(self, function: Function, wrt: Arguments) -> Function:
         known = self._derivatives.get(wrt)
         if known is None:
-            known = self._derivatives[wrt] = self.derive(self.function, wrt)
+            known = self._derivatives[wrt] = self.derive(function, wrt)
         return known
 
     @cached_property

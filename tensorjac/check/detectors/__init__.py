@@ -2,7 +2,7 @@
 
 # ruff: noqa: I001
 from . import shapes, values
-from . import jacobians, paths, entries, activations, labellings, substitutions, losses, ratios, ranks
+from . import jacobians, activations, paths, entries, labellings, substitutions, losses, ratios, ranks
 
 __all__ = [
     "activations",

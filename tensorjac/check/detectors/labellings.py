@@ -228,7 +228,9 @@ def _chain(product: Product) -> bool:
     places = product.out + "".join(operands)
     largest = {letters for letters in operands if not any(set(letters) < set(other) for other in operands)}
     linked = product.out + "".join({"".join(sorted(letters)) for letters in largest})
-    return all(places.count(letter) >= 2 and linked.count(letter) <= 2 for letter in places)
+    sets = {frozenset(letters) for letters in operands}
+    joined = all(sum(letter in one for one in sets) > 1 for letter in set(places) - set(product.out))
+    return joined and all(places.count(letter) >= 2 and linked.count(letter) <= 2 for letter in places)
 
 
 @detector("exponent", stage="structure")
@@ -241,7 +243,8 @@ def other_power(case: Case) -> Iterator[Hypothesis]:
         for n, operand in enumerate(term.operands):
             if operand.function is None or not operand.letters:
                 continue
-            for power in sorted({0.0, operand.power * 2, operand.power / 2, -operand.power, operand.power + 1}):
+            p = operand.power
+            for power in dict.fromkeys((0.0, 2 * p, p / 2, -p, p + 1, p - 1, p + 0.5, p - 0.5)):
                 changed = replace(operand, power=power)
                 other = replace(term, operands=(*term.operands[:n], changed, *term.operands[n + 1 :]))
                 yield _powered(case, terms, k, other, operand, power)

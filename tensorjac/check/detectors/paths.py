@@ -9,72 +9,53 @@ from functools import partial
 import numpy as np
 
 from ...function import Function
-from ...terms import Apply, Contraction, Shared, Tensor
+from ...terms import Apply, Contraction, Factor, Input, Shared, Tensor, topological
 from ..cases import Array, Case
 from ..causes import Hypothesis, detector
-from ..expressions import additive, cut, nodes, occurrences, value_of
+from ..expressions import additive, nodes, occurrences
 from ..fitting import Fit, Value, fit
+from ..intermediates import described, detached, exact
 from ..trials import Trial
 
-PAIRS_OF = 8
+PAIRS_OF = 5
+"""Of how many intermediates, the last ones, two are left out at once."""
 
 
-def exact(case: Case) -> Function | None:
-    """The function where it was traced and its gradient is asked for."""
-    function = case.question.function
-    wanted = isinstance(function, Function) and case.question.kind in ("vjp", "grad")
-    return function if wanted and isinstance(function, Function) else None
+@detector("softmax-projection", "normalisation-path", "recurrent-path", "penalty", "wrong-count", stage="structure")
+def known_paths(case: Case) -> Iterator[Hypothesis]:
+    """U = T + c P, where P is what reaches the input through one intermediate, or two, of a known role."""
+    yield from (hypothesis for hypothesis in _paths(case) if hypothesis.cause not in GENERIC)
 
 
-@detector("softmax-projection", "normalisation-path", "missing-term", "doubled-term", "term-sign", stage="structure")
-def through_intermediates(case: Case) -> Iterator[Hypothesis]:
-    """U = T + c P, where P is what reaches the input through one intermediate; then two of them left out."""
+GENERIC = ("missing-term", "doubled-term", "term-sign")
+
+
+def _paths(case: Case) -> Iterator[Hypothesis]:
     function = exact(case)
     if function is None:
         return
     found = []
-    for tensor in nodes(function, case.target.wrt):
-        without = detached(case, function, [tensor])
+    every = nodes(function, case.target.wrt)
+    shifts = [t for t in every if isinstance(t, Apply) and t.operation.name in ("max", "min")]
+    for tensor in every:
+        # a shift by the maximum cancels only as long as all paths are there
+        without = detached(case, function, [tensor, *(t for t in shifts if t is not tensor)])
         if not _matters(case, without):
             continue
         found.append(tensor)
         result = fit(case, [without, partial(_through, case, without)])
         if result is not None and result.coefficients[0].text == "1":
-            yield _of_path(case, function, [tensor], result)
+            yield _of_path(case, function, tensor, result)
     for pair in itertools.combinations(found[-PAIRS_OF:], 2):
-        names = " and ".join(described(function, tensor) for tensor in pair)
         yield Hypothesis(
-            cause_of(pair[-1]),
-            f"{case.label} lacks the paths through {names}: both depend on {case.target.argument}, too{case.instead}.",
-            detached(case, function, pair),
+            cause_of(function, pair[-1]),
+            partial(_of_pair, case, function, pair),
+            detached(case, function, [*pair, *shifts]),
         )
 
 
-def detached(case: Case, function: Function, held: Sequence[Tensor]) -> Value:
-    """The gradient with some intermediates held fixed, as if they did not depend on the inputs."""
-    key = ("detached", tuple(held))
-    if key not in case.memory:
-        moved, names = cut(function, held)
-        derivative = case.question.derive(moved, case.target.wrt)
-        values = {name: value_of(function, tensor) for name, tensor in names.items()}
-        case.memory[key] = (derivative, values)
-    return partial(_detached, case, key)
-
-
-def _detached(case: Case, key: object, trial: Trial) -> Array:
-    derivative, values = case.memory[key]
-    known = case.memory.setdefault((key, id(trial)), None)
-    if known is None:
-        args = dict(trial.args)
-        for name, function in values.items():
-            args[name] = function(**{own: trial.args[own] for own in function.inputs})
-        known = np.asarray(derivative(**{name: args[name] for name in derivative.inputs}))
-        case.memory[key, id(trial)] = known
-    return np.asarray(known)
-
-
 def _through(case: Case, without: Value, trial: Trial) -> Array:
-    return case.true(trial) - without(trial)
+    return np.asarray(case.true(trial) - without(trial))
 
 
 def _matters(case: Case, without: Value) -> bool:
@@ -84,12 +65,17 @@ def _matters(case: Case, without: Value) -> bool:
     return bool(np.any(value)) and not case.same(value, case.true(trial))
 
 
-def _of_path(case: Case, function: Function, held: Sequence[Tensor], result: Fit) -> Hypothesis:
-    name = described(function, held[0])
+def _of_pair(case: Case, function: Function, pair: Sequence[Tensor]) -> str:
+    names = " and ".join(described(function, tensor) for tensor in pair)
+    return f"{case.label} lacks the paths through {names}: both depend on {case.target.argument}, too{case.instead}."
+
+
+def _of_path(case: Case, function: Function, tensor: Tensor, result: Fit) -> Hypothesis:
+    name = described(function, tensor)
     coefficient = result.coefficients[1]
     message, cause = f"{case.label} counts the path through {name} {coefficient.text} times", "doubled-term"
     if coefficient.text == "0":
-        message, cause = f"{case.label} lacks the path through {name}", cause_of(held[0])
+        message, cause = f"{case.label} lacks the path through {name}", cause_of(function, tensor)
     elif coefficient.text == "-1":
         message, cause = f"in {case.label} the path through {name} has the wrong sign", "term-sign"
     elif coefficient.cause in ("size-factor", "wrong-count", "inner-scale"):
@@ -98,32 +84,79 @@ def _of_path(case: Case, function: Function, held: Sequence[Tensor], result: Fit
     return Hypothesis(cause, f"{message}{case.instead}.", case.claimed, (evidence,), True)
 
 
-def cause_of(tensor: Tensor) -> str:
+def cause_of(function: Function, tensor: Tensor) -> str:
     """What a missing path through this intermediate is called."""
     role = _role(tensor)
+    if role == "moment" and not _divides(function, tensor):
+        return "penalty" if _is_penalty(tensor) else "missing-term"
+    if not role and recurrent(function):
+        return "recurrent-path"
     return {"normaliser": "softmax-projection", "moment": "normalisation-path"}.get(role, "missing-term")
 
 
 def _role(tensor: Tensor) -> str:
+    """A sum of exponentials normalises a softmax; a sum or a sum of squares is a moment."""
     if isinstance(tensor, Contraction) and len(tensor.factors) == 1:
-        (factor,) = tensor.factors
-        inner = factor.tensor
-        if isinstance(inner, Apply) and inner.operation.name == "exp":
-            return "normaliser"
-        return "moment"
+        inner = tensor.factors[0].tensor
+        return "normaliser" if isinstance(inner, Apply) and inner.operation.name == "exp" else "moment"
     if isinstance(tensor, Shared):
         held = {_role(factor.tensor) for term in tensor.body.terms for factor in term.factors}
-        return "moment" if held & {"moment"} else ""
+        return "moment" if "moment" in held else ""
     if isinstance(tensor, Apply) and tensor.operation.name in ("sqrt", "log"):
         held = {_role(t) for arg in tensor.args for t in arg.tensors}
-        return next(iter(held & {"moment", "normaliser"}), "")
+        return next((role for role in ("normaliser", "moment") if role in held), "")
     return ""
 
 
-def described(function: Function, tensor: Tensor) -> str:
-    """An intermediate in index notation, without its name: `Σ_k X[ik] / n`."""
-    text = str(value_of(function, tensor)).partition(" = ")[2]
-    return f"`{text}`" if "\n" not in text and len(text) < 80 else "an intermediate"
+def _divides(function: Function, tensor: Tensor) -> bool:
+    """Whether something is divided by what holds this tensor."""
+    roots = [t for _, body in function._parts.outputs.values() for t in body.tensors]
+    for one in topological(roots):
+        for factor in _factors(one):
+            if factor.power < 0 and tensor in topological([factor.tensor]):
+                return True
+    bodies = [term for _, body in function._parts.outputs.values() for term in body.terms]
+    return any(f.power < 0 and tensor in topological([f.tensor]) for term in bodies for f in term.factors)
+
+
+def _factors(tensor: Tensor) -> Sequence[Factor]:
+    if isinstance(tensor, Contraction):
+        return tensor.factors
+    if isinstance(tensor, Shared):
+        return [factor for term in tensor.body.terms for factor in term.factors]
+    if isinstance(tensor, Apply):
+        return [factor for arg in tensor.args for term in arg.terms for factor in term.factors]
+    return ()
+
+
+def _is_penalty(tensor: Tensor) -> bool:
+    """A sum of squares of an input itself."""
+    return isinstance(tensor, Contraction) and isinstance(tensor.factors[0].tensor, Input) and not tensor.axes
+
+
+def recurrent(function: Function) -> bool:
+    """Whether one function is applied again to its own result with the same weights, as in a recurrent network."""
+    applied = [t for t in nodes(function, function.inputs) if isinstance(t, Apply) and not any(t.cores)]
+    for later in applied:
+        below = set(topological(later.parts))
+        for earlier in applied:
+            alike = earlier.operation.name == later.operation.name and earlier is not later and earlier in below
+            if alike and _weights(earlier) & _weights(later):
+                return True
+    return False
+
+
+def _weights(tensor: Tensor) -> set[Tensor]:
+    """The matrices that enter an applied function directly, not through another one."""
+    found: set[Tensor] = set()
+    waiting = list(tensor.parts)
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Input) and part.rank > 1:
+            found.add(part)
+        elif not isinstance(part, Apply):
+            waiting.extend(part.parts)
+    return found
 
 
 # Uses and terms ---------------------------------------------------------------------------------------------------
@@ -136,10 +169,15 @@ def uses(case: Case) -> Iterator[Hypothesis]:
     if function is None:
         return
     name = case.target.wrt[0]
-    split, names = occurrences(function, name)
-    if not 2 <= len(names) <= 8:
+    memory = case.question.memory
+    if ("uses", name) not in memory:
+        split, names = occurrences(function, name)
+        derivatives = [case.question.derive(split, (own,)) for own in names] if 2 <= len(names) <= 8 else []
+        memory["uses", name] = names, derivatives
+    names, derivatives = memory["uses", name]
+    if not derivatives:
         return
-    parts = [partial(_use, case, case.question.derive(split, (own,)), names) for own in names]
+    parts = [partial(_use, case, derivative, names) for derivative in derivatives]
     result = fit(case, parts)
     if result is not None:
         texts = [factor.text for factor in result.coefficients]
@@ -160,6 +198,12 @@ def uses(case: Case) -> Iterator[Hypothesis]:
 def _use(case: Case, derivative: Function, names: Sequence[str], trial: Trial) -> Array:
     args = {**trial.args, **dict.fromkeys(names, trial.args[case.target.wrt[0]])}
     return np.asarray(derivative(**{name: args[name] for name in derivative.inputs}))
+
+
+@detector(*GENERIC, stage="structure")
+def other_paths(case: Case) -> Iterator[Hypothesis]:
+    """The same for intermediates of no known role."""
+    yield from (hypothesis for hypothesis in _paths(case) if hypothesis.cause in GENERIC)
 
 
 @detector("missing-term", "doubled-term", "term-sign", "wrong-count", "second-order-path", stage="structure")
@@ -193,6 +237,8 @@ def _term_cause(case: Case, result: Fit) -> tuple[str, str]:
     texts = [factor.text for factor in result.coefficients]
     if "0" in texts:
         second = case.question.kind == "hessian"
+        if not second and exact(case) is not None and case.function is not None and recurrent(case.function):
+            return "recurrent-path", "is missing: the path through an earlier step is lost"
         return ("second-order-path" if second else "missing-term"), "is missing"
     if "-1" in texts:
         return "term-sign", "has the wrong sign"

@@ -12,8 +12,8 @@ from ...function import Function
 from ..cases import Array, Case
 from ..causes import Hypothesis, detector
 from ..expressions import nodes, value_of
+from ..intermediates import described
 from ..trials import Trial
-from .paths import described
 
 POWERS = (1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 1.5, -1.5)
 
@@ -60,8 +60,8 @@ def _candidates(case: Case) -> Iterator[tuple[str, Callable[[Trial], Array]]]:
     for name, array in case.trials[0].args.items():
         if array.dtype.kind == "f" and array.ndim:
             yield name, partial(_argument, name)
-    function = case.question.function
-    if isinstance(function, Function):
+    function = case.function
+    if function is not None:
         for tensor in nodes(function, function.inputs):
             yield described(function, tensor), partial(_evaluated, case, value_of(function, tensor))
 

@@ -99,48 +99,50 @@ def _diagonal(array: Array) -> Array:
 
 @detector("time-shift", stage="value")
 def time_shift(case: Case) -> Iterator[Hypothesis]:
-    """U is T shifted along an axis, wrapped round, or reversed."""
-    trial = case.trials[0]
-    for axis, name in enumerate(case.axes(trial)):
-        for step in (1, -1):
-            way = "later" if step > 0 else "earlier"
-            yield Hypothesis(
-                "time-shift",
-                f"{case.label} is one step too {way} along axis {axis} ({name}): entry i is the true entry "
-                f"i{'-' if step > 0 else '+'}1, and what is shifted out comes in at the other end.",
-                partial(_rolled, case, step, axis),
-            )
-            yield Hypothesis(
-                "time-shift",
-                f"{case.label} is one step too {way} along axis {axis} ({name}): entry i is the true entry "
-                f"i{'-' if step > 0 else '+'}1.",
-                partial(_shifted, case, step, axis),
-                exact=True,
-            )
+    """U is T shifted along axes, wrapped round, or reversed."""
+    rank = case.true(case.trials[0]).ndim
+    if rank > 4:
+        return
+    for offset in sorted(itertools.product((0, 1, -1), repeat=rank), key=lambda o: sum(map(abs, o))):
+        if not any(offset):
+            continue
+        axes = tuple(axis for axis, step in enumerate(offset) if step)
+        message = f"{case.label} is shifted {_along(case, axes)}: entry i is the true entry i{-offset[axes[0]]:+d}"
         yield Hypothesis(
             "time-shift",
-            f"{case.label} is reversed along axis {axis} ({name}).",
-            partial(_flipped, case, axis),
+            f"{message}, and what is shifted out comes in at the other end.",
+            partial(_rolled, case, offset),
         )
+        yield Hypothesis("time-shift", f"{message}.", partial(_shifted, case, offset), exact=True)
+    for count in range(1, rank + 1):
+        for axes in itertools.combinations(range(rank), count):
+            yield Hypothesis(
+                "time-shift", f"{case.label} is reversed {_along(case, axes)}.", partial(_flipped, case, axes)
+            )
 
 
-def _rolled(case: Case, step: int, axis: int, trial: Trial) -> Array:
-    return np.roll(case.true(trial), step, axis)
+def _along(case: Case, axes: tuple[int, ...]) -> str:
+    names = case.axes(case.trials[0])
+    return "along " + " and ".join(f"axis {axis} ({names[axis]})" for axis in axes)
 
 
-def _flipped(case: Case, axis: int, trial: Trial) -> Array:
-    return np.flip(case.true(trial), axis)
+def _rolled(case: Case, offset: tuple[int, ...], trial: Trial) -> Array:
+    return np.roll(case.true(trial), offset, tuple(range(len(offset))))
 
 
-def _shifted(case: Case, step: int, axis: int, trial: Trial) -> Array | None:
+def _flipped(case: Case, axes: tuple[int, ...], trial: Trial) -> Array:
+    return np.flip(case.true(trial), axes)
+
+
+def _shifted(case: Case, offset: tuple[int, ...], trial: Trial) -> Array | None:
     """The claim where it is the shifted truth but for the entries that come in; None elsewhere."""
     value, true = case.claimed(trial), case.true(trial)
-    size = true.shape[axis]
-    if size < 3:
+    if any(step and size < 3 for step, size in zip(offset, true.shape, strict=True)):
         return None
-    first, last = np.arange(size - 1), np.arange(1, size)
-    here, there = (last, first) if step > 0 else (first, last)
-    return value if case.same(np.take(value, here, axis), np.take(true, there, axis)) else None
+    here = tuple(slice(max(step, 0), step or None if step < 0 else None) for step in offset)
+    there = tuple(slice(max(-step, 0), -step or None if step > 0 else None) for step in offset)
+    overlap = case.true(trial)[there]
+    return value if np.any(overlap) and case.same(value[here], overlap) else None
 
 
 @detector("clipped", stage="value")
