@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tensorjac as tj
 from derivations import DERIVATIONS
+from refused import refused
 from tensorjac.check.derivation.text import read_block
 
 # Names, and gradients with which a loss is given.
@@ -95,9 +98,80 @@ def test_a_planted_mistake_is_found_on_its_line(name: str) -> None:
 CAUSES_OF = {
     "transpose dropped": ("transposed", "shape", "product-order", "step"),
     "transpose added": ("transposed", "shape", "product-order", "step"),
-    "sign": ("sign", "term-sign"),
+    "sign": ("sign", "term-sign", "step"),
     "sign of a term": ("term-sign", "step"),
     "dropped term": ("missing-term", "step"),
     "factor": ("factor-two", "step"),
     "order": ("product-order", "transposed", "shape", "step"),
 }
+
+
+# What is refused, and what a text may never do
+
+HEADER = "X: b m, A: m n, G: b n, S: n n, x: n, y: n, s: scalar, T3: b m n"
+
+
+@pytest.mark.parametrize(("text", "said"), [row[1:] for row in refused("slips.txt")])
+def test_what_is_said_of_a_slip(text: str, said: str) -> None:
+    try:
+        report = tj.check_steps(f"{HEADER}\n{text}")
+    except tj.TensorjacError as error:
+        assert f"{type(error).__name__}: {error}" == said
+    else:
+        finding = next(finding for finding in report.findings if finding.verdict != "right")
+        assert f"{finding.verdict}: {finding.message}" == said
+
+
+SIGNS = "XAGYwxydL()[]ᵀ⁻¹²∘⊗·+-−=/Σ_ij^{}'|‖∂δ∇√½12n .,;:#@*⟨⟩\n"
+WORDS = ("tr(", "det ", "log ", "∂L/∂", "dX", " = ", "𝟏", "inv(")
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    text = textwrap.dedent(draw(st.sampled_from(list(DERIVATIONS.values())))).strip()
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(text)))
+        cut = draw(st.integers(0, 3))
+        text = text[:at] + draw(st.sampled_from(["", *SIGNS, *WORDS])) + text[at + cut :]
+    return text
+
+
+@given(mutated())
+def test_any_text_is_refused_or_reported(text: str) -> None:
+    try:
+        report = tj.check_steps(text)
+    except tj.TensorjacError as error:
+        assert str(error)
+    else:
+        assert report.verdict in ("right", "wrong", "undecided")
+        assert str(report)
+
+
+def test_a_long_chain_is_checked_in_time() -> None:
+    lines = [
+        "X: n n",
+        "Y0 = X",
+        *(f"Y{k} = tanh(Y{k - 1} X)" for k in range(1, 40)),
+        "f = sum(Y39)",
+        "df = ⟨𝟏𝟏ᵀ, dY39⟩",
+    ]
+    assert tj.check_steps("\n".join([*lines, "dX = dX"]))
+
+
+def test_options() -> None:
+    text = "f = xᵀ S x; ∂f/∂x = 2 S x"
+    assert not tj.check_steps(text, S="n n", x="n")
+    assert tj.check_steps(text, S="n n", x="n", symmetric=("S",))
+    assert tj.check_steps("g = √(−s) = √(−s)·1·1 + 0", s="", at={"s": -4.0}, sizes={}, seed=3)
+    assert tj.check_steps("g = √(s²) = s", s="", domain={"s": "positive"})
+    assert tj.check_steps("g = √(s²) = s", s="").verdict == "wrong"
+    assert tj.check_steps("s: positive; g = √(s²) = s".replace(";", "\n"))
+
+
+def test_what_is_taken_for_granted_is_said() -> None:
+    text = "Y = X A; dX = G Aᵀ; dA = Xᵀ G"
+    assert tj.check_steps(text, X="b m", A="m n", G="b n").notes == ("dX stands for ∂L/∂X, and G for ∂L/∂Y.",)
+    assert tj.check_steps("L = xᵀ x; dx = 2 x", x="n").notes == ("dX stands for ∂L/∂X.",)
+    held = tj.check_steps("Y = X A; dY = X dA", X="b m", A="m n")
+    assert held and held.notes == ("X is held fixed: no differential of it is written.",)
+    assert not tj.check_steps("Y = X A; dY = X dA; dX = dX", X="b m", A="m n")

@@ -79,6 +79,8 @@ def finding_of(derivation: Derivation, step: Step) -> Finding:
     if comparison is not None and comparison.verdict == "undecided":
         return Finding(place, "undecided", f"{said}   {_basis(comparison)}")
     found = explain(derivation.reader, step)
+    if step.fault is not None and found.cause == "shape":
+        return Finding(place, "wrong", found.message, found.cause)
     line = derivation.block.lines[step.right.line - 1]
     start = step.right.column
     marked = f"  {line.strip()}\n  {' ' * (start - (len(line) - len(line.lstrip())))}{'^' * len(step.right.text)}"
@@ -105,7 +107,8 @@ def _subject(findings: tuple[Finding, ...]) -> str:
 
 
 def _notes(derivation: Derivation) -> Iterable[str]:
-    """Which inputs were held fixed where what depends on them changed."""
+    """What was taken for granted: gradients, and inputs that were held fixed where what depends on them changed."""
+    yield from derivation.notes
     held = sorted(derivation.held())
     if held:
         one = len(held) == 1

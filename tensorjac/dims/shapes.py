@@ -81,14 +81,14 @@ class _Reader:
             return base
         self.take()
         text = self.take()
-        if not text.isdigit() or len(text) > 1:
+        if not text.isdecimal() or len(text) > 1:
             raise self.fail(self.begin, self.at)
         return base ** int(text)
 
     def atom(self) -> Dim:
         text = self.take()
         start = self.begin
-        if text.isdigit():
+        if text.isdecimal():
             if len(text) > 18 or re.match(r"\w", self.text[self.at : self.stop]):
                 raise self.fail(start, self.stop)
             return Dim.of(int(text))

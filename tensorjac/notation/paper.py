@@ -142,7 +142,7 @@ class PaperReader:
         cursor = self.cursor
         token = cursor.token
         cursor.enter()
-        if token.kind == "name" and token.text not in self.known and self._at_differential():
+        if self._at_differential() and (token.text not in self.known or self._at_d_of_bracket()):
             value = self._differential()
         elif cursor.take("∂"):
             value = self._partial(token)
@@ -162,6 +162,11 @@ class PaperReader:
         token = self.cursor.token
         return token.kind == "name" and token.text[:1] == "d" and token.text not in FUNCTIONS
 
+    def _at_d_of_bracket(self) -> bool:
+        """Whether ``d(`` comes next: a differential, although d may be a size."""
+        token, bracket = self.cursor.token, self.cursor.ahead(1)
+        return token.text == "d" and bracket.text == "(" and bracket.start == token.end
+
     def _differential(self) -> Node:
         cursor = self.cursor
         token = cursor.advance()
@@ -177,16 +182,25 @@ class PaperReader:
             value = self._function()
         else:
             value = Name(rest, span=(inner.start, inner.end))
-        return Differential(self._superscripts(value), span=cursor.span(token.start))
+        return _changed(self._superscripts(value), cursor.span(token.start))
 
     def _quotient(self, above: Differential) -> Node:
         """``dL/dA``: the part behind the "/", which is behind us."""
-        return Derivative(above.of, self._below(), span=self.cursor.span(above.span[0]))
+        return self._derivative(above.of, *self._below(), above.span[0])
 
-    def _below(self) -> tuple[str, ...]:
-        """``∂A``, ``dA`` or ``∂w∂wᵀ``: what a derivative is taken by."""
+    def _derivative(self, of: Node, names: tuple[str, ...], below: tuple[str, ...], start: int) -> Node:
+        """A derivative, or ``∂p_i/∂z_j``: the entry of one."""
+        span = self.cursor.span(start)
+        if isinstance(of, Entry) and isinstance(of.of, Name):
+            return Entry(Derivative(of.of, names, span=span), (*of.letters, *below), span=span)
+        found = Derivative(of, names, span=span)
+        return Entry(found, below, span=span) if below else found
+
+    def _below(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """``∂A``, ``dA``, ``∂w∂wᵀ`` or ``∂z_j``: what a derivative is taken by, and the letters behind it."""
         cursor = self.cursor
         names: list[str] = []
+        letters: tuple[str, ...] = ()
         while cursor.at("∂") or (self._at_differential() and cursor.token.text not in self.known):
             token = cursor.token
             sign = cursor.take("∂")
@@ -195,17 +209,19 @@ class PaperReader:
             if token.kind != "name" or not name:
                 cursor.fail("a derivative is taken by a name", 'write "∂L/∂A"', token)
             names.append(name)
+            if cursor.take("_"):
+                letters += self._letters()
             if cursor.token.kind == "super":
                 power = cursor.advance().text
                 names += [name] if power == "2" else []
         if not 1 <= len(names) <= 2:
             cursor.fail("a derivative is taken by one name, or by two", 'write "∂L/∂A" or "∂²L/∂w∂wᵀ"')
-        return tuple(names)
+        return tuple(names), letters
 
     def _operator(self, token: Token) -> Node:
         """``∂/∂X`` or ``d/dX`` before what it applies to; the "/" is behind us."""
-        names = self._below()
-        return Derivative(self._product(), names, span=self.cursor.span(token.start))
+        names, letters = self._below()
+        return self._derivative(self._product(), names, letters, token.start)
 
     def _partial(self, token: Token) -> Node:
         cursor = self.cursor
@@ -217,16 +233,21 @@ class PaperReader:
         above = self._product(divides=False)
         if not cursor.take("/"):
             cursor.expected('"/"', 'a derivative is written "∂L/∂A"')
-        names = self._below()
+        names, letters = self._below()
         if len(names) != 1 + second:
             advice = 'write "∂L/∂A" or "∂²L/∂w∂wᵀ"'
             cursor.fail("a derivative has as many ∂ above the line as below it", advice, cursor.span(token.start))
-        return Derivative(above, names, span=cursor.span(token.start))
+        return self._derivative(above, names, letters, token.start)
 
     def _gradient(self, token: Token) -> Node:
         """``∇_A L``, ``∇²_w L`` or ``∇_w² L``."""
         cursor = self.cursor
         powers = [cursor.advance().text] if cursor.token.kind == "super" else []
+        if cursor.token.kind == "name" and [cursor.ahead(k).text for k in (1, 3)] == ["(", ")"]:
+            of, _, by = cursor.advance(), cursor.advance(), cursor.advance()
+            cursor.advance()
+            names = (by.text,) * (2 if "2" in powers else 1)
+            return Derivative(Name(of.text, span=(of.start, of.end)), names, span=cursor.span(token.start))
         if not cursor.take("_"):
             cursor.expected('"_"', 'name what the gradient is taken by: "∇_w L"')
         braces = cursor.take("{")
@@ -350,6 +371,9 @@ class PaperReader:
             return Ones(self._size(), span=cursor.span(token.start))
         if token.text == "I" and "I" not in self.known:
             return Identity(self._size(), span=cursor.span(token.start))
+        if token.text in ("δ", "delta") and token.text not in self.known and cursor.take("_"):
+            letters = self._letters()
+            return Entry(Identity(), letters, span=cursor.span(token.start))
         return Name(token.text, span=(token.start, token.end))
 
     def _number(self) -> Node:
@@ -402,6 +426,13 @@ class PaperReader:
         if cursor.at(","):
             cursor.fail("paper notation has no commas but in ⟨A, B⟩", "take this one out")
         cursor.expected("an operator", 'join factors by nothing, "·", "/", "∘" or "⊗", and terms by "+" or "-"')
+
+
+def _changed(value: Node, span: tuple[int, int]) -> Node:
+    """The differential; that of a transpose is the transpose of one."""
+    if isinstance(value, Transposed):
+        return Transposed(_changed(value.of, span), span=span)
+    return Differential(value, span=span)
 
 
 def _exponents(token: Token, cursor: Cursor) -> list[Node]:

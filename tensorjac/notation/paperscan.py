@@ -78,7 +78,7 @@ class Scanner:
     def _word(self, word: str, start: int) -> list[Token]:
         tokens = []
         for piece in self.split(word):
-            kind = "operator" if piece in ("_", "Σ") else "name"
+            kind = "operator" if piece == "_" or (piece == "Σ" and piece not in self.known) else "name"
             tokens.append(Token(kind, normalize("NFKC", piece), start, start + len(piece)))
             start += len(piece)
         return tokens

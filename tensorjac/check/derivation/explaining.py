@@ -9,10 +9,11 @@ import numpy as np
 
 from ...errors import TensorjacError
 from ...normal import TooLarge, normal
-from ...rewrites import add, assuming
+from ...rewrites import add, assuming, contract
 from ...terms import Sum, Term
 from ..factors import recognise
-from .proving import Trial, proved
+from .abbreviating import abbreviated
+from .proving import Trial, form, proved
 from .repairs import Repair, repair
 from .scope import Scope
 from .sides import Form, Reader
@@ -38,19 +39,21 @@ def explain(reader: Reader, step: Step) -> Explanation:
     scaled = None if step.comparison is None else _scaled(step)
     if scaled is not None and scaled.cause != "factor":
         return Explanation(scaled.cause, scaled.message, tuple(_entries(step)))
-    mended = _mended(reader, step)
     if step.fault is not None:
-        return _faulty(step, mended)
+        return _faulty(step, _mended(reader, step))
     assert step.before is not None and step.after is not None
     left, right = step.before, step.after
     if step.comparison is None:
-        return _misshapen(left, right, mended)
+        return _misshapen(reader.scope, left, right, _mended(reader, step))
     evidence = tuple(_entries(step))
     terms = _terms(reader.scope, left, right)
-    if terms is not None and (mended is None or terms.cause == "missing-term"):
-        return Explanation(terms.cause, terms.message, (*_advice(mended), *evidence))
+    if terms is not None and terms.cause == "missing-term":
+        return Explanation(terms.cause, terms.message, evidence)
+    mended = _mended(reader, step)
     if mended is not None:
         return Explanation(mended.cause, _follows(mended), evidence)
+    if terms is not None:
+        return Explanation(terms.cause, terms.message, evidence)
     if scaled is not None:
         return Explanation(scaled.cause, scaled.message, evidence)
     difference = _difference(reader.scope, left, right)
@@ -70,20 +73,19 @@ def _follows(mended: Repair) -> str:
     return f"{hints[mended.cause]}: `{mended.text}` would follow."
 
 
-def _advice(mended: Repair | None) -> tuple[str, ...]:
-    return () if mended is None else (f"`{mended.text}` would follow",)
-
-
 def _faulty(step: Step, mended: Repair | None) -> Explanation:
-    rule, _, rest = str(step.fault).partition("\n")
     if mended is None:
-        return Explanation("shape", f"{rule}\n{rest}")
-    return Explanation(mended.cause, _follows(mended), (rule.rstrip(":"),))
+        return Explanation("shape", str(step.fault))
+    return Explanation(mended.cause, _follows(mended), (str(step.fault).partition("\n")[0].rstrip(":"),))
 
 
-def _misshapen(left: Value, right: Value, mended: Repair | None) -> Explanation:
+def _misshapen(scope: Scope, left: Value, right: Value, mended: Repair | None) -> Explanation:
     shapes = [_shape(value) for value in (left, right)]
     said = f"the left side is {shapes[0]}, and the right side is {shapes[1]}"
+    for axis in right.axes:
+        summed = Value(tuple(one for one in right.axes if one is not axis), contract(right.body, [axis]))
+        if len(right.axes) > len(left.axes) and _alike(left, summed) and proved(scope, left, summed):
+            return Explanation("not-summed", f"{said}: it is not summed over {axis.dim}.")
     cause = "transposed" if left.dims == right.dims[::-1] else "shape"
     if mended is not None:
         return Explanation(mended.cause, f"{said}: `{mended.text}` would follow.")
@@ -181,20 +183,21 @@ def _difference(scope: Scope, left: Value, right: Value) -> str:
 def _shown(scope: Scope, value: Value) -> str:
     if not value.body.terms or len(value.body.terms) > 6:
         return ""
-    text = written(Value(value.axes, scope.abbreviated(value.body), value.kind))
+    text = written(Value(value.axes, abbreviated(scope, value.body), value.kind))
     return text if len(text) <= LONG else ""
 
 
 def _mended(reader: Reader, step: Step) -> Repair | None:
     """A small change of the right side after which the step is proved."""
     left = step.before
-    if left is None:
+    wanted = None if left is None else form(reader.scope, left)
+    if left is None or wanted is None:
         return None
 
     def follows(text: str) -> bool:
         try:
             value = fitted(left, reader.value(text, Form(step.letters, left)))
-            return _alike(left, value) and proved(reader.scope, left, value)
+            return _alike(left, value) and form(reader.scope, value) == wanted
         except TensorjacError:
             return False
 

@@ -36,7 +36,7 @@ class Meanings:
     """What names, differentials and derivatives in a formula stand for."""
 
     name: Callable[[Name], Value]
-    differential: Callable[[Value], Value]
+    differential: Callable[[Node, Value], Value]
     derivative: Callable[[Node, Value | None, tuple[str, ...]], Value]
 
 
@@ -97,19 +97,22 @@ class Lowering:
             case Inner(left, right):
                 return values.total(values.hadamard([self.of(left), self.of(right)], [False, False]))
             case Differential(of):
-                return matrix_of(self.meanings.differential(self.of(of).value))
-            case Derivative(of, wrt):
-                inner_value = None if isinstance(of, Name) else self.of(of).value
-                return matrix_of(self.meanings.derivative(of, inner_value, wrt))
+                return matrix_of(self.meanings.differential(of, self.of(of).value))
+            case Derivative():
+                return matrix_of(self._derivative(node))
             case Entry(of, letters):
-                inner = self.of(of)
-                return scalar(inner.value.over([self.letters[letter] for letter in letters]))
+                whole = self._derivative(of) if isinstance(of, Derivative) else self.of(of).value
+                return scalar(whole.over([self.letters[letter] for letter in letters]))
             case Summed(letters, body):
                 return self._summed(letters, body)
         raise TypeError(f"{type(node).__name__} is no node of paper notation")
 
     def _dim(self, node: Node, axis: int) -> Dim:
         return self.shapes.dim(self.shapes.of(node)[axis], node)
+
+    def _derivative(self, node: Derivative) -> Value:
+        inner = None if isinstance(node.of, Name) else self.of(node.of).value
+        return self.meanings.derivative(node.of, inner, node.wrt)
 
     def _ones(self, node: Node) -> Matrix:
         return Matrix(Index.fresh(self._dim(node, 0)), None, constant(1))
@@ -156,7 +159,7 @@ class Lowering:
                 total = values.total(part)
                 return scalar(multiply(total.body, *(power(of_size(axis.dim), -1) for axis in part.axes)))
             case "rowsum":
-                return Matrix(part.rows, None, contract(part.body, [part.cols] if part.cols else []))
+                return Matrix(part.rows, None, contract(part.body, [part.cols] if part.cols else []), of_rows=True)
             case "softmax":
                 return values.softmax(part)
             case "diag":

@@ -13,9 +13,9 @@ from ...calls import Parts
 from ...dims import Dim
 from ...errors import TensorjacError, UnsupportedError
 from ...function import Function
-from ...normal import equal
+from ...normal import TooLarge, equal, normal
 from ...rewrites import assuming, rebuild
-from ...terms import Input, Sum, of_factor, topological
+from ...terms import Index, Input, Sum, of_factor, topological
 from .. import points
 from .scope import Scope
 from .values import Value
@@ -26,6 +26,7 @@ Verdict = Literal["proved", "seen", "refuted", "undecided"]
 AGREE = 1e-9  # relative to the largest entry: what rounding explains at well-conditioned points
 DIFFER = 1e-5  # what it does not
 DRAWS = 3
+POINTS = 10  # where all sizes are known: few numbers are drawn at each
 SIZES = 8  # assignments of sizes among which points are sought
 NUDGE, STABLE = 1e-11, 1e-7
 TERMS = 12  # terms of one side that are evaluated for themselves
@@ -70,7 +71,8 @@ def compare(scope: Scope, left: Value, right: Value, setting: Setting) -> Compar
     try:
         if proved(scope, left, right):
             return Comparison("proved")
-        trials = list(itertools.islice(_trials(scope, left, right, setting), DRAWS))
+        found = _trials(scope, left, right, setting)
+        trials = list(itertools.islice(found, DRAWS if scope.sizes.difference(setting.sizes) else POINTS))
     except UnsupportedError:  # a division by what is 0 everywhere
         return Comparison("undecided")
     gaps = [trial.gap for trial in trials]
@@ -90,9 +92,19 @@ def proved(scope: Scope, left: Value, right: Value) -> bool:
         return equal(opened[:1], opened[1:])
 
 
+def form(scope: Scope, value: Value) -> Sum | None:
+    """One form for values that are equal: opened and multiplied out; None where that is too long."""
+    axes = [Index.at(k, axis.dim) for k, axis in enumerate(value.axes)]
+    with assuming(scope.requirements):
+        try:
+            return normal([scope.expanded(value.over(axes))])[0]
+        except TooLarge:
+            return None
+
+
 def _trials(scope: Scope, left: Value, right: Value, setting: Setting) -> Iterator[Trial]:
     """Both sides at generic points at which they are finite, and do not hang on the last digits of the arguments."""
-    bodies, names = _renamed([scope.expanded(left.body), scope.expanded(right.body)])
+    bodies, names, renamed = _renamed([scope.expanded(left.body), scope.expanded(right.body)])
     shapes = {**{name: scope.dims[name] for name in scope.given if name.isidentifier()}, **names}
     outputs = {"left": (left.axes, bodies[0]), "right": (right.axes, bodies[1])}
     for side, body in zip((left, right), bodies, strict=True):
@@ -102,8 +114,10 @@ def _trials(scope: Scope, left: Value, right: Value, setting: Setting) -> Iterat
     rng = np.random.default_rng(setting.seed)
     held = {name: array for name, array in setting.held.items() if name in shapes}
     fixed = {**setting.sizes, **_sizes_of(shapes, held)}
-    domain = {name: one for name, one in setting.domain.items() if name in shapes}
-    for k, sizes in enumerate(points.assignments(shapes, scope.requirements, fixed, SIZES, rng)):
+    domain = {renamed.get(f"{name}°", name): one for name, one in setting.domain.items()}
+    domain = {name: one for name, one in domain.items() if name in shapes}
+    assignments = points.assignments(shapes, scope.requirements, fixed, SIZES, rng)
+    for k, sizes in enumerate(assignments * (1 if len(assignments) > 1 else POINTS)):
         for guess in points.guesses(shapes, domain):
             arrays = points.inputs(shapes, sizes, guess, held, [setting.seed, k])
             found = _evaluated(function, arrays)
@@ -148,12 +162,13 @@ def _sizes_of(shapes: Mapping[str, Sequence[Dim]], held: Mapping[str, Array]) ->
     }
 
 
-def _renamed(bodies: Sequence[Sum]) -> tuple[list[Sum], dict[str, tuple[Dim, ...]]]:
-    """The expressions with inputs that have names of Python's, and the shapes of these."""
+def _renamed(bodies: Sequence[Sum]) -> tuple[list[Sum], dict[str, tuple[Dim, ...]], dict[str, str]]:
+    """The expressions with inputs that have names of Python's, the shapes of these, and what was called otherwise."""
     inputs = [t for t in topological(t for body in bodies for t in body.tensors) if isinstance(t, Input)]
     taken = {tensor.name for tensor in inputs}
     replaced: dict[Any, Sum] = {}
     shapes: dict[str, tuple[Dim, ...]] = {}
+    renamed: dict[str, str] = {}
     for tensor in inputs:
         name = tensor.name
         if not name.isidentifier():
@@ -161,6 +176,7 @@ def _renamed(bodies: Sequence[Sum]) -> tuple[list[Sum], dict[str, tuple[Dim, ...
             while name in taken:
                 name += "_"
             taken.add(name)
+            renamed[tensor.name] = name
             replaced[tensor] = of_factor(Input(name, tensor.shape)(*tensor.axes))
         shapes[name] = tensor.shape
-    return (rebuild(list(bodies), replaced) if replaced else list(bodies)), shapes
+    return (rebuild(list(bodies), replaced) if replaced else list(bodies)), shapes, renamed

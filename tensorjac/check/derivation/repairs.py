@@ -14,7 +14,7 @@ from ...notation.papersyntax import Product, Transposed
 from ...notation.syntax import Chain, Indexed, Name, Node, Unary
 from .sides import Reader, walk
 
-MOST = 400  # changes that are tried
+MOST = 200  # changes that are tried
 
 Follows = Callable[[str], bool]
 
@@ -79,9 +79,9 @@ def _of_paper(reader: Reader, text: str) -> Iterator[Edit]:
     except TensorjacError:
         return
     yield from _swaps(node, text, " ")
-    yield Edit(0, len(text), _turned(node, text), "transposed")
     yield from _signs(node, text)
     yield from _superscripts(reader, text)
+    yield Edit(0, len(text), _turned(node, text), "transposed")
     for match in re.finditer("[∘⊙]", text):
         yield Edit(match.start(), match.end(), "", "elementwise-jacobian")
     for product in (part for part in walk(node) if isinstance(part, Product)):
@@ -96,12 +96,11 @@ def _turned(node: Node, text: str) -> str:
     factors = node.operands if isinstance(node, Product) and not any(node.operators) else ()
     turned = []
     for factor in reversed(factors):
-        if isinstance(factor, Transposed) and isinstance(factor.of, Name):
-            turned.append(factor.of.name)
-        elif isinstance(factor, Name):
-            turned.append(f"{factor.name}ᵀ")
+        if isinstance(factor, Transposed):
+            turned.append(text[slice(*factor.of.span)])
         else:
-            return f"({text})ᵀ"
+            own = text[slice(*factor.span)]
+            turned.append(f"{own}ᵀ" if isinstance(factor, Name) or own.startswith("(") else f"({own})ᵀ")
     return " ".join(turned) or f"({text})ᵀ"
 
 
@@ -138,7 +137,7 @@ def _swaps(node: Node, text: str, joint: str) -> Iterator[Edit]:
                 text[c:d] + text[b:c] + text[a:b] if text[b:c].strip() else f"{text[c:d]} {text[a:b]}",
                 "product-order",
             )
-        if 2 < len(spans) <= 6:
+        if 2 < len(spans) <= 4:
             for order in itertools.permutations(spans):
                 parts = joint.join(text[a:b] for a, b in order)
                 yield Edit(spans[0][0], spans[-1][1], parts, "product-order")

@@ -10,7 +10,14 @@ from ...dims import Dim, Requirement
 from ...errors import DerivationError
 from ...rewrites import add, assuming, contract, multiply, rebuild, substitute
 from ...terms import Index, Input, Sum, Tensor, constant, of_factor, topological
-from .values import Kind, Value, negative
+from .values import Kind, Value
+
+CHANGE = "d°"  # begins the names of differentials: no given name does
+
+
+def change_of(name: str) -> str:
+    """The name of a differential."""
+    return f"{CHANGE}{name}"
 
 
 class Scope:
@@ -27,6 +34,7 @@ class Scope:
         self.used: set[str] = set()
         self.varying: frozenset[str] = frozenset(given)
         self.requirements: tuple[Requirement, ...] = ()
+        self.loss = ""  # the scalar whose gradient by X is written dX, as in backward passes
         self._roots: dict[str, Input] = {}
         for name in symmetric:
             self._symmetrise(name)
@@ -70,14 +78,14 @@ class Scope:
         Inputs that do not vary have the differential 0; of ``varying`` it is known that they do.
         """
         done: dict[str, Sum] = {}
-        waiting = [tensor.name for tensor in _inputs([body])]
+        waiting = [tensor.name for tensor in inputs_of([body])]
         while waiting:
             name = waiting[-1]
             meaning = None if name in done or name in stop else self._meaning(name, varying)
             if meaning is None:
                 waiting.pop()
                 continue
-            parts = _inputs([meaning])
+            parts = inputs_of([meaning])
             missing = [one.name for one in parts if one.name not in done and self._is_defined(one.name, stop, varying)]
             if missing:
                 waiting += missing
@@ -85,29 +93,12 @@ class Scope:
             done[name] = self._put(meaning, done)
         return self._put(body, done)
 
-    def abbreviated(self, body: Sum) -> Sum:
-        """The expression with names in place of what they stand for, where that is one tensor."""
-        replaced: dict[Tensor, Sum] = {}
-        for name, meaning in self.meaning.items():
-            if name not in self.dims:
-                continue
-            terms = self.expanded(meaning).terms
-            factors = terms[0].factors if len(terms) == 1 and terms[0].coefficient == 1 else ()
-            if len(factors) == 1 and factors[0].power == 1 and not isinstance(factors[0].tensor, Input):
-                tensor, slots, _ = factors[0]
-                if sorted(map(str, slots)) == sorted(map(str, self.tensor(name).axes)):
-                    order = [self.tensor(name).axes.index(slot) for slot in slots if isinstance(slot, Index)]
-                    axes = [tensor.axes[order.index(k)] for k in range(len(order))]
-                    replaced.setdefault(tensor, of_factor(self.tensor(name)(*axes)))
-        with assuming(self.requirements):
-            return rebuild([body], replaced)[0]
-
     def _is_defined(self, name: str, stop: Collection[str], varying: Collection[str]) -> bool:
         return name not in stop and self._meaning(name, varying) is not None
 
     def _put(self, body: Sum, meanings: Mapping[str, Sum]) -> Sum:
         replaced: dict[Tensor, Sum] = {
-            tensor: meanings[tensor.name] for tensor in _inputs([body]) if tensor.name in meanings
+            tensor: meanings[tensor.name] for tensor in inputs_of([body]) if tensor.name in meanings
         }
         if not replaced:
             return body
@@ -118,8 +109,8 @@ class Scope:
         """What a name stands for; None for one that stands for itself."""
         if name in self.meaning:
             return self.meaning[name]
-        inner = name[1:]
-        if not name.startswith("d") or name in self.dims or inner not in self.dims:
+        inner = name.removeprefix(CHANGE)
+        if inner == name or inner not in self.dims:
             return None
         if inner in self._roots and inner not in self.varying and inner not in varying:
             return Sum()
@@ -130,22 +121,28 @@ class Scope:
 
     # Differentials
 
+    def changed(self, name: str, value: Value) -> Value:
+        """What ``dX`` stands for: the differential, or where gradients are written so, the gradient of the loss."""
+        if self.loss and name:
+            return self.derivative(self.loss, None, (name,))
+        return self.differential(value)
+
     def differential(self, value: Value) -> Value:
         """The change of a value when everything in it changes."""
         body = value.body
-        if any(self.is_differential(tensor.name) for tensor in _inputs([body])):
+        if any(self.is_differential(tensor.name) for tensor in inputs_of([body])):
             body = self.expanded(body)  # a second differential: those of differentials are 0
         return Value(value.axes, self._tangent(body), value.kind)
 
     def is_differential(self, name: str) -> bool:
-        return name.startswith("d") and name not in self.dims and name[1:] in self.dims
+        return name.startswith(CHANGE)
 
     def _tangent(self, body: Sum) -> Sum:
         tangents = {}
-        for tensor in _inputs([body]):
+        for tensor in inputs_of([body]):
             if not self.is_differential(tensor.name):
                 self.used.add(tensor.name)
-                change = Input(f"d{tensor.name}", tensor.shape)
+                change = Input(change_of(tensor.name), tensor.shape)
                 tangents[tensor] = of_factor(change(*change.axes))
         with assuming(self.requirements):
             return pushforward([body], tangents)[0]
@@ -154,7 +151,7 @@ class Scope:
         """``dL = …``, for an L of which nothing else is known."""
         self.dims[name] = value.dims
         self.kinds[name] = _upright(value.dims) if value.kind == "plain" else value.kind
-        self.meaning[f"d{name}"] = value.over(self.tensor(name).axes)
+        self.meaning[change_of(name)] = value.over(self.tensor(name).axes)
 
     # Derivatives
 
@@ -166,7 +163,7 @@ class Scope:
                 return self._of_loss(name, wrt[0])
             value = self.read(name)
         first = wrt[0]
-        only = name is not None and name not in self.meaning and f"d{name}" in self.meaning
+        only = name is not None and name not in self.meaning and change_of(name) in self.meaning
         found = self._from_differential(name or "", first) if only else self._by(value, first)
         for other in wrt[1:]:
             found = self._by(found, other)
@@ -183,13 +180,13 @@ class Scope:
         """The coefficient of ``dA`` in ``dL``."""
         self.used.add(wrt)
         root = self._roots.get(wrt)
-        change = f"d{root.name}" if root else f"d{wrt}"
-        value = Value(self.tensor(name).axes, self.meaning[f"d{name}"], self.kinds[name])
+        change = change_of(root.name if root else wrt)
+        value = Value(self.tensor(name).axes, self.meaning[change_of(name)], self.kinds[name])
         body = self.expanded(value.body, stop=(change,), varying=(wrt, root.name if root else wrt))
         target = Input(change, self.dims[wrt])
         found = self._pulled(value, body, target, self.kinds[wrt])
-        if any(self.is_differential(tensor.name) or tensor is target for tensor in _inputs([found.body])):
-            raise DerivationError(f"d{name} is not linear in {change}: the derivative cannot be read off.")
+        if any(self.is_differential(tensor.name) or tensor is target for tensor in inputs_of([found.body])):
+            raise DerivationError(f"d{name} is not linear in d{wrt}: the derivative cannot be read off.")
         return found
 
     def _pulled(self, value: Value, body: Sum, target: Input, kind: Kind) -> Value:
@@ -207,6 +204,22 @@ class Scope:
         self.know_gradient(name, wrt, None)
         return self.read(f"∂{name}/∂{wrt}")
 
+    def cotangent(self) -> tuple[str, str] | None:
+        """The result of the definitions, and what is given as the gradient by it, "" for a scalar; None if unclear."""
+        defined = [name for name in self.meaning if name in self.dims and "∂" not in name and name not in self._roots]
+        used = {one for name in defined for tensor in self.meaning[name].tensors for one in tensor.inputs}
+        results = [name for name in defined if name not in used]
+        named = [name for name in defined if f"d{name}" in self.given]
+        results = named if len(named) == 1 else results
+        if len(results) != 1:
+            return None
+        (result,) = results
+        if not self.dims[result]:
+            return result, ""
+        free = [name for name in self.given if name not in used and self.dims[name] == self.dims[result]]
+        free = [name for name in free if name == f"d{result}"] or free
+        return (result, free[0]) if len(free) == 1 else None
+
     def know_gradient(self, name: str, wrt: str, value: Value | None) -> None:
         """``∂L/∂Y = …``, for an L of which nothing else is known; without a value ``∂L/∂Y`` stands for itself."""
         label = f"∂{name}/∂{wrt}"
@@ -216,19 +229,15 @@ class Scope:
         if value is not None:
             self.meaning[label] = value.over(gradient.axes)
         self.dims[name], self.kinds[name] = (), "plain"
-        change = Input(f"d{wrt}", self.dims[wrt])
+        change = Input(change_of(wrt), self.dims[wrt])
         axes = gradient.axes
-        self.meaning[f"d{name}"] = contract(multiply(of_factor(gradient(*axes)), of_factor(change(*axes))), axes)
-
-    def difference(self, left: Value, right: Value) -> Sum:
-        """Left minus right, over the axes of left."""
-        return add(left.body, negative(right.over(left.axes)))
+        self.meaning[change_of(name)] = contract(multiply(of_factor(gradient(*axes)), of_factor(change(*axes))), axes)
 
 
 def _upright(dims: tuple[Dim, ...]) -> Kind:
     return "column" if len(dims) == 1 else "plain"
 
 
-def _inputs(bodies: Iterable[Sum]) -> list[Input]:
+def inputs_of(bodies: Iterable[Sum]) -> list[Input]:
     """The inputs below expressions."""
     return [t for t in topological(t for body in bodies for t in body.tensors) if isinstance(t, Input)]

@@ -46,9 +46,10 @@ class Names:
     """What the shape of a formula depends on: shapes by name, of derivatives by names, sizes, and index letters."""
 
     shape: Callable[[Name], Shape]
-    derivative: Callable[[Shape, Derivative], Shape]
+    derivative: Callable[[Shape, Derivative], Sequence[Size]]
     sizes: Collection[str]
     letters: Mapping[str, Size]
+    opens: bool = False  # whether letters that nothing introduces are those of the axes
 
 
 class Shapes:
@@ -58,6 +59,7 @@ class Shapes:
         self.text = text
         self.names = names
         self.letters = dict(names.letters)
+        self.opened: dict[str, Size] = dict(names.letters)
         self.ones: set[int] = set()  # ids of numbers 1 that are columns of ones
         self.letter_sizes: dict[int, list[Dim]] = {}  # of sums, by the id of what is summed
         self._equal: dict[Unknown, Size] = {}
@@ -157,9 +159,8 @@ class Shapes:
             case Inner(left, right):
                 self._alike((left, right), "multiplied in an inner product")
                 return SCALAR
-            case Derivative(of):
-                shape = self.of(of) if not isinstance(of, Name) else SCALAR
-                return self.names.derivative(shape, node)
+            case Derivative():
+                return self._derivative(node)
             case Entry():
                 return self._entry(node)
             case Summed(letters, body):
@@ -179,11 +180,15 @@ class Shapes:
         shapes = [self.of(operand) for operand in operands]
         lead = max(range(len(shapes)), key=lambda k: sum(size is not None for size in shapes[k]))
         for operand, shape in zip(operands, shapes, strict=True):
-            if not self._broadcasts(shape, shapes[lead]):
+            of_rows = isinstance(operand, Function) and operand.name == "rowsum" and shapes[lead][0] is not None
+            if not (of_rows and self._is_same(shape[0], shapes[lead][0])) and not self._broadcasts(shape, shapes[lead]):
                 left, right = operands[lead], operand
                 rule = f"what is {done} has one shape, and {self._has(left)}, and {self._has(right)}"
                 self.fail(ShapeError, rule, right, "check for a missing transpose, or another order of the factors")
         return self.of(operands[lead])
+
+    def _is_same(self, left: Size | None, right: Size | None) -> bool:
+        return left is not None and right is not None and self.same(left, right)
 
     def _broadcasts(self, shape: Shape, lead: Shape) -> bool:
         rows, cols = shape
@@ -314,7 +319,9 @@ class Shapes:
             return SCALAR
         rows, cols = shape
         if name in ("softmax", "diag") and shape == SCALAR:
-            self.fail(ShapeError, f"{name} takes a vector or a matrix, and this is a scalar", argument, "check it")
+            self.fail(
+                ShapeError, f"{name} takes a vector or a matrix, and this is a scalar", argument, "give it a vector"
+            )
         if name == "diag":
             if None in shape:
                 return (rows or cols, rows or cols)
@@ -326,17 +333,36 @@ class Shapes:
             return (rows, None)
         return shape
 
+    def _derived(self, node: Derivative) -> Sequence[Size]:
+        """The sizes of all axes of a derivative, those of what it is taken by last."""
+        return self.names.derivative(self.of(node.of) if not isinstance(node.of, Name) else SCALAR, node)
+
+    def _derivative(self, node: Derivative) -> Shape:
+        sizes = self._derived(node)
+        if len(sizes) > 2:
+            rule = f"paper notation has scalars, vectors and matrices, and this derivative has {len(sizes)} axes"
+            self.fail(NotationError, rule, node, 'write the indices, "∂Y[ij]/∂A[kl]" or "∂Y_ij/∂A_kl"')
+        if len(sizes) == 2:
+            return (sizes[0], sizes[1])
+        return (sizes[0], None) if sizes else SCALAR
+
     def _entry(self, node: Entry) -> Shape:
-        sizes = [size for size in self.of(node.of) if size is not None]
+        if isinstance(node.of, Derivative):
+            sizes = list(self._derived(node.of))
+        else:
+            sizes = [size for size in self.of(node.of) if size is not None]
         if len(sizes) != len(node.letters):
-            rule = f"an entry has one letter for each axis, and {self._has(node.of)}"
-            self.fail(ShapeError, rule, node, 'write "x_i" or "X_ij"')
+            rule = f"an entry has one letter for each axis, and {self.shown(node.of)} has {len(sizes)}"
+            self.fail(NotationError, rule, node, 'write "x_i" or "X_ij"')
         for letter, size in zip(node.letters, sizes, strict=True):
+            if letter not in self.letters and self.names.opens:
+                self.letters[letter] = self.opened[letter] = Unknown()
             if letter not in self.letters:
                 rule = f"a letter is introduced by a sum, and {letter} is not"
                 self.fail(NotationError, rule, node, f'write "Σ_{letter}" before it, or index notation, "X[ij]"')
             if not self.same(self.letters[letter], size):
-                rule = f"a letter has one size, and {letter} has the sizes {self.letters[letter]} and {size}"
+                first, second = self.settled(self.letters[letter]), self.settled(size)
+                rule = f"a letter has one size, and {letter} has the sizes {first} and {second}"
                 self.fail(ShapeError, rule, node, "use two letters")
         return SCALAR
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from ... import rewrites
 from ...calls import Parts
 from ...dims import Dim, parse_shape
-from ...errors import NotationError, ShapeError, TensorjacError, caret
+from ...errors import NotationError, TensorjacError, caret
 from ...function import Function
 from ...notation import parse_numpy
 from ...notation.indextext import JOINS_LINES
@@ -31,7 +31,7 @@ from ...trace.text import evaluate_numpy, with_sizes
 from ...trace.tracer import Tracer
 from . import paper
 from .scope import Scope
-from .shapes import SCALAR, Names, Shape, Shapes
+from .shapes import SCALAR, Names, Shape, Shapes, Size, Unknown
 from .values import Value, matrix_of
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -45,6 +45,7 @@ class Form:
 
     letters: tuple[str, ...] | None = None
     value: Value | None = None
+    opens: bool = False  # whether letters that nothing introduces are those of the axes
 
 
 class Reader:
@@ -79,7 +80,7 @@ class Reader:
             if word in self.scope.dims:
                 yield word, self.scope.read(word)
             elif word[0] == "d" and word[1:] in self.scope.dims:
-                yield word, self.scope.differential(self.scope.read(word[1:]))
+                yield word, self.scope.changed(word[1:], self.scope.read(word[1:]))
 
     # NumPy
 
@@ -127,33 +128,44 @@ class Reader:
     # Paper notation
 
     def paper(self, text: str, form: Form) -> Value:
+        return self._paper(text, form)[0]
+
+    def opening(self, text: str, letters: tuple[str, ...] | None) -> tuple[Value, tuple[str, ...] | None]:
+        """The value of the first side of a chain, and the letters of its axes, where it has such."""
+        if self.notation(text) == "paper":
+            return self._paper(text, Form(letters, opens=True))
+        if letters is None and self.notation(text) == "index":
+            letters = free_letters(self.index_node(text))
+        return self.value(text, Form(letters)), letters
+
+    def _paper(self, text: str, form: Form) -> tuple[Value, tuple[str, ...] | None]:
         node = parse_paper(text, self.scope.known)
-        letters: dict[str, Index] = {}
-        if form.letters and form.value is not None and len(form.letters) == len(form.value.axes):
-            letters = {
-                letter: Index.fresh(axis.dim) for letter, axis in zip(form.letters, form.value.axes, strict=True)
-            }
+        fits = form.value is not None and len(form.letters or ()) == len(form.value.axes)
+        dims = form.value.dims if form.value is not None and fits else [Unknown() for _ in form.letters or ()]
+        sizes: dict[str, Size] = dict(zip(form.letters or (), dims, strict=True))
 
         def shape(name: Name) -> Shape:
             return self._shape(self.paper_name(name, text), name, text)
 
-        def derived(of: Shape, derivative: Derivative) -> Shape:
+        def derived(of: Shape, derivative: Derivative) -> list[Size]:
             return self._derived(of, derivative, text)
 
-        sizes = {letter: index.dim for letter, index in letters.items()}
-        shapes = Shapes(text, Names(shape, derived, self.scope.sizes, sizes))
+        shapes = Shapes(text, Names(shape, derived, self.scope.sizes, sizes, form.opens))
         own = shapes.of(node)
         if form.value is not None and len(form.value.axes) == sum(size is not None for size in own):
             shapes.fit(node, self._like(form.value, own))
+        letters = {}
+        if own == SCALAR:
+            letters = {letter: Index.fresh(shapes.dim(size, node)) for letter, size in shapes.opened.items()}
         meanings = paper.Meanings(
             lambda name: self.paper_name(name, text),
-            self.scope.differential,
+            lambda of, value: self.scope.changed(of.name if isinstance(of, Name) else "", value),
             lambda of, value, wrt: self.derivative(of.name if isinstance(of, Name) else "", value, wrt, text, of),
         )
         value = paper.Lowering(shapes, meanings, letters).of(node).value
         if letters and not value.axes:
-            return Value(tuple(letters.values()), value.body)
-        return value
+            return Value(tuple(letters.values()), value.body), tuple(letters)
+        return value, None
 
     def _like(self, value: Value, own: Shape) -> Shape:
         dims = list(value.dims)
@@ -172,25 +184,18 @@ class Reader:
     def _shape(self, value: Value, node: Node, text: str) -> Shape:
         if len(value.axes) > 2:
             rule = f"paper notation has scalars, vectors and matrices, and this has {len(value.axes)} axes"
-            fail(ShapeError, text, node, rule, 'write index notation: "X[ijk]"')
+            fail(NotationError, text, node, rule, 'write index notation: "X[ijk]"')
         matrix = matrix_of(value)
         return (matrix.rows.dim if matrix.rows else None, matrix.cols.dim if matrix.cols else None)
 
-    def _derived(self, of: Shape, node: Derivative, text: str) -> Shape:
-        """The shape of a derivative."""
+    def _derived(self, of: Shape, node: Derivative, text: str) -> list[Size]:
+        """The sizes of the axes of a derivative."""
         name = node.of.name if isinstance(node.of, Name) else ""
         self._demand(node.wrt, text, node)
-        out = of if not name else self._shape(self.scope.read(name), node, text) if name in self.scope.dims else SCALAR
-        wrt = [self._shape(self.scope.read(one), node, text) for one in node.wrt]
-        if out == SCALAR and len(wrt) == 1:
-            return wrt[0]
-        sizes = [size for shape in (out, *wrt) for size in shape if size is not None]
-        if len(sizes) > 2:
-            rule = f"paper notation has scalars, vectors and matrices, and this derivative has {len(sizes)} axes"
-            fail(ShapeError, text, node, rule, 'write index notation: "∂Y[ij]/∂A[kl]"')
-        if len(sizes) == 1:
-            return (sizes[0], None)
-        return (sizes[0], sizes[1]) if sizes else SCALAR
+        out: list[Size] = [size for size in of if size is not None]
+        if name in self.scope.dims:
+            out = list(self.scope.dims[name])
+        return [*out, *(dim for one in node.wrt for dim in self.scope.dims[one])]
 
     def _demand(self, names: tuple[str, ...], text: str, node: Node) -> None:
         for name in names:

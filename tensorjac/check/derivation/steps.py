@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from unicodedata import normalize
 
-from ...dims import Dim, parse_shape
-from ...errors import DerivationError, NotationError, ShapeError, TensorjacError
-from ...notation.paperscan import Scanner
+from ...dims import Dim
+from ...errors import DerivationError, ShapeError, TensorjacError
+from ...notation.paperscan import FUNCTIONS, Scanner
+from .givens import givens
 from .proving import Comparison, Setting, compare
-from .scope import Scope
-from .sides import Form, Reader, free_letters
+from .scope import Scope, change_of
+from .sides import Form, Reader
 from .text import Block, Side
 from .values import Value
 
-_TARGET = re.compile(r"(?P<name>[^\W\d]\w*)\s*(?:\[(?P<letters>[^\W\d_]*(?:\s*,\s*[^\W\d_])*)\])?")
-_WORD = re.compile(r"(?<![/∂])[^\W\dᵀ⊤ᵗ][^\Wᵀ⊤ᵗ]*")
+_TARGET = re.compile(r"(?P<name>[^\W\d]\w*)\s*(?:\[(?P<letters>[^\W\d_]*(?:\s*,\s*[^\W\d_])*)\]|\((?P<of>[\w\s,]+)\))?")
+_WORD = re.compile(r"(?<![/∂])[^\W\dᵀ⊤ᵗ][^\Wᵀ⊤ᵗ]*(?!\s*/\s*d)")
+_DIFFERENTIAL = re.compile(r"d[^\W\d]\w*")
+LOSS = "loss°"
 _GRADIENT = re.compile(r"∂(\w+)\s*/\s*∂(\w+)|d(\w+)\s*/\s*d(\w+)|∇_(?P<by>\w+)\s+(\w+)")
 
 
@@ -57,29 +61,13 @@ class Derivation:
 
     def __init__(self, block: Block, shapes: Mapping[str, Any], setting: Setting, symmetric: Collection[str]) -> None:
         self.block = block
-        self.setting = setting
-        dims = {name: parse_shape(shape, name) for name, shape in shapes.items()}
-        rows: list[str] = []
-        fixed: list[str] = []
-        symmetries = list(symmetric)
-        for given in block.given:
-            own = self._dims(given.name, given.shape, given.line)
-            if dims.setdefault(given.name, own) != own:
-                block.fail(f"{given.name} is given twice, with two shapes", given.line, "keep one of them")
-            rows += [given.name] if "row" in given.adjectives else []
-            symmetries += [given.name] if {"symmetric", "positive definite"} & set(given.adjectives) else []
-            fixed += [given.name] if {"fixed", "constant"} & set(given.adjectives) else []
-        dims = {name: own for name, own in dims.items() if not (name[:1] == "d" and name[1:] in dims)}
-        self.scope = Scope(dims, rows, symmetries)
+        given = givens(block, shapes, symmetric)
+        self.setting = replace(setting, domain={**given.domain, **setting.domain})
+        self.scope = Scope(given.dims, given.rows, given.symmetric)
         self.reader = Reader(self.scope)
         self.words = self._words()
-        self.scope.varying = frozenset(name for name in dims if f"d{name}" in self.words).difference(fixed)
-
-    def _dims(self, name: str, shape: str, line: int) -> tuple[Dim, ...]:
-        try:
-            return parse_shape(shape, name)
-        except TensorjacError as error:
-            raise NotationError(f"{self.block.place(line)}: {error}") from None
+        self.scope.varying = frozenset(name for name in given.dims if f"d{name}" in self.words) - given.fixed
+        self.notes: list[str] = []
 
     def _words(self) -> set[str]:
         """The names and differentials that occur: inputs of which there is no differential are held fixed."""
@@ -114,7 +102,7 @@ class Derivation:
         for statement in self.block.statements:
             first, *others = statement.sides
             if not statement.continues:
-                end, fault = self._opened(first)
+                end, fault = self._opened(first, others[0])
                 if fault is not None:
                     yield Step(first, others[0], fault=fault)
             elif end is None:
@@ -125,33 +113,50 @@ class Derivation:
                 yield step
                 end = End(right, step.after, end.letters)
 
-    def _opened(self, side: Side) -> tuple[End, TensorjacError | None]:
+    def _opened(self, side: Side, right: Side) -> tuple[End, TensorjacError | None]:
         """The first side of a chain, which may be a name that gets a meaning."""
-        found = _TARGET.fullmatch(side.text)
-        letters = None
-        if found is not None and found["letters"] is not None:
-            letters = tuple(re.sub(r"[\s,]", "", found["letters"]))
-        if found is not None and self._definable(found["name"]):
-            return End(side, None, letters, found["name"]), None
+        name, letters = self._target(side, right)
+        if name and self._definable(name):
+            return End(side, None, letters, name), None
         gradient = _GRADIENT.fullmatch(side.text)
         if gradient is not None:
             names = [name for name in gradient.groups() if name]
             of, wrt = reversed(names) if gradient["by"] else names
             if wrt in self.scope.dims and not self._is_known(of):
                 return End(side, None, None, "", (of, wrt)), None
-        value, fault = self._read(side, Form(letters))
-        if letters is None and self.reader.notation(side.text) == "index":
-            letters = free_letters(self.reader.index_node(side.text))
-        return End(side, value, letters), fault
+        try:
+            value, letters = self.reader.opening(side.text, letters)
+        except (ShapeError, DerivationError) as error:
+            return End(side, None, letters), error
+        except TensorjacError as error:
+            raise self._placed(error, side) from None
+        return End(side, value, letters, side.text if _DIFFERENTIAL.fullmatch(side.text) else ""), None
+
+    def _target(self, side: Side, right: Side) -> tuple[str, tuple[str, ...] | None]:
+        """A left side that is a name, ``Y``, ``Y[ij]``, ``f(X)`` or ``p_i``, and the letters of its axes."""
+        found = _TARGET.fullmatch(side.text)
+        if found is None or found["name"] in FUNCTIONS or not self._are_names(found["of"] or ""):
+            return "", None
+        name, letters = normalize("NFKC", found["name"]), found["letters"]
+        stem, mark, subscript = name.rpartition("_")
+        written = set("".join(re.findall(r"_{?([^\W\d_]+)", right.text)))
+        if mark and letters is None and name not in self.scope.dims and written.issuperset(subscript):
+            return stem, tuple(subscript)
+        return name, None if letters is None else tuple(re.sub(r"[\s,]", "", letters))
+
+    def _are_names(self, text: str) -> bool:
+        return all(name.strip() in self.scope.dims for name in text.split(",") if text)
 
     def _step(self, end: End, right: Side) -> Step:
-        if end.target:
-            return self._defining(end, right)
         if end.loss:
             return self._gradient_given(end, end.loss, right)
+        if end.value is None and end.target:
+            return self._defining(end, right)
         found, fault = self._read(right, Form(end.letters, end.value))
         if found is None or end.value is None:
             return Step(end.side, right, end.value, found, end.letters, fault=fault)
+        if end.target and self._means_gradients(end.target[1:], found):
+            return self._compared(end, self.reader.value(end.side.text, Form(end.letters)), right, found)
         return self._compared(end, end.value, right, found)
 
     def _compared(self, end: End, value: Value, right: Side, found: Value) -> Step:
@@ -167,16 +172,23 @@ class Derivation:
         except (ShapeError, DerivationError) as error:
             return None, error
         except TensorjacError as error:
-            raise type(error)(f"{self.block.place(side.line)}: {error}") from None
+            raise self._placed(error, side) from None
+
+    def _placed(self, error: TensorjacError, side: Side) -> TensorjacError:
+        return type(error)(f"{self.block.place(side.line)}: {error}")
 
     # Names that get a meaning
 
     def _definable(self, name: str) -> bool:
         scope = self.scope
+        if scope.loss and name[0] == "d" and name[1:] in scope.dims:
+            return False
         if name in scope.dims:
             return name in scope.given and name not in scope.used and name not in scope.meaning
         inner = name[1:]
-        return not (name[0] == "d" and inner in scope.dims and (inner in scope.meaning or f"d{inner}" in scope.meaning))
+        return not (
+            name[0] == "d" and inner in scope.dims and (inner in scope.meaning or change_of(inner) in scope.meaning)
+        )
 
     def _defining(self, end: End, right: Side) -> Step:
         scope, name = self.scope, end.target
@@ -193,8 +205,36 @@ class Derivation:
                 return self._compared(end, scope.differential(scope.read(inner)), right, value)
             scope.define_differential(inner, value)
             return Step(end.side, right, value, value, end.letters, name)
+        elif inner in scope.dims and value.body.terms:
+            if self._means_gradients(inner, value):
+                return self._compared(end, scope.changed(inner, scope.read(inner)), right, value)
+            rule = f"on the right of {name} stand differentials, and here none does"
+            advice = f"write ∂L/∂{inner} for a gradient, after ∂L/∂Y = G, which says what G is"
+            self.block.fail(rule, right.line, advice, right.column, right.column + len(right.text))
         scope.define(name, value)
         return Step(end.side, right, value, value, end.letters, name)
+
+    def _means_gradients(self, name: str, value: Value) -> bool:
+        """Whether dX, of this name X, is a gradient here: where no differentials stand on the right, as in dA = Xᵀ G.
+
+        G is then what is given in the shape of the one result, and takes no part in it.
+        """
+        scope = self.scope
+        if scope.loss:
+            return True
+        if self._holds_differentials(value) or not value.body.terms:
+            return False
+        found = scope.cotangent()
+        if found is None or found[0] == name:
+            return False
+        result, cotangent = found
+        if cotangent:
+            scope.know_gradient(LOSS, result, scope.read(cotangent))
+        scope.loss = LOSS if cotangent else result
+        self.notes.append(
+            f"dX stands for ∂L/∂X, and {cotangent} for ∂L/∂{result}." if cotangent else f"dX stands for ∂{result}/∂X."
+        )
+        return True
 
     def _holds_differentials(self, value: Value) -> bool:
         return any(self.scope.is_differential(name) for tensor in value.body.tensors for name in tensor.inputs)
@@ -209,7 +249,7 @@ class Derivation:
         scope = self.scope
         if name not in scope.dims:
             return False
-        return name in scope.meaning or f"d{name}" in scope.meaning or name in scope.used
+        return name in scope.meaning or change_of(name) in scope.meaning or name in scope.used
 
     def _gradient_given(self, end: End, loss: tuple[str, str], right: Side) -> Step:
         """``∂L/∂Y = …`` for a loss that is not known: it is, from now on, by this."""

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 from ...errors import NotationError, caret
 
@@ -34,6 +34,7 @@ _LEADS = re.compile(
 )
 _ARROWS = re.compile(r"[⇒⟹⟺⇔∴]|=>")
 _AND = re.compile(r"\s(?:and|so|hence|thus)\s")
+_LOW_DIGITS, _LOW_LETTERS = "₀₁₂₃₄₅₆₇₈₉", "ₐₑₒₓₕₖₗₘₙₚₛₜᵢⱼᵣᵤᵥ"
 _OPENERS, _CLOSERS = "([{⟨", ")]}⟩"
 _GOES_ON = ("+", "-", "−", "·", "∘", "*", "/", "@", "⊗")
 ADJECTIVES = ("symmetric", "positive definite", "positive", "scalar", "row", "column", "fixed", "constant", "square")
@@ -97,16 +98,25 @@ def read_block(text: str, place: Place = line_number) -> Block:
     """
     if len(text) > LONGEST:
         raise NotationError(f"a derivation has at most {LONGEST} characters, and this one has {len(text)}: split it.")
-    lines = tuple(text.split("\n"))
+    lines = tuple(plain(line) for line in text.split("\n"))
     given: list[Given] = []
     statements: list[Statement] = []
     block = Block(lines, (), (), place)
     for number, column, line in _logical(lines):
-        if _GIVEN.match(line) and "=" not in line:
-            given += _givens(line, number)
+        bare = _LEADS.sub("", line, count=1)
+        if _GIVEN.match(bare) and "=" not in bare:
+            given += _givens(bare, number)
         else:
             statements += _statements(line, number, column, block)
     return Block(lines, tuple(given), tuple(statements), place)
+
+
+def plain(line: str) -> str:
+    """A line with letters of other fonts as usual ones, and small subscripts written out: ℒ as L, xᵢ as x_i."""
+    line = re.sub(f"(?<=[‖∥|])[{_LOW_DIGITS}]", "", line)
+    line = re.sub(f"[{_LOW_DIGITS}]", lambda match: normalize("NFKC", match[0]), line)
+    line = re.sub(f"[{_LOW_LETTERS}]+", lambda match: f"_{normalize('NFKC', match[0])}", line)
+    return "".join(normalize("NFKC", c) if c.isalpha() and category(c) != "Lm" else c for c in line)
 
 
 def _logical(lines: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:

@@ -41,6 +41,7 @@ class Matrix:
     rows: Index | None
     cols: Index | None
     body: Sum
+    of_rows: bool = False  # of a column: one number for each row, whatever the sizes are
 
     @property
     def axes(self) -> tuple[Index, ...]:
@@ -61,7 +62,7 @@ class Matrix:
         return Matrix(self.cols, self.rows, self.body)
 
     def map(self, body: Sum) -> Matrix:
-        return Matrix(self.rows, self.cols, body)
+        return Matrix(self.rows, self.cols, body, self.of_rows)
 
 
 def matrix_of(value: Value) -> Matrix:
@@ -210,7 +211,7 @@ def aligned(matrices: Sequence[Matrix]) -> tuple[Index | None, Index | None, lis
     for matrix in matrices:
         if len(matrix.axes) == 1 and rows is not None and cols is not None:
             (axis,) = matrix.axes
-            along = cols if axis.dim is cols.dim else rows
+            along = cols if axis.dim is cols.dim and not matrix.of_rows else rows
             bodies.append(substitute(matrix.body, {axis: along}))
         else:
             bodies.append(matrix.at(rows, cols))

@@ -30,8 +30,9 @@ from ...matrix.tree import (
     Zero,
 )
 from ...notation import printing
-from ...terms import Input, Sum, topological
 from ...terms import Number as Numeral
+from ...terms import Sum
+from .scope import CHANGE, inputs_of
 from .values import Value
 
 SUM, ENTRIES, FACTORS, SCRIPTED, ATOM = range(5)  # how tightly a text binds
@@ -40,7 +41,8 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def written(value: Value) -> str:
     """A value as a person would write it."""
-    inputs = {t.name: t.shape for t in _inputs(value.body)}
+    found = sorted(inputs_of([value.body]), key=lambda one: (one.name.startswith(CHANGE), one.name))
+    inputs = {one.name: one.shape for one in found}
     outputs = {"°": (value.axes, value.body)}
     forms = matrix_forms(outputs, inputs, {})
     if forms is not None:
@@ -55,10 +57,6 @@ def _indexed(outputs: Mapping[str, tuple[Sequence[object], Sum]], inputs: Mappin
     left, _, right = text.partition(" = ")
     letters = left.removeprefix("°").strip("[]")
     return f"{right} at [{letters}]" if letters else right
-
-
-def _inputs(body: Sum) -> list[Input]:
-    return [t for t in topological(body.tensors) if isinstance(t, Input)]
 
 
 def _at(node: Node, binding: int) -> str:
