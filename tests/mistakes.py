@@ -383,3 +383,27 @@ def _changes_nothing(one: Planted, args: Mapping[str, np.ndarray], right: np.nda
     if value.shape != right.shape:
         return not np.any(np.abs(value) > 1e-9)
     return bool(np.allclose(value, right, rtol=1e-7, atol=1e-9))
+
+
+# Right forms ------------------------------------------------------------------------------------------------------
+
+
+def right_forms(row) -> Iterator[Callable | str]:
+    """The right gradient of an identity: every text of the table, the closed form, and that in float32."""
+    yield from row.gradient
+    if row.closed is not None:
+        names = [*row.shapes, *(["G"] if "G" in row.closed.__code__.co_varnames else [])]
+
+        def claim(*args):
+            return row.closed(**dict(zip(names, args, strict=True)))
+
+        yield claim
+        yield lambda *args: np.asarray(claim(*(np.asarray(a, dtype=np.float32) for a in args)), dtype=np.float32)
+
+
+def checked(row, claim):
+    """The report about a claim about the row's gradient."""
+    F = tj.trace(row.fun, **row.shapes)
+    domain = {row.wrt: row.domain} if isinstance(row.domain, str) else dict(row.domain)
+    check = tj.check_vjp if F.outputs["Y"] else tj.check_grad
+    return check(F, {row.wrt: claim}, domain={name: what for name, what in domain.items() if what != "any"})

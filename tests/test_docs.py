@@ -4,7 +4,7 @@ In Markdown, ```python blocks run in one namespace per file, as doctests where t
 ```console
 and ```sh blocks, every `$ tensorjac …` runs, and prints exactly the lines that follow it; a command that
 fails is followed by `$ echo $?` and its status. Other commands (`$ make test`) are left alone.
-```derivation blocks are checked line by line.
+```derivation blocks are checked line by line. A block marked `python needs torch` runs where that is installed.
 """
 
 import doctest
@@ -18,6 +18,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,17 @@ class Block:
     language: str
     code: str
     line: int
+    needs: str = ""
 
 
 def blocks(text: str) -> Iterator[Block]:
-    fence, language, start, code = "", "", 0, [""]
+    fence, language, needs, start, code = "", "", "", 0, [""]
     for number, line in enumerate(text.splitlines(), 1):
-        mark = re.match(r"\s*(`{3,})\s*(\w*)", line)
+        mark = re.match(r"\s*(`{3,})\s*(\w*)(?: needs (\w+))?", line)
         if not fence and mark:
-            fence, language, start, code = mark[1], mark[2], number + 1, []
+            fence, language, needs, start, code = mark[1], mark[2], mark[3] or "", number + 1, []
         elif fence and line.strip() == fence:
-            yield Block(language, textwrap.dedent("".join(code)), start)
+            yield Block(language, textwrap.dedent("".join(code)), start, needs)
             fence = ""
         elif fence:
             code.append(line + "\n")
@@ -117,7 +119,7 @@ def run_document(text: str, name: str, folder: Path) -> str:
     """What is wrong with the examples of a document; '' if nothing is."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     total, said = 0, ""
-    found = list(blocks(text))
+    found = [block for block in blocks(text) if not block.needs or find_spec(block.needs)]
     for block in found:
         if not block.language:
             said += f"block on line {block.line}: name its language (python, console, text, …)\n"

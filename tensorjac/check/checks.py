@@ -17,8 +17,10 @@ from .claims import Claim, Raised, claims
 from .layouts import OURS, other_layout
 from .naming import diagnose, wrong
 from .opaque import Opaque
+from .points import size_names
 from .proofs import proved
 from .questions import Kind, Question
+from .repairs import idle_term
 from .report import Finding, Report
 from .special import at_point, at_zero, plain_point, vacuous
 from .squares import said_about_sizes, square
@@ -130,7 +132,7 @@ def _check(
     question = Question(F, kind, symmetric)
     at = {name: np.asarray(value) for name, value in (at or {}).items()}
     domain = dict(domain or {})
-    _check_names(question, at, domain)
+    _check_names(question, at, domain, sizes or {})
     held = {name: array for name, array in at.items() if array.dtype.kind in "biu" and name in question.shapes}
     whole = [*held, *(name for name, what in domain.items() if what.startswith("index"))]
     given = claims(question, claimed, whole)
@@ -145,7 +147,13 @@ def _check(
     return Report(tuple(findings), _subject(question), _precision(question), tuple(dict.fromkeys(notes)))
 
 
-def _check_names(question: Question, at: Mapping[str, Any], domain: Mapping[str, str]) -> None:
+def _check_names(
+    question: Question, at: Mapping[str, Any], domain: Mapping[str, str], sizes: Mapping[str, int]
+) -> None:
+    known = size_names(question.shapes)
+    for name in sizes:
+        if name not in known:
+            raise ShapeError(f"sizes= gives numbers to sizes, and {name} is none: choose from {', '.join(known)}.")
     for option, names in (("at", at), ("domain", domain)):
         unknown = [name for name in names if name not in question.shapes and name not in question.cotangents]
         if unknown:
@@ -258,7 +266,9 @@ def _undecided(case: Case, judgement: Judgement) -> Finding:
 
 
 def _right(case: Case) -> Finding:
-    if proved(case):
-        return Finding(case.target.argument, "right", f"{case.label} is right, for all sizes (proved).")
-    count = len(case.trials)
-    return Finding(case.target.argument, "right", f"{case.label} is right at {count} random points.")
+    sure = "for all sizes (proved)" if proved(case) else f"at {len(case.trials)} random points"
+    idle = idle_term(case)
+    if idle is not None:
+        message = f"{case.label} is right, {sure}. {idle[0].upper()}{idle[1:]}."
+        return Finding(case.target.argument, "right", message, "zero-term")
+    return Finding(case.target.argument, "right", f"{case.label} is right, {sure}.")

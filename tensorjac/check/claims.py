@@ -320,7 +320,9 @@ class Calling:
             return self
         if not by_name:
             return replace(self, by_name=(), rest=rest) if len(required) == wanted and wanted else self
-        if len(set(by_name.values())) == len(by_name) and len(rest) in (0, wanted):
+        # how many outputs a black box has is known only when it has run
+        fits = len(rest) in (0, wanted) or not self.question.exact
+        if len(set(by_name.values())) == len(by_name) and fits:
             return replace(self, by_name=tuple(by_name.items()), rest=rest)
         if len(required) == len(self.inputs) + wanted:
             return self

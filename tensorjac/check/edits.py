@@ -46,6 +46,18 @@ def edits(tree: ast.Module, names: Sequence[str]) -> Iterator[Edit]:
             yield _edit(tree, place, node, new, cause)
 
 
+def terms_left_out(tree: ast.Module, names: Sequence[str]) -> Iterator[Edit]:
+    """The tree with one term of a sum or a difference left out.
+
+    >>> [edit.after for edit in terms_left_out(ast.parse("a * (b + c)"), ())]
+    ['b', 'c']
+    """
+    for place, node in enumerate(ast.walk(tree)):
+        for cause, new in _factors(node):
+            if cause == "extra-term":
+                yield _edit(tree, place, node, new, cause)
+
+
 def _edit(tree: ast.Module, place: int, node: ast.AST, new: ast.AST, cause: str) -> Edit:
     changed = copy.deepcopy(tree)
     target = list(ast.walk(changed))[place]
@@ -59,15 +71,14 @@ def _edit(tree: ast.Module, place: int, node: ast.AST, new: ast.AST, cause: str)
 
 def _holder(tree: ast.AST, target: ast.AST) -> tuple[ast.AST, str, int | None]:
     """Where a node stands: its parent, the field, and its place in a list."""
-    for parent in ast.walk(tree):
-        for field, value in ast.iter_fields(parent):
-            if value is target:
-                return parent, field, None
-            if isinstance(value, list):
-                for index, one in enumerate(value):
-                    if one is target:
-                        return parent, field, index
-    raise LookupError(ast.dump(target))
+    places = (
+        (parent, field, index if isinstance(value, list) else None)
+        for parent in ast.walk(tree)
+        for field, value in ast.iter_fields(parent)
+        for index, one in enumerate(value if isinstance(value, list) else [value])
+        if one is target
+    )
+    return next(places)
 
 
 def _likely(node: ast.AST) -> Iterator[Change]:

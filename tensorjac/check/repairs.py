@@ -11,7 +11,7 @@ import builtins
 import inspect
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
@@ -22,13 +22,19 @@ from ..errors import TensorjacError
 from ..notation import is_index_notation
 from .cases import Case
 from .claims import Claim, edited_callable, edited_text
-from .edits import Edit, edits
+from .edits import Edit, edits, terms_left_out
 
 SECONDS = 2.0
 """How long changes are tried, in seconds of CPU time; each takes as long as the claim itself."""
 
+BRIEF = 0.3
+"""The same for claims that are right."""
+
 DEPTH = 2
 """How many calls deep a person's own functions are changed."""
+
+
+Making = Callable[[ast.Module, Sequence[str]], Iterator[Edit]]
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,28 @@ def repair(case: Case, seconds: float = SECONDS) -> Repair | None:
     return None
 
 
+def idle_term(case: Case) -> str | None:
+    """A term of a right claim without which it is as right: it is identically zero. What is said about it."""
+    until = time.process_time() + BRIEF
+    for claim, edit, where in _changed(case, terms_left_out):
+        if time.process_time() > until:
+            return None
+        term = _left_out(edit)
+        if term is not None and claim is not None and _right(case, claim):
+            sure = "for all sizes" if case.claim.source is None else "at every point that was tried"
+            return f"{where}the term `{_short(term)}` is identically zero, {sure}: it may be left out"
+    return None
+
+
+def _left_out(edit: Edit) -> str | None:
+    """What an edit left out of a sum; None for a number or a name, which may be too small to be seen."""
+    whole = ast.parse(edit.before, mode="eval").body
+    if not isinstance(whole, ast.BinOp):
+        return None
+    gone = whole.right if ast.unparse(whole.left) == edit.after else whole.left
+    return None if isinstance(gone, ast.Constant | ast.Name) else ast.unparse(gone)
+
+
 def _right(case: Case, claim: Claim) -> bool:
     other = Case(case.question, case.target, claim, case.trials)
     for trial in case.trials:
@@ -80,7 +108,7 @@ def _right(case: Case, claim: Claim) -> bool:
     return True
 
 
-def _changed(case: Case) -> Iterator[tuple[Claim | None, Edit, str]]:
+def _changed(case: Case, made: Making = edits) -> Iterator[tuple[Claim | None, Edit, str]]:
     """Claims with one change each."""
     claim = case.claim
     if claim.source is None:
@@ -90,11 +118,11 @@ def _changed(case: Case) -> Iterator[tuple[Claim | None, Edit, str]]:
             tree = ast.parse(claim.text.strip())
         except SyntaxError:
             return
-        for edit in edits(tree, _names_in(case)):
+        for edit in made(tree, _names_in(case)):
             yield edited_text(case.question, case.target, ast.unparse(edit.tree)), edit, ""
         return
     for make, tree, names, offset in _sources(claim.source):
-        for edit in edits(tree, names):
+        for edit in made(tree, names):
             fun = make(edit.tree)
             if fun is not None:
                 where = f"line {edit.line + offset}: " if edit.line + offset > 0 else ""

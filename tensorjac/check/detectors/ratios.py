@@ -28,7 +28,7 @@ def ratios(case: Case) -> Iterator[Hypothesis]:
         return
     for name, known in _candidates(case):
         array = known(trial)
-        if not array.ndim or not np.all(array):
+        if not array.size or not np.all(array):
             continue
         for axes in itertools.permutations(range(true.ndim), array.ndim):
             if tuple(true.shape[k] for k in axes) != array.shape:

@@ -98,4 +98,6 @@ def _with_penalty(case: Case, name: str, trial: Trial) -> Array | None:
     """The claim where what it has too much is a multiple of the input."""
     rest = case.claimed(trial) - case.true(trial)
     ratio = case.ratio(rest, trial.args[name].astype(float))
-    return None if ratio is None else case.claimed(trial)
+    # where the gradient itself lies along the input, it is a factor that is wrong
+    along = case.ratio(case.true(trial), trial.args[name].astype(float)) is not None
+    return None if ratio is None or along else case.claimed(trial)
