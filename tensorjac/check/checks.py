@@ -208,6 +208,9 @@ def _examined(
             notes += [note for note in (at_zero(case),) if note]
         notes += vacuous(case, setting.sizes)
         findings += found
+    if len(claim.targets) > 1 and all(finding.verdict == "right" for finding in findings):
+        idle = idle_term(Case(question, claim.targets[0], claim, trials))
+        notes += [] if idle is None else [f"{idle} (zero-term)."]
     return findings
 
 
@@ -267,7 +270,7 @@ def _undecided(case: Case, judgement: Judgement) -> Finding:
 
 def _right(case: Case) -> Finding:
     sure = "for all sizes (proved)" if proved(case) else f"at {len(case.trials)} random points"
-    idle = idle_term(case)
+    idle = idle_term(case) if len(case.claim.targets) == 1 else None
     if idle is not None:
         message = f"{case.label} is right, {sure}. {idle[0].upper()}{idle[1:]}."
         return Finding(case.target.argument, "right", message, "zero-term")

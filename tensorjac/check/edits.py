@@ -47,15 +47,19 @@ def edits(tree: ast.Module, names: Sequence[str]) -> Iterator[Edit]:
 
 
 def terms_left_out(tree: ast.Module, names: Sequence[str]) -> Iterator[Edit]:
-    """The tree with one term of a sum or a difference left out.
+    """The tree with one term of a sum or a difference left out, and then with NaN in its place.
 
-    >>> [edit.after for edit in terms_left_out(ast.parse("a * (b + c)"), ())]
+    >>> [edit.after for edit in terms_left_out(ast.parse("a * (b + c)"), ()) if edit.cause == "extra-term"]
     ['b', 'c']
     """
+    unknown = ast.Constant(float("nan"))
     for place, node in enumerate(ast.walk(tree)):
-        for cause, new in _factors(node):
-            if cause == "extra-term":
-                yield _edit(tree, place, node, new, cause)
+        match node:
+            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):
+                yield _edit(tree, place, node, left, "extra-term")
+                yield _edit(tree, place, node, ast.BinOp(left, op, unknown), "probe")
+                yield _edit(tree, place, node, right, "extra-term")
+                yield _edit(tree, place, node, ast.BinOp(unknown, op, right), "probe")
 
 
 def _edit(tree: ast.Module, place: int, node: ast.AST, new: ast.AST, cause: str) -> Edit:

@@ -20,8 +20,8 @@ WEAK = frozenset({"rank-one-vector", "option"})
 # Causes that read the same indices in different ways: the code itself tells which one it is.
 INDICES = frozenset({"wrong-axis", "product-order"})
 
-PATIENCE = 4.0
-"""How long hypotheses are tried at one stage, in seconds of CPU time; most cases take a tenth of one."""
+PATIENCE = 6.0
+"""How long hypotheses are tried in one check, in seconds of CPU time; most cases take a tenth of one."""
 
 BRIEF = 0.5
 """How long changes are tried where the cause is known already, in seconds."""
@@ -65,9 +65,12 @@ def wrong(case: Case, cause: str | None, message: str, evidence: tuple[str, ...]
 def _explained(case: Case, stage: Stage) -> list[Finding]:
     """The first hypothesis that gives the claim exactly, else the first that does up to a recognised factor."""
     second: list[Finding] = []
-    until = time.process_time() + PATIENCE
+    memory, start = case.question.memory, time.process_time()
+    until = start + max(BRIEF, PATIENCE - memory.get("spent", 0.0))
     for hypothesis in _hypotheses(case, stage):
-        if time.process_time() > until:
+        now = time.process_time()
+        memory["spent"], start = memory.get("spent", 0.0) + now - start, now
+        if now > until:
             break
         ratios = _ratios(case, hypothesis)
         if ratios is None:

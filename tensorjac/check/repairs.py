@@ -11,7 +11,7 @@ import builtins
 import inspect
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import TensorjacError
 from ..notation import is_index_notation
-from .cases import Case
+from .cases import Array, Case
 from .claims import Claim, edited_callable, edited_text
 from .edits import Edit, edits, terms_left_out
 
@@ -71,16 +71,46 @@ def repair(case: Case, seconds: float = SECONDS) -> Repair | None:
 
 
 def idle_term(case: Case) -> str | None:
-    """A term of a right claim without which it is as right: it is identically zero. What is said about it."""
+    """A term of a right claim that is identically zero: leaving it out changes nothing. What is said about it.
+
+    That the term is computed and used at all is seen from NaN in its place, which must show.
+    """
     until = time.process_time() + BRIEF
+    idle: tuple[Edit, str] | None = None
     for claim, edit, where in _changed(case, terms_left_out):
         if time.process_time() > until:
             return None
-        term = _left_out(edit)
-        if term is not None and claim is not None and _right(case, claim):
+        if edit.cause == "extra-term":
+            same = claim is not None and _left_out(edit) is not None and _unchanged(case, claim)
+            idle = (edit, where) if same else None
+        elif idle is not None and (case.claim.source is None or (claim is not None and _shows(case, claim))):
+            term = _short(_left_out(idle[0]) or "")
             sure = "for all sizes" if case.claim.source is None else "at every point that was tried"
-            return f"{where}the term `{_short(term)}` is identically zero, {sure}: it may be left out"
+            return f"{idle[1]}the term `{term}` is identically zero, {sure}: it may be left out"
     return None
+
+
+def _unchanged(case: Case, claim: Claim) -> bool:
+    """Whether two claims give the same values for all their targets at all trials."""
+    for trial in case.trials:
+        before, after = case.claim(_copied(trial.args)), claim(_copied(trial.args))
+        for wrt, value in before.items():
+            other = after.get(wrt)
+            if value is None and other is None:
+                continue
+            if not isinstance(value, np.ndarray) or not isinstance(other, np.ndarray) or not case.same(value, other):
+                return False
+    return True
+
+
+def _shows(case: Case, claim: Claim) -> bool:
+    """Whether some value of a claim is not a number."""
+    values = claim(_copied(case.trials[0].args)).values()
+    return any(isinstance(value, np.ndarray) and not np.all(np.isfinite(value)) for value in values)
+
+
+def _copied(args: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: array.copy() for name, array in args.items()}
 
 
 def _left_out(edit: Edit) -> str | None:
