@@ -15,6 +15,7 @@ from . import interop, rewrites
 from .calls import Compiled, Expression, Nesting, Parts
 from .dims import Dim, bind_sizes
 from .structure import Entries, Letters, Part, Ratio, Structure, count, opened, parts
+from .structure.factors import Product, factored
 from .structure.memory import free_memory, gibibytes
 from .structure.picture import Picture
 from .structure.sparse import numbers, triplets
@@ -125,6 +126,24 @@ class Structured(Compiled):
         """
         return list(zip(self.structure.terms, self._cores(*args, **kwargs), strict=True)) if self._terms else []
 
+    def factors(self, *args: Any, **kwargs: Any) -> list[tuple[Entries, str, tuple[Array, ...]]]:
+        """The cores as products that are not carried out: for each pattern an einsum equation and its operands.
+
+        >>> import numpy as np, tensorjac as tj
+        >>> J = tj.trace(lambda A, X, B: A @ X @ B, A="p m", X="m n", B="n q").jacobian("X")
+        >>> ((pattern, equation, arrays),) = J.factors(np.ones((2, 3)), np.ones((3, 4)), np.ones((4, 5)))
+        >>> equation, [array.shape for array in arrays]
+        ('ij,kl->ikjl', [(2, 3), (5, 4)])
+        """
+        found, compiled = self._products
+        if not found:
+            return []
+        arrays = iter(compiled(*args, **kwargs))
+        return [
+            (entries, product.equation, tuple(next(arrays) for _ in product.groups))
+            for entries, product in zip(self.structure.terms, found, strict=True)
+        ]
+
     def sparse(self, *args: Any, **kwargs: Any) -> Any:
         """A ``scipy.sparse.csr_array``, row-major over the output axes and over the input axes.
 
@@ -215,6 +234,15 @@ class Structured(Compiled):
         return self._with(
             {f"core{k}": (part.labels, part.core) for k, part in enumerate(self._terms, start=1)}, whole=True
         )
+
+    @cached_property
+    def _products(self) -> tuple[list[Product], Compiled]:
+        """The cores as products, and the function of all operands."""
+        with rewrites.assuming(self._parts.requirements):
+            found = [factored(part, self._rank) for part in self._terms]
+        groups = [group for product in found for group in product.groups]
+        outputs = {f"factor{k}": (group.labels, group.body) for k, group in enumerate(groups, start=1)}
+        return found, self._with(outputs, whole=True)
 
     def _with(
         self, outputs: Mapping[str, Expression], more: Mapping[str, tuple[Dim, ...]] | None = None, whole: bool = False

@@ -302,3 +302,28 @@ def test_propagated_covariance_against_samples():
     found = tj.propagate(F, {"r": 0.01**2, "t": 0.005**2}, 2.0, 1.0)
     # 20000 samples know a variance to about 1/100
     assert np.allclose(found, np.cov(r * np.cos(t), r * np.sin(t)), atol=0.05 * 1e-4)
+
+
+@rows
+def test_factors_multiply_to_the_cores(row):
+    J, args = jacobian(row), point(row)
+    for (pattern, equation, arrays), (same, array) in zip(J.factors(**args), J.core(**args), strict=True):
+        assert pattern == same
+        assert_close(np.einsum(equation, *arrays, optimize=True), array)
+
+
+def test_hessian_of_a_network_in_factors():
+    """X and the slopes of each sample: what a person would keep, and no array of two of the weights' axes each."""
+
+    def network(X, T, W1, W2, W3):
+        Z = np.maximum(np.maximum(X @ W1, 0) @ W2, 0) @ W3
+        return -(T * np.log(softmax(Z))).sum()
+
+    shapes = {"X": "b n", "T": "b c", "W1": "n h", "W2": "h m", "W3": "m c"}
+    H = tj.trace(network, **shapes).hessian("W1")
+    sizes = {"b": 5, "n": 4, "h": 3, "m": 6, "c": 2}
+    rng = np.random.default_rng(0)
+    args = {name: rng.normal(size=[sizes[size] for size in shape.split()]) for name, shape in shapes.items()}
+    ((_, equation, arrays),) = H.factors(**args)
+    assert sorted(array.ndim for array in arrays) == [2, 2, 3, 3]
+    assert_close(np.einsum(equation, *arrays), H.dense(**args))
