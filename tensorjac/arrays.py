@@ -326,7 +326,7 @@ def broadcast_shape(values: Iterable[Value], *shapes: Shape) -> Shape:
         front = len(shape) - len(found)
         if front > 0:
             found[:0] = shape[:front]
-        for k, dim in enumerate(shape[max(front, 0) :], start=max(-front, 0)):
+        for k, dim in enumerate(shape[max(front, 0) :], start=abs(front)):
             if found[k] is ONE:
                 found[k] = dim
     return tuple(found)

@@ -101,6 +101,9 @@ def _owned(writer: Statements, value: Value) -> str:
     text, _ = writer.texts[id(value)]
     if not value.rank:
         return text
+    stored = writer.result(value)
+    if stored is not None:
+        return stored
     base = owner(value)
     if base.kind == "name":
         return f"{text}.copy()"

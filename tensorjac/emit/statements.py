@@ -33,6 +33,8 @@ HINTS = {
 SIGMOID = "1 / (1 + np.exp({0}))"
 # From this many elements on, memory that is reused is worth a statement of its own.
 IN_PLACE = 256
+# From this many elements on, a copy of an array is avoided at the price of a longer line.
+LARGE = 2**14
 
 
 class Statements(Texts):
@@ -50,6 +52,8 @@ class Statements(Texts):
         self.lines: list[str] = []
         self.returned = {id(value) for value in program.outputs}
         self.order = computed(program.outputs)
+        # what is returned, or written into part of an array, is not split: that would make a copy
+        self.kept = self.returned.union(id(arg) for value in self.order if value.kind == "filled" for arg in value.args)
         self.left = self._uses(program.outputs)
         # which values each text holds the names of, and how often
         self.names: dict[int, Counter[int]] = {}
@@ -78,9 +82,10 @@ class Statements(Texts):
 
     def _write(self, value: Value) -> None:
         """Note the text of one value, naming it where it is used again or has become long."""
-        if self.costs.tuned and self._took_over(value):
-            return
         self.names[id(value)] = self._named_in(value.args)
+        stays = id(value) in self.kept and self._stored(value, "") is not None
+        if self.costs.tuned and not stays and self._took_over(value):
+            return
         if value.kind == "filled":
             self._filled(value)
             return
@@ -93,7 +98,7 @@ class Statements(Texts):
             self.lines.append('with np.errstate(over="ignore"):')
             self._assign(value)
             self.lines[-1] = f"    {self.lines[-1]}"
-        elif (self.left[id(value)] > 1 and not value.weak) or (len(text) > WIDTH and id(value) not in self.returned):
+        elif (self.left[id(value)] > 1 and not value.weak) or (len(text) > WIDTH and id(value) not in self.kept):
             self._assign(value)
 
     def _named_in(self, values: Sequence[Value]) -> Counter[int]:
@@ -126,12 +131,23 @@ class Statements(Texts):
                 self.lines.append(f"np.add.at({name}, {write.target[5:]}, {text})")
                 continue
             target = write.target.replace("{out}", name)
-            self.lines.append(f"{target} {'+=' if write.adds else '='} {text}")
+            stored = None if write.adds else self._stored(inner, f"out={target}")
+            self.lines.append(stored or f"{target} {'+=' if write.adds else '='} {text}")
         self.left.subtract(self.names[id(value)])
         self.texts[id(value)] = (name, ATOM)
         self.names[id(value)] = Counter((id(value),))
 
     # Memory
+
+    def _stored(self, value: Value, where: str) -> str | None:
+        """A large value that has no name yet, stored where it belongs without a copy."""
+        if not self.costs.tuned or self.costs.elements(value.shape) < LARGE or id(value) in self.names[id(value)]:
+            return None
+        return self.stored(value, where)
+
+    def result(self, value: Value) -> str | None:
+        """A large product of smaller arrays in C order, which NumPy would leave to the order of its operands."""
+        return self._stored(value, 'order="C"') if value.rank > 2 else None
 
     def _took_over(self, value: Value) -> bool:
         """Whether an elementwise operation could be written into the memory of an operand that nobody reads again."""

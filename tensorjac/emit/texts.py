@@ -43,6 +43,22 @@ class Texts:
             return f"{name} {_INTO_LEFT[value.kind]} {operands[1 - place]}"
         return f"np.{value.kind}({', '.join(operands)}, out={name})"
 
+    def stored(self, value: Value, where: str) -> str | None:
+        """A sum or product of two smaller arrays as a call that stores it ``where``; None for anything else."""
+        scalar: Scalar | None = None
+        inner = value
+        if value.kind == "scale":
+            scalar, inner = value.detail, value.args[0]
+        allowed = ("multiply", "divide") if scalar else ("multiply", "divide", "add", "subtract")
+        size = self.costs.elements(value.shape)
+        if inner.kind not in allowed or any(self.costs.elements(arg.shape) >= size for arg in inner.args):
+            return None
+        left, right = (self.texts[id(arg)][0] for arg in inner.args)
+        if scalar:
+            # the scalar goes to an operand: the product has no second copy
+            left, _ = self._scale(Value("scale", inner.args[:1], scalar, inner.args[0].shape))
+        return f"np.{inner.kind}({left}, {right}, {where})"
+
     def _scaled_into(self, scalar: Scalar, name: str) -> str:
         above, below = scalar.halves()
         sign = "-" if scalar.value < 0 else ""

@@ -81,6 +81,10 @@ class Sums:
             total = self.values.add(total, value)
         return total, order
 
+    def _size(self, place: Placed) -> tuple[float, float]:
+        """How many entries are written, and how many are computed for that."""
+        return self.costs.volume(place.labels), self.costs.volume(place.rest.free)
+
     def _written(self, body: Sum, terms: Sequence[Term], want: Axes) -> Value:
         """A new array into which ``terms`` are written where their δ hold, and the others everywhere."""
         places = [place for term in terms if (place := placed(term, want)) is not None]
@@ -92,7 +96,8 @@ class Sums:
         if plain.terms:
             value = aligned(self.values, *self.value(plain, want), want)
             writes.append((Write("{out}[...]", False), self.values.floating(value)))
-        for place in places:
+        # the largest first: it is stored, what follows is added and needs an array of its own
+        for place in sorted(places, key=self._size, reverse=True):
             writes.append(written(self.values, place, self.term(place.rest, place.labels), bool(writes)))
         return self.values.filled(sizes(want), "zeros", writes)
 
