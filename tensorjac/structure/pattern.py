@@ -66,7 +66,7 @@ class Pattern:
         """The pattern as an expression over ``axes``: a product of δ, which sums what the axes leave open."""
         mapping: dict[Index, Slot] = {}
         for axis, slot in zip(axes, self.slots, strict=True):
-            if isinstance(slot, Index):
+            if isinstance(slot, Index) and slot.dim is axis.dim:
                 mapping.setdefault(slot, axis)
         mapping.update((label, Index.fresh(label.dim)) for label in self.labels if label not in mapping)
         forms = [substitute_slot(slot, mapping) for slot in self.slots]

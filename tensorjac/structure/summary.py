@@ -77,7 +77,7 @@ class Letters:
         shown = list(self.axes)
         mapping: dict[Index, Slot] = {}
         for axis, slot in zip(self.axes, part.pattern.slots, strict=True):
-            if isinstance(slot, Index):
+            if isinstance(slot, Index) and slot.dim is axis.dim:
                 mapping.setdefault(slot, axis)
         for label in part.labels:
             if label not in mapping:
