@@ -124,7 +124,10 @@ class Structured(Compiled):
         ('jl', array([[6., 6.],
                [6., 6.]]))
         """
-        return list(zip(self.structure.terms, self._cores(*args, **kwargs), strict=True)) if self._terms else []
+        entries = self.structure.terms
+        if len(entries) == 1:
+            return [(entries[0], self._cores(*args, **kwargs))]
+        return list(zip(entries, self._core_arrays(self._bound(args, kwargs)), strict=True))
 
     def factors(self, *args: Any, **kwargs: Any) -> list[tuple[Entries, str, tuple[Array, ...]]]:
         """The cores as products that are not carried out: for each pattern an einsum equation and its operands.
@@ -156,8 +159,7 @@ class Structured(Compiled):
                [ 0., -1.,  1.]])
         """
         arrays, sizes = self._at(args, kwargs)
-        cores = self._cores(*arrays) if self._terms else ()
-        data, rows, columns = triplets(self._terms, cores, self._rank, sizes)
+        data, rows, columns = triplets(self._terms, self._core_arrays(arrays), self._rank, sizes)
         data = data.astype(self._dtype(arrays), copy=False)
         return interop.sparse().coo_array((data, (rows, columns)), self._flat_shape(sizes)).tocsr()
 
@@ -171,9 +173,9 @@ class Structured(Compiled):
         >>> J.spy("jacobian.png", np.ones((4, 3)), np.eye(3, 2))
         """
         arrays, sizes = self._at(args, kwargs)
-        cores = self._cores(*arrays) if self._terms else ()
         shape = numbers(self._dims, sizes)
-        picture = Picture.of(triplets(self._terms, cores, self._rank, sizes), shape, self._rank)
+        found = triplets(self._terms, self._core_arrays(arrays), self._rank, sizes)
+        picture = Picture.of(found, shape, self._rank)
         figure = interop.figure(picture.inches)
         picture.draw(figure, str(self.structure))
         figure.savefig(path, dpi=200)
@@ -231,9 +233,15 @@ class Structured(Compiled):
 
     @cached_property
     def _cores(self) -> Compiled:
-        return self._with(
-            {f"core{k}": (part.labels, part.core) for k, part in enumerate(self._terms, start=1)}, whole=True
-        )
+        """The function of the cores: one array where there is one pattern, else a tuple."""
+        cores = {f"core{k}": (part.labels, part.core) for k, part in enumerate(self._terms, start=1)}
+        return self._with(cores, whole=len(cores) != 1)
+
+    def _core_arrays(self, arrays: Sequence[Any]) -> tuple[Array, ...]:
+        """The cores at these arguments, one for each pattern."""
+        if len(self._terms) == 1:
+            return (self._cores(*arrays),)
+        return tuple(self._cores(*arrays)) if self._terms else ()
 
     @cached_property
     def _products(self) -> tuple[list[Product], Compiled]:
