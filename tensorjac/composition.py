@@ -15,20 +15,21 @@ Shapes = dict[str, tuple[Dim, ...]]
 
 
 def substituted(outer: Parts, inner: Mapping[str, tuple[Parts, str, Expression]]) -> Parts:
-    """The parts of ``outer`` with expressions in place of some inputs; each comes with its function and its name."""
+    """The parts of ``outer`` with expressions in place of some inputs; each comes with its function and its name.
+
+    Sizes of ``outer`` are called what they are called there.
+    """
+    sizes: dict[str, Dim] = {}
+    for name, (_, output, (axes, _)) in inner.items():
+        sizes.update(unified(name, outer.inputs[name], output, tuple(axis.dim for axis in axes), sizes))
+    whole = outer = resized(outer, sizes) if sizes else outer
     inputs: Shapes = {}
     replaced: dict[Tensor, Sum] = {}
-    whole = outer
     for name, dims in outer.inputs.items():
         if name not in inner:
             join_input(inputs, name, dims)
             continue
-        parts, output, (axes, body) = inner[name]
-        if tuple(axis.dim for axis in axes) != dims:
-            raise ShapeError(
-                f"the output {output} has shape {shape_text([a.dim for a in axes])} and the input {name} has "
-                f"shape {shape_text(dims)}: name equal sizes alike in both functions."
-            )
+        parts, _, (axes, body) = inner[name]
         for other, shape in parts.inputs.items():
             join_input(inputs, other, shape)
         target = Input(name, dims)
@@ -38,6 +39,36 @@ def substituted(outer: Parts, inner: Mapping[str, tuple[Parts, str, Expression]]
         bodies = rewrites.rebuild([body for _, body in outer.outputs.values()], replaced)
     outputs = {name: (axes, body) for (name, (axes, _)), body in zip(outer.outputs.items(), bodies, strict=True)}
     return replace(whole, inputs=inputs, outputs=outputs, origin=None)
+
+
+def unified(
+    name: str, dims: tuple[Dim, ...], output: str, actual: tuple[Dim, ...], known: Mapping[str, Dim]
+) -> dict[str, Dim]:
+    """What the names in ``dims`` stand for where ``actual`` is passed; ShapeError where they contradict each other."""
+    sizes = dict(known)
+    fits = len(dims) == len(actual)
+    for dim, given in zip(dims, actual, strict=False):
+        if dim.substitute(sizes) is given:
+            continue
+        if dim.name is None or dim.name in sizes:
+            fits = False
+            break
+        sizes[dim.name] = given
+    if not fits:
+        raise ShapeError(
+            f"the output {output} has shape {shape_text(actual)} and the input {name} has "
+            f"shape {shape_text(dims)}: give the input a shape that this one fits, or name equal sizes alike."
+        )
+    return sizes
+
+
+def resized(parts: Parts, sizes: Mapping[str, Dim]) -> Parts:
+    """The parts with other sizes in the place of names."""
+    inputs = {name: tuple(dim.substitute(sizes) for dim in dims) for name, dims in parts.inputs.items()}
+    facts = tuple(fact._replace(dim=fact.dim.substitute(sizes)) for fact in parts.requirements)
+    with rewrites.assuming(facts):
+        outputs = rewrites.resized(list(parts.outputs.values()), sizes)
+    return replace(parts, inputs=inputs, outputs=dict(zip(parts.outputs, outputs, strict=True)), requirements=facts)
 
 
 def joined(first: Parts, second: Parts) -> Parts:

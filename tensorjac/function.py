@@ -17,7 +17,7 @@ from .calls import (
     owned_axes,
     shape_text,
 )
-from .composition import joined, substituted
+from .composition import joined, resized, substituted, unified
 from .dims import Dim
 from .errors import ShapeError, TraceError
 from .linear_map import LinearMap
@@ -270,7 +270,7 @@ class Jacobian(LinearMap, Function):
     def compose(self, inner: Jacobian) -> Jacobian:
         """The chain rule ∂Z/∂Y ∂Y/∂X: contracted over the axes of Y, which stays an input by its name where it was one.
 
-        ShapeError where the input axes of this Jacobian are not the output axes of the other.
+        Sizes are called what the other Jacobian calls them. ShapeError where the shapes of Y contradict each other.
 
         >>> import numpy as np, tensorjac as tj
         >>> J = tj.trace(lambda H: np.tanh(H), H="b m").jacobian("H")
@@ -278,15 +278,12 @@ class Jacobian(LinearMap, Function):
         >>> print(J.compose(K))
         ∂Y[ij]/∂X[kl] = δ[ik] (1 - tanh(H[ij])^2) A[lj]
         """
-        (axes, body), (others, other) = self._expression, owned_axes(*inner._expression)
-        over, rows = axes[self._rank :], others[: inner._rank]
-        if [axis.dim for axis in over] != [axis.dim for axis in rows]:
-            raise ShapeError(
-                f"{inner._of} has shape {shape_text([axis.dim for axis in rows])} in one Jacobian and {self._by[-1]} "
-                f"has shape {shape_text([axis.dim for axis in over])} in the other:\n  {inner}\n  {self}\n"
-                "name equal sizes alike in both functions."
-            )
-        parts = joined(self._parts, inner._parts)
+        others, other = owned_axes(*inner._expression)
+        rows = others[: inner._rank]
+        sizes = unified(self._by[-1], self._dims[self._rank :], inner._of, tuple(axis.dim for axis in rows), {})
+        parts = joined(resized(self._parts, sizes) if sizes else self._parts, inner._parts)
+        axes, body = next(iter(parts.outputs.values()))
+        over = axes[self._rank :]
         with rewrites.assuming(parts.requirements):
             moved = other.substitute(dict(zip(rows, over, strict=True)))
             chained = rewrites.contract(rewrites.multiply(body, moved), over)

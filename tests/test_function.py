@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 import tensorjac as tj
+from functions import CASES, named
+from oracles import assert_close
 from tensorjac import rewrites
+from tensorjac.composition import resized
+from tensorjac.dims import Dim
 from tensorjac.terms import Sum
 
 linear = tj.trace(lambda X, A: X @ A, X="b m", A="m n")
@@ -82,8 +86,9 @@ WRONG = {
     ),
     "composed shapes": (
         tj.ShapeError,
-        "the output Y has shape (b, n) and the input X has shape (b, m): name equal sizes alike in both functions.",
-        lambda: linear.after(X=linear),
+        "the output Y has shape (b, n) and the input S has shape (k, k): give the input a shape that this one fits, "
+        "or name equal sizes alike.",
+        lambda: tj.trace(lambda S: np.linalg.inv(S), S="k k").after(S=linear),
     ),
     "composed inputs": (
         tj.ShapeError,
@@ -190,6 +195,28 @@ def test_after():
     B = np.linspace(-1, 1, 8).reshape(4, 2)
     assert np.allclose(whole(X23, A34 / 20, B), np.tanh(X23 @ A34 / 20) @ B, rtol=1e-14)
     assert whole == tj.trace(lambda X, A, B: np.tanh(X @ A) @ B, X="b m", A="m n", B="n k")
+
+
+def test_after_calls_sizes_what_the_inner_function_calls_them():
+    layer = tj.trace(lambda H, B, v: np.tanh(H / H.shape[1]) @ B + v[1:], H="p q", B="q r", v="r+1")
+    whole = layer.after(H=linear)
+    assert whole.inputs == {"X": ("b", "m"), "A": ("m", "n"), "B": ("n", "r"), "v": ("r + 1",)}
+    B, v = np.linspace(-1, 1, 8).reshape(4, 2), np.arange(3.0)
+    assert np.allclose(whole(X23, A34, B, v), np.tanh(X23 @ A34 / 4) @ B + v[1:], rtol=1e-14)
+    fixed = tj.trace(lambda H: H.sum(), H="p 4")
+    assert fixed.after(H=tj.trace(lambda x: 2 * x, x="n 4"))(np.ones((3, 4))) == 24
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_sizes_by_other_names(case):
+    """Every function with all its sizes renamed is the same function of numbers."""
+    F, args = tj.trace(case.fun, **case.shapes), case.inputs()
+    sizes = {name: Dim.of(f"{name}_") for dims in F._parts.inputs.values() for dim in dims for name in dim.names}
+    renamed = tj.Function(resized(F._parts, sizes))
+    assert not {str(size) for shape in renamed.inputs.values() for size in shape}.intersection(sizes)
+    expected = named(F(**args))
+    for name, value in named(renamed(**args)).items():
+        assert_close(value, expected[name], 1e-13 * np.max(np.abs(expected[name]), initial=0))
 
 
 def test_captured_constants_are_named_and_copied():

@@ -20,6 +20,7 @@ from .building import (
 from .ranges import in_range
 from .rebuilding import rebuild
 from .registry import REWRITES, Rewrite, Step, assuming, recording, term_rules, without
+from .resizing import resized
 from .sums import add, compact, whole
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "rebuild",
     "recording",
     "reread",
+    "resized",
     "settled",
     "substitute",
     "term_rules",
