@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         check_vjp,
     )
     from .check.opaque import opaque
+    from .compare import STRATEGIES, compare
     from .errors import (
         DerivationError,
         NotationError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CAUSES",
+    "STRATEGIES",
     "DerivationError",
     "Finding",
     "Function",
@@ -49,6 +51,7 @@ __all__ = [
     "check_jacobian",
     "check_steps",
     "check_vjp",
+    "compare",
     "eye",
     "full",
     "grad",
@@ -71,6 +74,7 @@ __version__ = "0.1.0"
 # Where each name is defined, which is imported when the name is first asked for: a script waits for what it uses only.
 _HOMES = {
     "check": [name for name in __all__ if name.startswith("check_")] + ["CAUSES", "Finding", "Report", "opaque"],
+    "compare": ["STRATEGIES", "compare"],
     "errors": [name for name in __all__ if name.endswith("Error")],
     "function": ["Function", "Jacobian"],
     "reading": ["parse", "trace"],

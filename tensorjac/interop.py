@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib import metadata
 from typing import Any
 
 from .errors import UnsupportedError
@@ -72,3 +74,12 @@ def property_tests() -> tuple[Any, Any]:
             "property tests need Hypothesis, and it is not installed: pip install 'tensorjac[testing]'."
         ) from None
     return hypothesis, hypothesis.strategies
+
+
+def versions() -> dict[str, str]:
+    """The versions of those optional libraries that are installed, without importing them."""
+    found = {}
+    for name in ("scipy", "jax", "torch", "cotengra"):
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found

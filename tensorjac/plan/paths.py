@@ -56,12 +56,17 @@ def _cost(a: Labels, b: Labels, kept: Labels, costs: Costs) -> float:
 
 
 def _greedy(parts: Sequence[Labels], out: Labels, costs: Costs) -> list[Pair]:
+    found = optimised("greedy", parts, out, costs)
+    return [(pair[0], pair[1]) if len(pair) == 2 else (pair[0], pair[0]) for pair in found]
+
+
+def optimised(method: str, parts: Sequence[Labels], out: Labels, costs: Costs) -> list[tuple[int, ...]]:
+    """The path that opt_einsum finds by a method of its own, in its own form."""
     names = {x: opt_einsum.get_symbol(k) for k, x in enumerate(dict.fromkeys(x for part in parts for x in part))}
     sized = {names[label]: int(costs.extent(label)) for label in names}
-    found = opt_einsum.paths.greedy(
-        [frozenset(names[x] for x in part) for part in parts], frozenset(names[x] for x in out), sized
-    )
-    return [(pair[0], pair[1]) if len(pair) == 2 else (pair[0], pair[0]) for pair in found]
+    search = opt_einsum.paths.get_path_fn(method)
+    named = [frozenset(names[x] for x in part) for part in parts]
+    return list(search(named, frozenset(names[x] for x in out if x in names), sized))
 
 
 # Dynamic programming over the runs of a line. Of a chain it finds the best order of all, forward and reverse included.

@@ -125,7 +125,7 @@ def _matched(slots: Sequence[Slot], to: Sequence[Slot]) -> dict[Index, Slot] | N
 
 def merged(values: Values, place: Placed, order: Sequence[Index], inner: Labelled) -> Value | None:
     """What is written, over the digits ``order`` of the axes, as a reshape; None where it lacks some of them."""
-    if set(inner[1]) != set(order):
+    if set(inner[1]) != set(order) or inner[0].weak:
         return None
     value = values.floating(aligned(values, *inner, order))
     shape = ", ".join(map(str, place.dims))

@@ -53,9 +53,6 @@ class Environment:
             return type(value), value.tobytes()
         if isinstance(value, np.dtype) and value.kind in "biufc":
             return np.dtype, value.str
-        # a package that loads its names later may be of a class of its own
-        if isinstance(value, ModuleType):
-            return self.module(value)
         if is_special(value):
             return value  # type: ignore[no-any-return]
         raise Unreadable
@@ -98,7 +95,7 @@ class Environment:
         name = module.__name__
         if name.partition(".")[0] in ("numpy", "scipy") and name not in MODULES:
             raise Unreadable
-        if name not in MODULES and _loads_later(module):
+        if name not in MODULES and "__getattr__" in vars(module):
             raise Unreadable
         self._modules[module] = None
         return module
@@ -145,12 +142,8 @@ def _content(cell: Any) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def _later(module: ModuleType) -> frozenset[str]:
-    """The names that a library loads when they are first asked for."""
-    return frozenset(dir(module)) - vars(module).keys() if _loads_later(module) else frozenset()
-
-
-def _loads_later(module: ModuleType) -> bool:
-    return "__getattr__" in vars(module) or hasattr(type(module), "__getattr__")
+    """The submodules that a library loads when they are first asked for."""
+    return frozenset(dir(module)) - vars(module).keys() if "__getattr__" in vars(module) else frozenset()
 
 
 def _scalar(_: Environment, value: Any) -> Hashable:

@@ -25,7 +25,6 @@ MODULES = (
     "math",
     "scipy",
     "scipy.special",
-    "tensorjac",
 )
 
 _BUILTINS = """

@@ -1,0 +1,112 @@
+"""The rates of this machine, measured in about a second and kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache, partial
+from hashlib import sha256
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from .machine import cache_folder, machine
+from .model import Curve, Model
+
+# Changes with what is measured: rates that were kept by an older version are measured again.
+FORM = 1
+
+
+@cache
+def model() -> Model:
+    """The model of this machine: what was kept of an earlier measurement, else measured now."""
+    name = sha256(repr((FORM, sorted(machine().items()))).encode()).hexdigest()[:16]
+    path = cache_folder() / f"rates-{name}.json"
+    try:
+        return _read(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError, TypeError):
+        measured = calibrated()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(measured)))
+    except OSError:
+        pass  # measured again next time
+    return measured
+
+
+def _read(kept: dict[str, Any]) -> Model:
+    curves = {name: tuple((float(a), float(b)) for a, b in kept[name]) for name in ("product", "moved", "fresh")}
+    return Model(dict(kept["calls"]), curves["product"], curves["moved"], curves["fresh"], dict(kept["work"]))
+
+
+def calibrated() -> Model:
+    """Measure: calls on tiny arrays, products of several sizes, additions that fit into a cache and that do not."""
+    rng = np.random.default_rng(0)
+    tiny, matrix = rng.random(4), rng.random((4, 4))
+    stack = rng.random((256, 4, 4))
+    call = {
+        "elementwise": _seconds(lambda: tiny + tiny),
+        "slow": _seconds(lambda: np.exp(tiny)),
+        "copy": _seconds(lambda: tiny.copy()),
+        "zeros": _seconds(lambda: np.zeros(4)),
+        "sum": _seconds(lambda: tiny.sum(axis=0)),
+        "product": _seconds(lambda: matrix @ matrix),
+        "inner": _seconds(lambda: np.vecdot(tiny, tiny)),
+        "einsum": _seconds(lambda: np.einsum("i,i->i", tiny, tiny)),
+        "linalg": _seconds(lambda: np.linalg.inv(matrix)),
+    }
+    call["batch"] = max(_seconds(lambda: stack @ stack) - call["product"], 0.0) / 255
+    return Model(call, _products(rng, call["product"]), *_memory(rng, call), _work(rng, call))
+
+
+def _products(rng: np.random.Generator, call: float) -> Curve:
+    points = []
+    for n in (8, 24, 64, 160, 400):
+        a, b = rng.random((n, n)), rng.random((n, n))
+        points.append((float(n), max(_seconds(partial(np.matmul, a, b)) - call, 1e-9) / (2 * n**3)))
+    return tuple(points)
+
+
+def _memory(rng: np.random.Generator, call: dict[str, float]) -> tuple[Curve, Curve]:
+    """Seconds per byte of an addition in place, and what new memory adds to that."""
+    moved, fresh = [], []
+    for size in (2**11, 2**15, 2**18, 2**21, 2**24):
+        a, b = rng.random(size // 8), rng.random(size // 8)
+        inside = max(_seconds(partial(np.add, a, b, out=a)) - call["elementwise"], 1e-10)
+        anew = max(_seconds(partial(np.add, a, b)) - call["elementwise"], 1e-10)
+        moved.append((3.0 * size, inside / (3 * size)))
+        fresh.append((float(size), max(anew - inside, 0.0) / size))
+    return tuple(moved), tuple(fresh)
+
+
+def _work(rng: np.random.Generator, call: dict[str, float]) -> dict[str, float]:
+    """Seconds per operation of what is neither a matrix product nor limited by memory."""
+    x, square = rng.random(4096), rng.random((96, 96)) + 96 * np.eye(96)
+    a, b = rng.random((24, 24)), rng.random((24, 24))
+    rows = x.reshape(64, 64)
+    timed: dict[str, tuple[Callable[[], Any], float]] = {
+        "slow": (lambda: np.exp(x), x.size),
+        "sum": (lambda: rows.sum(axis=0), x.size),
+        "inner": (lambda: np.vecdot(rows, rows), 2 * x.size),
+        "einsum": (lambda: np.einsum("ik,kj,jk->i", a, b, a), 3 * 24**3),
+        "linalg": (lambda: np.linalg.inv(square), 2 * 96**3),
+    }
+    return {kind: max(_seconds(run) - call[kind], 1e-10) / flops for kind, (run, flops) in timed.items()}
+
+
+def _seconds(run: Callable[[], Any], budget: float = 0.02) -> float:
+    """The shortest time of a call, over about this many seconds."""
+    run()
+    start = perf_counter()
+    run()
+    once = max(perf_counter() - start, 1e-8)
+    inside = max(1, int(budget / 8 / once))
+    best = once
+    for _ in range(8 if once < budget else 2):
+        start = perf_counter()
+        for _ in range(inside):
+            run()
+        best = min(best, (perf_counter() - start) / inside)
+    return best

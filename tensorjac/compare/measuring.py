@@ -1,0 +1,133 @@
+"""Measuring: arguments drawn, results proved equal, then times taken round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError, UnsupportedError
+from .problem import Problem
+
+Array = np.ndarray[Any, Any]
+
+# Half of the digits: rounding does not cost as many at ordinary inputs, and a wrong formula costs more.
+AGREEMENT = 0.5
+# The reference is computed without BLAS; more operations than this would take longer than all the rest.
+REFERENCE_FLOPS = 1e9
+# A sample is at least this long: the clock and the loop around a call then cost less than a hundredth.
+SAMPLE = 1e-4
+ROUNDS = 25
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.standard_normal(shape)
+
+
+def _positive(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.uniform(0.5, 1.5, shape)
+
+
+def _definite(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        return _positive(rng, shape)
+    root = rng.standard_normal(shape)
+    definite: Array = root @ root.mT + shape[-1] * np.eye(shape[-1])
+    return definite
+
+
+def arguments(problem: Problem, at: Mapping[str, Any], seed: int, dtype: Any) -> dict[str, Array]:
+    """Arrays for all inputs and the cotangent: those given, the others drawn so that the derivative is finite."""
+    for name in at:
+        if name not in problem.inputs:
+            raise ShapeError(f"at= names {name}, which is no input: choose from {', '.join(problem.inputs)}.")
+    for draw in (_normal, _positive, _definite):
+        rng = np.random.default_rng(seed)
+        drawn = {
+            name: np.asarray(at[name] if name in at else draw(rng, shape), dtype)
+            for name, shape in problem.inputs.items()
+        }
+        with np.errstate(all="ignore"):
+            try:
+                if np.isfinite(problem.vjp(**drawn)).all():
+                    return drawn
+            except np.linalg.LinAlgError:
+                continue
+    raise UnsupportedError(
+        "the derivative is not finite at random inputs, be they of both signs, positive or positive definite: "
+        "pass arrays at which it is, at={...}."
+    )
+
+
+def reference(problem: Problem, values: Mapping[str, Array], flops: float) -> Array | None:
+    """The result in extended precision; None where that takes too long, or a function does not know it."""
+    wide = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
+    if not wide or flops > REFERENCE_FLOPS:
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(problem.vjp(**{name: value.astype(np.longdouble) for name, value in values.items()}))
+    except TypeError:
+        return None
+
+
+def deviation(result: Any, expected: Array) -> float:
+    """The largest difference, relative to the largest entry; infinite where shapes differ or a number is missing."""
+    found = np.asarray(result)
+    if found.shape != expected.shape:
+        return float("inf")
+    scale = np.abs(expected).max(initial=0)
+    gap = np.abs(found - expected).max(initial=0)
+    if gap == 0:
+        return 0.0
+    return float(gap / scale) if scale > 0 and np.isfinite(gap) else float("inf")
+
+
+def agrees(error: float, dtype: Any) -> bool:
+    """Whether results that differ by so much are equal up to rounding."""
+    return bool(error <= float(np.finfo(dtype).eps) ** AGREEMENT)
+
+
+@dataclass
+class Contestant:
+    """A function that is timed: what a call of it gives, and the seconds of each sample."""
+
+    run: Callable[[], Any]
+    once: float
+    samples: list[float] = field(default_factory=list)
+
+    @property
+    def inside(self) -> int:
+        """How many calls make one sample."""
+        return max(1, int(SAMPLE / max(self.once, 1e-9)))
+
+    def sample(self) -> None:
+        run, count = self.run, self.inside
+        start = perf_counter()
+        for _ in range(count):
+            run()
+        self.samples.append((perf_counter() - start) / count)
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """The columns that say how long a call takes."""
+        low, _, high = quantiles(self.samples, n=4) if len(self.samples) > 1 else (0.0, 0.0, 0.0)
+        return {"median": median(self.samples), "min": min(self.samples), "iqr": high - low}
+
+
+def interleaved(contestants: Sequence[Contestant], seconds: float, finished: Callable[[], None]) -> None:
+    """Sample all contestants round by round, so that what slows the machine down slows all of them.
+
+    Each is sampled up to ``ROUNDS`` times, and for ``seconds``; where the first call took longer, that is its sample.
+    """
+    for _ in range(ROUNDS):
+        for contestant in contestants:
+            if not contestant.samples and contestant.once > seconds:
+                contestant.samples.append(contestant.once)
+            elif sum(contestant.samples) * contestant.inside <= seconds:
+                contestant.sample()
+        finished()

@@ -1,0 +1,189 @@
+"""Arrays that have a shape, strides and a dtype, and no elements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.lib.stride_tricks import as_strided
+
+from ...errors import UnsupportedError
+from .ledger import Buffer, Kind, Ledger, Operation
+
+# How functions and ufuncs of NumPy are counted, by the function; filled by the modules beside this one.
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+UFUNCS: dict[str, Callable[..., Any]] = {}
+
+
+class Counted(NDArrayOperatorsMixin):
+    """An array without elements. ``shadow`` is an ndarray of its shape and strides over the memory of one element."""
+
+    __slots__ = ("buffer", "ledger", "owns", "shadow", "temporary")
+
+    shadow: np.ndarray[Any, Any]
+
+    def __init__(self, ledger: Ledger, shadow: np.ndarray[Any, Any], buffer: Buffer, owns: bool) -> None:
+        self.ledger = ledger
+        self.shadow = shadow
+        self.buffer = buffer
+        self.owns = owns
+        self.temporary = False
+
+    @classmethod
+    def new(cls, ledger: Ledger, shape: Sequence[int], dtype: Any, order: Sequence[int] | None = None) -> Counted:
+        """A new array; ``order`` are its axes, that of the widest stride first."""
+        dtype = np.dtype(dtype)
+        step, strides = dtype.itemsize, [0] * len(shape)
+        for axis in reversed(order if order is not None else range(len(shape))):
+            strides[axis] = step
+            step *= max(shape[axis], 1)
+        shadow = as_strided(np.zeros(1, dtype), tuple(shape), strides)
+        return cls(ledger, shadow, Buffer(ledger, prod(shape) * dtype.itemsize), True)
+
+    @classmethod
+    def given(cls, ledger: Ledger, shape: Sequence[int], dtype: Any) -> Counted:
+        """An argument: its memory is not the routine's."""
+        array = cls.new(Ledger(), shape, dtype)
+        array.ledger = ledger
+        return array
+
+    def view(self, shadow: np.ndarray[Any, Any]) -> Counted:
+        return Counted(self.ledger, shadow, self.buffer, False)
+
+    def note(self, kind: Kind, flops: float, read: float, written: float, fresh: float = 0, **more: Any) -> None:
+        self.ledger.operations.append(Operation(kind, flops, read, written, fresh, **more))
+
+    # What NumPy asks for
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        kind = method if method != "__call__" else "gufunc" if ufunc.signature else "elementwise"
+        if kind not in UFUNCS:
+            return NotImplemented
+        return UFUNCS[kind](self.ledger, ufunc, *inputs, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function not in FUNCTIONS:
+            raise UnsupportedError(f"np.{function.__name__} is not counted: the columns that need counts stay empty.")
+        return FUNCTIONS[function](self.ledger, *args, **kwargs)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise UnsupportedError("an array without elements was read: the columns that need counts stay empty.")
+
+    # What an ndarray has
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.shadow.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        kind: np.dtype[Any] = self.shadow.dtype
+        return kind
+
+    @property
+    def ndim(self) -> int:
+        return self.shadow.ndim
+
+    @property
+    def size(self) -> int:
+        return self.shadow.size
+
+    @property
+    def flags(self) -> Any:
+        return self.shadow.flags
+
+    @property
+    def T(self) -> Counted:
+        return self.view(self.shadow.T)
+
+    @property
+    def mT(self) -> Counted:
+        return self.view(self.shadow.mT)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes of memory its elements lie in: those of a broadcast axis are one and the same."""
+        steps = zip(self.shape, self.shadow.strides, strict=True)
+        return prod(size for size, stride in steps if stride) * self.dtype.itemsize if self.size else 0
+
+    def transpose(self, *order: Any) -> Counted:
+        return self.view(self.shadow.transpose(*order))
+
+    def swapaxes(self, a: int, b: int) -> Counted:
+        return self.view(self.shadow.swapaxes(a, b))
+
+    def reshape(self, *shape: Any) -> Counted:
+        """A view where the strides allow it, else a copy."""
+        try:
+            return self.view(np.reshape(self.shadow, shape[0] if len(shape) == 1 else shape, copy=False))
+        except ValueError:
+            return self.copy().reshape(*shape)
+
+    def ravel(self) -> Counted:
+        return self.reshape(-1)
+
+    def copy(self) -> Counted:
+        return self.astype(self.dtype)
+
+    def astype(self, dtype: Any) -> Counted:
+        result = Counted.new(self.ledger, self.shape, dtype)
+        self.note("copy", 0, self.bytes, result.bytes, result.bytes)
+        return result
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Counted:
+        return self.reduced(axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Counted:
+        return self.reduced(axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Counted:
+        return self.reduced(axis, keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Counted:
+        return self.reduced(axis, keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Counted:
+        return self.reduced(axis, keepdims)
+
+    def reduced(self, axis: Any, keepdims: bool = False, dtype: Any = None) -> Counted:
+        """One operation for each element, along axes that go."""
+        given = range(self.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        gone = {place % self.ndim for place in given}
+        shape = [1 if k in gone else n for k, n in enumerate(self.shape) if keepdims or k not in gone]
+        kind = dtype or (np.dtype(np.intp) if self.dtype.kind == "b" else self.dtype)
+        result = Counted.new(self.ledger, shape, kind)
+        self.note("sum", self.size, self.bytes, result.bytes, result.bytes)
+        return result
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, items: Any) -> Counted:
+        if not _advanced(items):
+            # Ellipsis keeps a single element an array
+            parts = items if isinstance(items, tuple) else (items,)
+            return self.view(self.shadow[parts if Ellipsis in parts else (*parts, ...)])
+        shape = np.broadcast_to(np.False_, self.shape)[_places(items)].shape
+        result = Counted.new(self.ledger, shape, self.dtype)
+        self.note("copy", 0, result.bytes, result.bytes, result.bytes)
+        return result
+
+    def __setitem__(self, items: Any, value: Any) -> None:
+        region = self.view(self.shadow[...]) if items is Ellipsis else self[items]
+        read = value.bytes if isinstance(value, Counted) else 0
+        if not (isinstance(value, Counted) and value.buffer is self.buffer):
+            self.note("copy", 0, read, region.size * self.dtype.itemsize)
+
+
+def _advanced(items: Any) -> bool:
+    parts = items if isinstance(items, tuple) else (items,)
+    return any(isinstance(part, Counted | np.ndarray | list) for part in parts)
+
+
+def _places(items: Any) -> tuple[Any, ...]:
+    """The same index, arrays of positions without elements all zero."""
+    parts = items if isinstance(items, tuple) else (items,)
+    return tuple(np.broadcast_to(np.intp(0), p.shape) if isinstance(p, Counted) else p for p in parts)

@@ -1,0 +1,85 @@
+"""What a routine costs: the totals of its operations."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .arrays import Counted
+from .functions import CountedNumpy
+from .ledger import Ledger, Operation
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Floating-point operations, multiplications and additions each counted, and bytes."""
+
+    operations: tuple[Operation, ...]
+    largest: float
+    peak: float
+
+    @property
+    def flops(self) -> float:
+        return sum(operation.flops for operation in self.operations)
+
+    @property
+    def bytes(self) -> float:
+        """Bytes read and written, each operation for itself."""
+        return sum(operation.read + operation.written for operation in self.operations)
+
+    @property
+    def intensity(self) -> float:
+        """Operations for each byte moved."""
+        return self.flops / self.bytes if self.bytes else 0.0
+
+    def count(self, *kinds: str) -> int:
+        """How many operations are of these kinds."""
+        return sum(operation.kind in kinds for operation in self.operations)
+
+
+class _Temporaries(ast.NodeTransformer):
+    """Marks operands that have no name: NumPy may compute in their memory."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.BinOp:
+        self.generic_visit(node)
+        node.left, node.right = self._marked(node.left), self._marked(node.right)
+        return node
+
+    @staticmethod
+    def _marked(node: ast.expr) -> ast.expr:
+        if not isinstance(node, ast.BinOp | ast.Call | ast.UnaryOp):
+            return node
+        return ast.Call(ast.Name("_temporary", ast.Load()), [node], [])
+
+
+def _temporary(value: Any) -> Any:
+    if isinstance(value, Counted):
+        value.temporary = True
+    return value
+
+
+def metered(
+    text: str, name: str, scope: Mapping[str, Any], shapes: Sequence[Sequence[int]], dtype: Any = np.float64
+) -> Cost:
+    """What the function ``name`` of a source costs at arguments of these shapes.
+
+    >>> cost = metered("def f(X, A):\\n    return X @ A\\n", "f", {}, [(2, 3), (3, 5)])
+    >>> cost.flops, cost.bytes, cost.peak
+    (60, 248, 80)
+    """
+    ledger = Ledger()
+    code = ast.fix_missing_locations(_Temporaries().visit(ast.parse(text)))
+    captured = {
+        key: Counted.given(ledger, np.shape(value), value.dtype) if isinstance(value, np.ndarray) else value
+        for key, value in scope.items()
+    }
+    names: dict[str, Any] = {**captured, "np": CountedNumpy(ledger), "_temporary": _temporary}
+    exec(compile(code, f"<counted {name}>", "exec"), names)
+    function: Callable[..., Any] = names[name]
+    result = function(*(Counted.given(ledger, shape, dtype) for shape in shapes))
+    del result
+    return Cost(tuple(ledger.operations), ledger.largest, ledger.peak)

@@ -1,0 +1,99 @@
+"""Matrix products, inner products and einsums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ...errors import UnsupportedError
+from .arrays import FUNCTIONS, UFUNCS, Counted
+from .elementwise import result_dtype
+from .ledger import Ledger
+
+
+def matmul(ledger: Ledger, a: Counted, b: Counted, out: Any = None) -> Counted:
+    """A product of matrices, or one for each element of the axes in front."""
+    rows = a.shape[-2:-1] if a.ndim > 1 else ()
+    columns = b.shape[-1:] if b.ndim > 1 else ()
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    inner = a.shape[-1]
+    return _product(ledger, a, b, (*batch, *rows, *columns), (prod(batch), prod(rows), prod(columns), inner), out)
+
+
+def _product(
+    ledger: Ledger,
+    a: Counted,
+    b: Counted,
+    shape: Sequence[int],
+    matrices: tuple[int, int, int, int],
+    out: Any = None,
+) -> Counted:
+    result: Counted = out[0] if out else Counted.new(ledger, shape, np.result_type(a.dtype, b.dtype))
+    fresh = 0 if out else result.bytes
+    result.note("product", 2 * prod(matrices), a.bytes + b.bytes, result.bytes, fresh, matrices=matrices)
+    return result
+
+
+def inner(ledger: Ledger, ufunc: np.ufunc, a: Counted, b: Counted, out: Any = None) -> Counted:
+    """The products of vectors along the last axis."""
+    shape = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+    result: Counted = out[0] if out else Counted.new(ledger, shape, result_dtype(ufunc, (a, b)))
+    result.note("inner", 2 * prod(shape) * a.shape[-1], a.bytes + b.bytes, result.bytes, 0 if out else result.bytes)
+    return result
+
+
+def gufunc(ledger: Ledger, ufunc: np.ufunc, a: Counted, b: Counted, out: Any = None, **_: Any) -> Counted:
+    if ufunc is np.matmul:
+        return matmul(ledger, a, b, out)
+    if ufunc is np.vecdot:
+        return inner(ledger, ufunc, a, b, out)
+    raise UnsupportedError(f"np.{ufunc.__name__} is not counted: the columns that need counts stay empty.")
+
+
+def vdot(ledger: Ledger, a: Counted, b: Counted) -> Counted:
+    return inner(ledger, np.vecdot, a.reshape(-1), b.reshape(-1))
+
+
+def dot(ledger: Ledger, a: Counted, b: Counted) -> Counted:
+    if a.ndim > 2 or b.ndim > 2:
+        return tensordot(ledger, a, b, (a.ndim - 1, max(b.ndim - 2, 0)))
+    return matmul(ledger, a, b) if a.ndim + b.ndim > 2 else inner(ledger, np.vecdot, a, b)
+
+
+def tensordot(ledger: Ledger, a: Counted, b: Counted, axes: Any = 2) -> Counted:
+    """As NumPy does it: both arrays turned round and reshaped to matrices, which may copy them."""
+    if isinstance(axes, int):
+        axes = (list(range(a.ndim - axes, a.ndim)), list(range(axes)))
+    over_a, over_b = ([x % array.ndim for x in np.atleast_1d(side)] for side, array in zip(axes, (a, b), strict=True))
+    kept_a, kept_b = ([k for k in range(x.ndim) if k not in over] for x, over in ((a, over_a), (b, over_b)))
+    summed = prod(a.shape[k] for k in over_a)
+    shape = [a.shape[k] for k in kept_a] + [b.shape[k] for k in kept_b]
+    left = a.transpose([*kept_a, *over_a]).reshape(prod(a.shape[k] for k in kept_a), summed)
+    right = b.transpose([*over_b, *kept_b]).reshape(summed, prod(b.shape[k] for k in kept_b))
+    return matmul(ledger, left, right).reshape(shape)
+
+
+def einsum(ledger: Ledger, equation: str, *operands: Any, order: str = "K") -> Counted:
+    """As NumPy does it without a path: all operands multiplied at every point, and summed."""
+    subscripts, _, result = equation.replace(" ", "").partition("->")
+    parts = subscripts.split(",")
+    if len(parts) == 1 and set(parts[0]) == set(result):
+        (only,) = operands
+        seen: Counted = only.view(np.einsum(equation, only.shadow))
+        return seen
+    sizes = {
+        x: n for part, array in zip(parts, operands, strict=True) for x, n in zip(part, np.shape(array), strict=True)
+    }
+    summed = set(sizes) - set(result)
+    flops = prod(sizes.values()) * (len(parts) - 1 + bool(summed))
+    found = Counted.new(ledger, [sizes[x] for x in result], np.result_type(*operands))
+    read = sum(array.bytes for array in operands if isinstance(array, Counted))
+    found.note("einsum", flops, read, found.bytes, found.bytes)
+    return found
+
+
+UFUNCS["gufunc"] = gufunc
+FUNCTIONS.update({np.vdot: vdot, np.dot: dot, np.tensordot: tensordot, np.einsum: einsum})

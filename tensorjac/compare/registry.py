@@ -1,0 +1,34 @@
+"""The registry of strategies: ways to order and carry out one and the same contraction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .problem import Problem, Routine
+
+# A routine in NumPy's own functions, or a function of the arguments in the problem's order.
+Way = Routine | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A way to compute ∂L/∂Y · ∂Y/∂A; ``make`` raises UnsupportedError, with the reason, where it does not apply."""
+
+    name: str
+    meaning: str
+    make: Callable[[Problem], Way]
+
+
+STRATEGIES: dict[str, Strategy] = {}
+
+
+def strategy(name: str, meaning: str) -> Callable[[Callable[[Problem], Way]], Callable[[Problem], Way]]:
+    """Register the function below under this name."""
+
+    def register(make: Callable[[Problem], Way]) -> Callable[[Problem], Way]:
+        STRATEGIES[name] = Strategy(name, meaning, make)
+        return make
+
+    return register

@@ -1,0 +1,177 @@
+"""Strategies: that all give one and the same result, and what tables say about them."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tensorjac as tj
+from functions import CASES
+from generators import TENSORS, arrays, function, sums_of_einsums
+from oracles import EPS, distinct_sizes, finite_difference_jacobian, random_inputs
+from tensorjac import rewrites
+from tensorjac.compare import COLUMNS
+from tensorjac.compare.problem import Problem, Routine
+from tensorjac.compare.registry import STRATEGIES
+
+ROOT = Path(__file__).parent.parent
+
+
+def layers():
+    spec = importlib.util.spec_from_file_location("layers", ROOT / "examples" / "layers.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+LAYERS = {
+    "linear": {"X": "b m", "A": "m n", "c": "n"},
+    "softmax_cross_entropy": {"Z": "b n", "T": "b n"},
+    "layer_norm": {"X": "b n", "gamma": "n", "beta": "n"},
+    "attention": {"Q": "s d", "K": "t d", "V": "t e"},
+}
+
+CHAIN = tj.trace(lambda X, A, B, C: np.tanh(X @ A) @ B @ C, X="b m", A="m n", B="n k", C="k p")
+LINEAR = tj.trace(lambda X, A: X @ A, X="b m", A="m n")
+
+
+def problem_and_values(function, wrt, args, of=None):
+    """A problem at the sizes of some arrays, and the arrays with a cotangent."""
+    shapes = {name: np.shape(args[name]) for name in function.inputs}
+    sizes = {
+        size: number
+        for name, shape in function.inputs.items()
+        for size, number in zip(shape, shapes[name], strict=True)
+        if isinstance(size, str) and size.isidentifier()
+    }
+    problem = Problem.of(function, wrt, sizes, of)
+    cotangent = np.random.default_rng(1).standard_normal(problem.inputs[problem.cotangent])
+    values = {**{name: np.asarray(args[name], float) for name in function.inputs}, problem.cotangent: cotangent}
+    return problem, [values[name] for name in problem.inputs], cotangent
+
+
+def results(problem, values):
+    """What each strategy that applies gives."""
+    for name, strategy in STRATEGIES.items():
+        try:
+            way = strategy.make(problem)
+        except tj.UnsupportedError:
+            continue
+        with np.errstate(all="ignore"):
+            yield name, np.asarray((way.compiled() if isinstance(way, Routine) else way)(*values))
+
+
+@cache
+def layer(name):
+    fun = getattr(layers(), name)
+    args = random_inputs(LAYERS[name], distinct_sizes(LAYERS[name]), np.random.default_rng(0), "any")
+    return fun, tj.trace(fun, **LAYERS[name]), args
+
+
+@pytest.mark.parametrize(("name", "wrt"), [(name, wrt) for name, shapes in LAYERS.items() for wrt in shapes])
+def test_strategies_agree_with_finite_differences_on_layers(name, wrt):
+    fun, traced, args = layer(name)
+    problem, values, cotangent = problem_and_values(traced, wrt, args)
+    jacobian, error = finite_difference_jacobian(fun, args, wrt)
+    expected = np.tensordot(cotangent, jacobian, axes=cotangent.ndim)
+    tolerance = np.sum(np.abs(cotangent)) * np.max(error) + 1e-9
+    found = dict(results(problem, values))
+    assert {"compiled", "forward", "reverse", "greedy", "dense_writes", "einsum"} <= set(found)
+    for strategy, result in found.items():
+        np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance, err_msg=strategy)
+
+
+# every fourth function: what they have in common is tested often enough
+@pytest.mark.parametrize("case", CASES[::4], ids=str)
+def test_strategies_agree_on_functions(case):
+    traced = tj.trace(case.fun, **case.shapes)
+    args = case.inputs()
+    for output in traced.outputs:
+        for wrt in traced.inputs:
+            assert_agree(*problem_and_values(traced, wrt, args, output)[:2])
+
+
+def assert_agree(problem, values):
+    """All strategies give the same to within some roundings of the largest entry."""
+    found = dict(results(problem, values))
+    expected = found["compiled"]
+    scale = np.max(np.abs(expected), initial=1.0)
+    for name, result in found.items():
+        assert result.shape == expected.shape, name
+        assert result.flags.c_contiguous, name
+        np.testing.assert_allclose(result, expected, rtol=0, atol=2**20 * EPS * scale, err_msg=name)
+
+
+@given(sums_of_einsums(ties=1, powers=(1, 2)), st.sampled_from(sorted(TENSORS)))
+def test_strategies_agree_on_sums_of_products(parts, wrt):
+    """With repeated indices, traces, δ, numbers, and indices that nothing carries."""
+    indices = parts[0].indices()
+    axes = parts[0].axes(indices)
+    owned = [part.indices() | {letter: indices[letter] for letter in part.out} for part in parts]
+    body = rewrites.add(*(rewrites.contracted(part.term(own)) for part, own in zip(parts, owned, strict=True)))
+    assert_agree(*problem_and_values(function(axes, body), wrt, arrays())[:2])
+
+
+# Tables
+
+
+@pytest.fixture(scope="module")
+def table():
+    return tj.compare(CHAIN, "A", sizes={"b": 7, "m": 5, "n": 3, "k": 4, "p": 2}, seconds=0.001)
+
+
+def test_there_is_a_row_for_every_strategy_that_applies(table):
+    assert [row["strategy"] for row in table.rows] + list(table.skipped) == list(STRATEGIES)
+
+
+def test_every_row_has_every_column(table):
+    for row in table.rows:
+        assert list(row) == list(COLUMNS)
+
+
+def test_every_row_is_measured_and_accurate(table):
+    for row in table.rows:
+        assert row["note"] == ""
+        assert 0 < row["min"] <= row["median"]
+        assert row["ratio"] >= 1
+        assert row["error"] is None or row["error"] < 2**10 * EPS
+    assert min(row["ratio"] for row in table.rows) == 1
+
+
+def test_orders_are_said_in_words(table):
+    said = {row["strategy"]: row["order"] for row in table.rows}
+    then = ", then the result and ".join
+    assert said["reverse"] == then(["contract C and G first", "B", "F1", "X"])
+    assert said["forward"] == then(["contract B and C first", "G", "F1", "X"])
+
+
+def test_a_strategy_beyond_the_memory_limit_says_what_it_needs():
+    table = tj.compare(LINEAR, "A", sizes={"b": 64, "m": 96, "n": 128}, memory_limit="3MB", seconds=0)
+    rows = {row["strategy"]: row for row in table.rows}
+    # 64·128·96·128 numbers of eight bytes, and what goes in and comes out
+    assert rows["dense_writes"]["note"] == "needs 768 MiB of memory, and the limit is 2.86 MiB"
+    assert rows["dense_writes"]["median"] is None
+    assert rows["reverse"]["note"] == ""
+
+
+def test_a_strategy_beyond_the_time_limit_says_how_long_it_would_take():
+    table = tj.compare(CHAIN, "A", sizes=dict(b=64, m=48, n=40, k=56, p=72), strategies=["einsum"], time_limit=0.01)
+    (row,) = table.rows
+    assert row["note"].startswith("would take about ")
+    assert row["note"].endswith("s, and the limit is 10 ms")
+
+
+def test_a_strategy_that_differs_is_not_timed(monkeypatch):
+    honest = STRATEGIES["reverse"]
+    wrong = type(honest)("wrong", "", lambda problem: lambda *values: 2 * np.asarray(problem.vjp(*values)))
+    monkeypatch.setitem(STRATEGIES, "wrong", wrong)
+    table = tj.compare(LINEAR, "A", sizes={"b": 2, "m": 3, "n": 5}, strategies=["reverse", "wrong"], seconds=0)
+    good, bad = table.rows
+    assert (good["note"], bad["note"]) == ("", "differs from the others by 1.0e+00 of the largest entry: not timed")
+    assert bad["median"] is None
