@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tracemalloc
 from functools import cache
 from pathlib import Path
 
@@ -87,8 +88,8 @@ def test_strategies_agree_with_finite_differences_on_layers(name, wrt):
         np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance, err_msg=strategy)
 
 
-# every fourth function: what they have in common is tested often enough
-@pytest.mark.parametrize("case", CASES[::4], ids=str)
+# every eighth function: what they have in common is tested often enough
+@pytest.mark.parametrize("case", CASES[::8], ids=str)
 def test_strategies_agree_on_functions(case):
     traced = tj.trace(case.fun, **case.shapes)
     args = case.inputs()
@@ -116,6 +117,71 @@ def test_strategies_agree_on_sums_of_products(parts, wrt):
     owned = [part.indices() | {letter: indices[letter] for letter in part.out} for part in parts]
     body = rewrites.add(*(rewrites.contracted(part.term(own)) for part, own in zip(parts, owned, strict=True)))
     assert_agree(*problem_and_values(function(axes, body), wrt, arrays())[:2])
+
+
+# Counting
+
+
+@pytest.mark.parametrize("case", CASES[::4], ids=str)
+def test_everything_that_generated_source_calls_is_counted(case):
+    traced = tj.trace(case.fun, **case.shapes)
+    args = case.inputs()
+    for output in traced.outputs:
+        for wrt in traced.inputs:
+            problem, _, _ = problem_and_values(traced, wrt, args, output)
+            for name in ("compiled", "dense_writes"):
+                assert STRATEGIES[name].make(problem).cost(list(problem.inputs.values())).peak >= 0
+
+
+B, M, N = 64, 48, 80
+
+
+@pytest.mark.parametrize(
+    ("name", "flops", "moved", "peak", "products", "fallbacks"),
+    [
+        # X.T @ G: b·m·n multiplications and as many additions; X, G and the result pass once
+        ("reverse", 2 * B * M * N, B * M + B * N + M * N, M * N, 1, 0),
+        ("einsum", 2 * B * M * N, B * M + B * N + M * N, M * N, 0, 1),
+        # zeros, X written along the diagonal, and the product, whose result is new besides
+        (
+            "dense_writes",
+            2 * B * N * M * N,
+            2 * B * N * M * N + 2 * B * N * M + B * N + M * N,
+            (B * N + 1) * M * N,
+            1,
+            0,
+        ),
+    ],
+)
+def test_counts_are_those_of_a_count_by_hand(name, flops, moved, peak, products, fallbacks):
+    problem = Problem.of(LINEAR, "A", {"b": B, "m": M, "n": N})
+    cost = STRATEGIES[name].make(problem).cost(list(problem.inputs.values()))
+    counted = (cost.flops, cost.bytes / 8, cost.peak / 8, cost.count("product", "inner"), cost.count("einsum"))
+    assert counted[0] == flops
+    assert counted[2:] == (peak, products, fallbacks)
+    assert counted[1] == pytest.approx(moved, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["dense_writes", "identity_greedy", "forward", "reverse", "compiled", "einsum"])
+def test_peak_memory_is_what_tracemalloc_sees(name):
+    fun = tj.trace(lambda X, A, c: np.tanh(X @ A + c) * np.exp(-X @ A), X="b m", A="m n", c="n")
+    problem = Problem.of(
+        fun, "A", {"b": 1500, "m": 20, "n": 90} if name != "dense_writes" else {"b": 60, "m": 20, "n": 30}
+    )
+    values = [np.ones(shape) for shape in problem.inputs.values()]
+    routine = STRATEGIES[name].make(problem)
+    run = routine.compiled()
+    tracemalloc.start()
+    try:
+        run(*values)
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        result = run(*values)
+        seen = tracemalloc.get_traced_memory()[1] - before
+        del result
+    finally:
+        tracemalloc.stop()
+    assert routine.cost(list(problem.inputs.values())).peak == pytest.approx(seen, rel=0.1)
 
 
 # Tables

@@ -96,7 +96,10 @@ class Point:
         return row, run
 
     def _count(self, row: Row, routine: Routine) -> None:
-        cost = routine.cost(list(self.problem.inputs.values()), self.dtype)
+        try:
+            cost = routine.cost(list(self.problem.inputs.values()), self.dtype)
+        except UnsupportedError:
+            return  # a function that the meter does not know: the columns stay empty
         row.update(counted(cost), predicted=model().seconds(cost, np.dtype(self.dtype).itemsize))
         if self.held + cost.peak > self.limits.memory:
             row["note"] = f"needs {size(self.held + cost.peak)} of memory, and the limit is {size(self.limits.memory)}"

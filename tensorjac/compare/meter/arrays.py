@@ -133,6 +133,9 @@ class Counted(NDArrayOperatorsMixin):
         self.note("copy", 0, self.bytes, result.bytes, result.bytes)
         return result
 
+    def dot(self, other: Any, out: Any = None) -> Any:
+        return FUNCTIONS[np.dot](self.ledger, self, other, out)
+
     def sum(self, axis: Any = None, keepdims: bool = False) -> Counted:
         return self.reduced(axis, keepdims)
 
@@ -157,6 +160,9 @@ class Counted(NDArrayOperatorsMixin):
         result = Counted.new(self.ledger, shape, kind)
         self.note("sum", self.size, self.bytes, result.bytes, result.bytes)
         return result
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise UnsupportedError(f"{name} of an array is not counted: the columns that need counts stay empty.")
 
     def __len__(self) -> int:
         return self.shape[0]

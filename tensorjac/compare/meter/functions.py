@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -116,6 +116,28 @@ def _pseudo_inverse(ledger: Ledger, array: Counted) -> Counted:
     return result
 
 
+class _Svd(NamedTuple):
+    U: Counted
+    S: Counted
+    Vh: Counted
+
+
+def _svd(ledger: Ledger, array: Counted) -> _Svd:
+    *batch, m, n = array.shape
+    found = [Counted.new(ledger, (*batch, *shape), array.dtype) for shape in ((m, m), (min(m, n),), (n, n))]
+    short, long = sorted((m, n))
+    written = sum(result.bytes for result in found)
+    found[0].note("linalg", prod(batch) * (6 * long * short**2 + 20 * short**3), array.bytes, written, written)
+    return _Svd(*found)
+
+
+def _passed(ledger: Ledger, array: Counted, *args: Any, **kwargs: Any) -> Counted:
+    """A function that goes once over an array, and whose result is as large."""
+    result = Counted.new(ledger, array.shape, array.dtype)
+    result.note("elementwise", array.size, array.bytes, result.bytes, result.bytes)
+    return result
+
+
 def _reduction(ledger: Ledger, array: Counted, axis: Any = None, keepdims: bool = False) -> Counted:
     return array.reduced(axis, keepdims)
 
@@ -131,6 +153,8 @@ FUNCTIONS.update(
         np.linalg.slogdet: _matrices(lambda n: 2 * n**3 / 3, 0, 2),
         np.linalg.cholesky: _matrices(lambda n: n**3 / 3, 2),
         np.linalg.pinv: _pseudo_inverse,
+        np.linalg.svd: _svd,
+        **dict.fromkeys((np.cumsum, np.tril, np.triu), _passed),
         np.shape: lambda ledger, array: array.shape,
         np.ndim: lambda ledger, array: array.ndim,
         **dict.fromkeys((np.sum, np.max, np.min, np.mean, np.prod, np.any, np.all), _reduction),

@@ -57,10 +57,11 @@ def vdot(ledger: Ledger, a: Counted, b: Counted) -> Counted:
     return inner(ledger, np.vecdot, a.reshape(-1), b.reshape(-1))
 
 
-def dot(ledger: Ledger, a: Counted, b: Counted) -> Counted:
+def dot(ledger: Ledger, a: Counted, b: Counted, out: Any = None) -> Counted:
+    target = None if out is None else (out,)
     if a.ndim > 2 or b.ndim > 2:
         return tensordot(ledger, a, b, (a.ndim - 1, max(b.ndim - 2, 0)))
-    return matmul(ledger, a, b) if a.ndim + b.ndim > 2 else inner(ledger, np.vecdot, a, b)
+    return matmul(ledger, a, b, target) if a.ndim + b.ndim > 2 else inner(ledger, np.vecdot, a, b, target)
 
 
 def tensordot(ledger: Ledger, a: Counted, b: Counted, axes: Any = 2) -> Counted:
