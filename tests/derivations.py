@@ -119,8 +119,7 @@ DERIVATIONS = {
         f = log det X
         df = tr(X⁻¹ dX)
         ∂f/∂X = X⁻ᵀ
-        ∂²f[]/∂X = X⁻ᵀ
-        """.replace("        ∂²f[]/∂X = X⁻ᵀ\n", ""),
+        """,
     "inverse": """
         X: n n, G: n n
         Y = X⁻¹
@@ -250,8 +249,8 @@ DERIVATIONS = {
         Z: N n, T: N n
         S = softmax(Z)
         L = −(1/N) Σ_ij T_ij log S_ij
-        ∂L[]/∂Z[ij] = 1/|a| (Σ_k T[ik]) S[ij] − 1/|a| T[ij]
-        """.replace("|a|", "N"),
+        ∂L[]/∂Z[ij] = 1/N (Σ_k T[ik]) S[ij] − 1/N T[ij]
+        """,
     "bias": """
         X: b m, W: m n, β: n, G: b n
         Y = X W + 1 βᵀ
@@ -349,5 +348,148 @@ DERIVATIONS = {
         Y[ij] = Σ_k T[ik] E[kj]
         ∂L/∂Y = G
         ∂L/∂E[kj] = Σ_i T[ik] G[ij]
+        """,
+    "a layer of NumPy, backward": """
+        W1: d h; b1: h; W2: h k; b2: k; x: n d; dY: n k
+        h = x @ W1 + b1
+        a = np.maximum(h, 0)
+        Y = a @ W2 + b2
+        dW2 = a.T @ dY
+        db2 = dY.sum(0)
+        da = dY @ W2.T
+        dh = da * (h > 0)
+        dW1 = x.T @ dh
+        db1 = dh.sum(axis=0)
+        dx = dh @ W1.T
+        """,
+    "layer norm of NumPy, backward": """
+        x: b n; g: n; dy: b n
+        mu = x.mean(axis=1, keepdims=True)
+        xc = x - mu
+        var = (xc**2).mean(axis=1, keepdims=True)
+        xhat = xc / np.sqrt(var)
+        y = xhat * g
+        dg = (dy * xhat).sum(axis=0)
+        dxhat = dy * g
+        means = dxhat.mean(axis=1, keepdims=True) + xhat * (dxhat * xhat).mean(axis=1, keepdims=True)
+        dx = (dxhat - means) / np.sqrt(var)
+        """,
+    "batched attention of NumPy, backward": """
+        Q: b s d; K: b t d; V: b t e; dO: b s e
+        S = Q @ K.transpose(0, 2, 1) / np.sqrt(d)
+        P = np.exp(S) / np.exp(S).sum(-1, keepdims=True)
+        O = P @ V
+        dV = P.transpose(0, 2, 1) @ dO
+        dP = dO @ V.transpose(0, 2, 1)
+        dS = P * (dP - (dP * P).sum(-1, keepdims=True))
+        dQ = dS @ K / np.sqrt(d)
+        """,
+    "a convolution": """
+        x: n, w: k, g: n-k+1
+        y[i] = Σ_j w[j] x[i+j]
+        ∂L/∂y = g
+        ∂L/∂w[j] = Σ_i g[i] x[i+j]
+        """,
+    "a trilinear form": """
+        T: i j k, u: i, v: j, w: k
+        f = Σ_ijk T[ijk] u[i] v[j] w[k]
+        ∂f/∂T[ijk] = u[i] v[j] w[k]
+        ∂f/∂u[i] = T[ijk] v[j] w[k]
+        """,
+    "second differentials": """
+        A: n n, x: n
+        f = xᵀAx
+        df = xᵀ(A + Aᵀ) dx
+        d(df) = dxᵀ(A + Aᵀ)dx
+        d²f = dxᵀ(A + Aᵀ)dx
+        """,
+    "a singular value decomposition": """
+        U: m k, s: k, V: n k
+        X = U diag(s) Vᵀ
+        ‖X‖² = tr(V diag(s) UᵀU diag(s) Vᵀ)
+        dX = dU diag(s) Vᵀ + U diag(ds) Vᵀ + U diag(s) dVᵀ
+        """,
+    "a Fisher matrix": """
+        θ: n, A: m n
+        p = softmax(A θ)
+        L = log(1ᵀ exp(Aθ))
+        ∂L/∂θ = Aᵀ p
+        ∂²L/∂θ∂θᵀ = Aᵀ(diag(p) − ppᵀ)A
+        """,
+    "marginal likelihood of a Gaussian process": """
+        K: n n positive definite, y: n
+        α = K⁻¹y
+        L = −½ yᵀα − ½ log|K|
+        dL = ½ αᵀ dK α − ½ tr(K⁻¹ dK) = ½ tr((α αᵀ − K⁻¹) dK)
+        """,
+    "cosine similarity": """
+        x: n, y: n
+        s = xᵀy/(‖x‖‖y‖)
+        ∂s/∂x = y/(‖x‖‖y‖) − (xᵀy) x/(‖x‖³‖y‖) = (y/‖y‖ − s x/‖x‖)/‖x‖
+        """,
+    "back-propagation by entries": """
+        w: k j, a: j, b: k, y: k
+        z_k = Σ_j w_kj a_j + b_k
+        o_k = σ(z_k)
+        C = ½ Σ_k (y_k − o_k)²
+        ∂C/∂z_k = (o_k − y_k) o_k (1 − o_k)
+        ∂C/∂w_kj = (o_k − y_k) o_k (1 − o_k) a_j
+        """,
+    "relative entropy": """
+        p: n positive, q: n positive
+        D = Σ_i p_i log(p_i/q_i)
+        ∂D/∂q = −p ⊘ q
+        ∂D/∂p = log(p ⊘ q) + 1
+        """,
+    "a Lagrangian": """
+        x: n, A: m n, b: m, λ: m
+        L = ½ xᵀx + λᵀ(Ax − b)
+        ∂L/∂x = x + Aᵀλ
+        ∂L/∂λ = Ax − b
+        """,
+    "completing the square": """
+        A: n n positive definite, x: n, b: n
+        ½xᵀAx − bᵀx = ½(x − A⁻¹b)ᵀA(x − A⁻¹b) − ½bᵀA⁻¹b
+        """,
+    "a Kalman gain": """
+        P: n n symmetric, H: m n, R: m m symmetric, K: n m
+        Pp = (I - K H) P (I - K H)^T + K R K^T
+           = P - K H P - P H^T K^T + K (H P H^T + R) K^T
+        ∂tr(Pp)/∂K = -2 P H^T + 2 K (H P H^T + R)
+        """,
+    "two layers of vectors": """
+        W1: h d, b1: h, W2: k h, b2: k, x: d, y: k
+        z1 = W1 x + b1
+        a1 = relu(z1)
+        yhat = W2 a1 + b2
+        L = 1/2 ||yhat - y||^2
+        δ2 = yhat - y
+        ∂L/∂W2 = δ2 a1^T
+        ∂L/∂b2 = δ2
+        δ1 = (W2^T δ2) ⊙ relu'(z1)
+        ∂L/∂W1 = δ1 x^T
+        """,
+    "the push-through identity": """
+        X: n d, λ: positive
+        (XᵀX + λ I)⁻¹Xᵀ = Xᵀ(XXᵀ + λ I)⁻¹
+        """,
+    "in words": """
+        Let X ∈ R^{m×n}, A ∈ R^{m×m}.
+        f(X) = tr(X^T A X)
+        Then df = tr(dX^T A X) + tr(X^T A dX)
+                = tr(X^T A^T dX + X^T A dX)
+        Therefore ∂f/∂X = (A + A^T) X.
+        """,
+    "the covariance of a Gaussian": """
+        Σ: n n positive definite, x: n, μ: n
+        L = -1/2 log det Σ - 1/2 (x-μ)^T Σ^{-1} (x-μ)
+        dL = -1/2 tr(Σ^{-1} dΣ) + 1/2 (x-μ)^T Σ^{-1} dΣ Σ^{-1} (x-μ) + (x-μ)^T Σ^{-1} dμ
+        ∂L/∂μ = Σ^{-1}(x-μ)
+        """,
+    "residual sum of squares": """
+        X: n×p, y: n, β: p
+        RSS(β) = (y - Xβ)'(y - Xβ)
+               = y'y - 2β'X'y + β'X'Xβ
+        ∂RSS/∂β = -2X'y + 2X'Xβ
         """,
 }

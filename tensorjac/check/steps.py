@@ -69,16 +69,16 @@ def finding_of(derivation: Derivation, step: Step) -> Finding:
     """What is to be said about one step."""
     place = derivation.block.place(step.right.line)
     said = f"{step.left.text} = {step.right.text}"
-    if step.fault is None and step.defined:
+    if step.fault is None and step.defined and step.after is not None:
         return Finding(place, "right", f"{said}   defines {step.defined}.")
     if step.fault is None and step.comparison is None and (step.before is None or step.after is None):
-        return Finding(place, "undecided", f"{said}   is not compared: what stands before is no formula.")
+        return Finding(place, "undecided", f"{said}   is not compared: it rests on a side that is no formula.")
     comparison = step.comparison
     if step.fault is None and comparison is not None and comparison.verdict in ("proved", "seen"):
         return Finding(place, "right", f"{said}   {_basis(comparison)}")
     if comparison is not None and comparison.verdict == "undecided":
         return Finding(place, "undecided", f"{said}   {_basis(comparison)}")
-    found = explain(derivation.reader, step)
+    found = explain(derivation.reader, step, derivation.setting)
     if step.fault is not None and found.cause == "shape":
         return Finding(place, "wrong", found.message, found.cause)
     line = derivation.block.lines[step.right.line - 1]
@@ -101,6 +101,8 @@ def _basis(comparison: Comparison) -> str:
 
 def _subject(findings: tuple[Finding, ...]) -> str:
     wrong = next((finding for finding in findings if finding.verdict == "wrong"), None)
+    if wrong is not None and wrong.cause == "shape":
+        return f"the shapes on {wrong.argument} do not fit"
     if wrong is not None:
         return f"{wrong.argument} does not follow from the one before"
     return f"a derivation in {len(findings)} step{'s' * (len(findings) > 1)}"

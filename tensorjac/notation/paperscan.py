@@ -12,6 +12,7 @@ from .tokens import ALIASES, Token
 TRANSPOSES = "ᵀ⊤ᵗ"
 FRACTIONS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4)}
 ONES = ("𝟏", "𝟙")
+SIGNS = {"_": "_", "Σ": "Σ", "∑": "Σ", "grad": "∇"}  # what stands between letters, or is one, and is no name
 LONGEST = 40  # letters of a word that is taken apart
 
 # Names of functions, and the one under which a function with several names is known.
@@ -78,8 +79,9 @@ class Scanner:
     def _word(self, word: str, start: int) -> list[Token]:
         tokens = []
         for piece in self.split(word):
-            kind = "operator" if piece == "_" or (piece == "Σ" and piece not in self.known) else "name"
-            tokens.append(Token(kind, normalize("NFKC", piece), start, start + len(piece)))
+            meaning = SIGNS.get(piece, "") if piece not in self.known else ""
+            kind = "operator" if meaning else "name"
+            tokens.append(Token(kind, meaning or normalize("NFKC", piece), start, start + len(piece)))
             start += len(piece)
         return tokens
 
@@ -104,7 +106,7 @@ class Scanner:
 
     def _is_piece(self, piece: str) -> bool:
         piece = normalize("NFKC", piece)
-        if piece in self.known or piece in FUNCTIONS or piece in ("I", "Σ", "∑"):
+        if piece in self.known or piece in FUNCTIONS or piece in SIGNS or piece == "I":
             return True
         return piece[:1] == "d" and (piece[1:] in self.known or (len(piece) > 2 and piece[1:] in FUNCTIONS))
 

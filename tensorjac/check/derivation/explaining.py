@@ -13,7 +13,7 @@ from ...rewrites import add, assuming, contract
 from ...terms import Sum, Term
 from ..factors import recognise
 from .abbreviating import abbreviated
-from .proving import Trial, form, proved
+from .proving import Setting, Trial, compare, form, proved
 from .repairs import Repair, repair
 from .scope import Scope
 from .sides import Form, Reader
@@ -21,6 +21,7 @@ from .steps import Step, fitted
 from .values import Value, negative
 from .writing import written
 
+FEW = 12  # changes that are tried at random points
 LONG = 90  # characters of an expression that is shown
 CLOSE = 1e-7
 
@@ -34,7 +35,7 @@ class Explanation:
     evidence: tuple[str, ...] = ()
 
 
-def explain(reader: Reader, step: Step) -> Explanation:
+def explain(reader: Reader, step: Step, setting: Setting) -> Explanation:
     """The likely cause of a wrong step."""
     scaled = None if step.comparison is None else _scaled(step)
     if scaled is not None and scaled.cause != "factor":
@@ -49,7 +50,7 @@ def explain(reader: Reader, step: Step) -> Explanation:
     terms = _terms(reader.scope, left, right)
     if terms is not None and terms.cause == "missing-term":
         return Explanation(terms.cause, terms.message, evidence)
-    mended = _mended(reader, step)
+    mended = _mended(reader, step) or _mended_as_seen(reader, step, setting)
     if mended is not None:
         return Explanation(mended.cause, _follows(mended), evidence)
     if terms is not None:
@@ -202,6 +203,22 @@ def _mended(reader: Reader, step: Step) -> Repair | None:
             return False
 
     return repair(reader, step.right.text, follows)
+
+
+def _mended_as_seen(reader: Reader, step: Step, setting: Setting) -> Repair | None:
+    """A small change after which both sides agree at random points: what cannot be proved can be mended, too."""
+    left = step.before
+    if left is None:
+        return None
+
+    def follows(text: str) -> bool:
+        try:
+            value = fitted(left, reader.value(text, Form(step.letters, left)))
+            return _alike(left, value) and compare(reader.scope, left, value, setting).verdict == "seen"
+        except TensorjacError:
+            return False
+
+    return repair(reader, step.right.text, follows, FEW)
 
 
 def _alike(left: Value, right: Value) -> bool:

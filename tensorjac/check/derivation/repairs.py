@@ -14,7 +14,7 @@ from ...notation.papersyntax import Product, Transposed
 from ...notation.syntax import Chain, Indexed, Name, Node, Unary
 from .sides import Reader, walk
 
-MOST = 200  # changes that are tried
+MOST = 100  # changes that are tried
 
 Follows = Callable[[str], bool]
 
@@ -37,12 +37,12 @@ class Repair:
     cause: str
 
 
-def repair(reader: Reader, text: str, follows: Follows) -> Repair | None:
+def repair(reader: Reader, text: str, follows: Follows, most: int = MOST) -> Repair | None:
     """The first of one change, or two transposes, after which the text follows."""
     edits = list(_edits(reader, text))
     pairs = [edit for edit in edits if edit.cause == "transposed"][:12]
     choices = itertools.chain(((edit,) for edit in edits), itertools.combinations(pairs, 2))
-    for chosen in itertools.islice(choices, MOST):
+    for chosen in itertools.islice(choices, most):
         mended = _applied(text, chosen)
         if mended is not None and follows(mended):
             causes = {edit.cause for edit in chosen}
@@ -78,9 +78,9 @@ def _of_paper(reader: Reader, text: str) -> Iterator[Edit]:
         node = parse_paper(text, known)
     except TensorjacError:
         return
-    yield from _swaps(node, text, " ")
     yield from _signs(node, text)
     yield from _superscripts(reader, text)
+    yield from _swaps(node, text, " ")
     yield Edit(0, len(text), _turned(node, text), "transposed")
     for match in re.finditer("[∘⊙]", text):
         yield Edit(match.start(), match.end(), "", "elementwise-jacobian")

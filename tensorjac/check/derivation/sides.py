@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 from ... import rewrites
 from ...calls import Parts
 from ...dims import Dim, parse_shape
-from ...errors import NotationError, TensorjacError, caret
+from ...errors import NotationError, ShapeError, TensorjacError, caret
 from ...function import Function
 from ...notation import parse_numpy
 from ...notation.indextext import JOINS_LINES
 from ...notation.lowering import Defined, Lowering, lower
 from ...notation.paper import parse_paper
-from ...notation.papersyntax import Derivative
+from ...notation.papersyntax import Derivative, Differential
 from ...notation.rightside import RightSide
 from ...notation.syntax import Apply, Axis, Bound, Chain, Equation, Indexed, Name, Node, SumOver, Target
 from ...notation.tokens import Cursor
@@ -67,12 +67,15 @@ class Reader:
             return self.index(text, form)
         if notation == "numpy":
             return self.numpy(text)
-        if "@" not in text:
-            return self.paper(text, form)
         try:
-            return self.numpy(text)
-        except NotationError:
-            return self.paper(text, form)
+            return self.numpy(text) if "@" in text else self.paper(text, form)
+        except (NotationError, ShapeError) as error:
+            if on_paper(text) or (isinstance(error, ShapeError) and "@" in text):
+                raise
+            try:  # x - mean broadcasts in NumPy, tr(G.T @ dY) is paper notation
+                return self.paper(text, form) if "@" in text else self.numpy(text)
+            except TensorjacError:
+                raise error from None
 
     def _named(self, text: str) -> Iterator[tuple[str, Value]]:
         """The names and differentials that occur in a text."""
@@ -140,6 +143,9 @@ class Reader:
 
     def _paper(self, text: str, form: Form) -> tuple[Value, tuple[str, ...] | None]:
         node = parse_paper(text, self.scope.known)
+        alone = self._alone(node, text)
+        if alone is not None and len(alone.axes) > 2:
+            return alone, None
         fits = form.value is not None and len(form.letters or ()) == len(form.value.axes)
         dims = form.value.dims if form.value is not None and fits else [Unknown() for _ in form.letters or ()]
         sizes: dict[str, Size] = dict(zip(form.letters or (), dims, strict=True))
@@ -166,6 +172,17 @@ class Reader:
         if letters and not value.axes:
             return Value(tuple(letters.values()), value.body), tuple(letters)
         return value, None
+
+    def _alone(self, node: Node, text: str) -> Value | None:
+        """The value of a name, a differential or a derivative that is all of a side: it may have any number of axes."""
+        match node:
+            case Name(name) if name in self.scope.dims:
+                return self.paper_name(node, text)
+            case Differential(Name(name)) if name in self.scope.dims:
+                return self.scope.changed(name, self.scope.read(name))
+            case Derivative(Name(name), wrt):
+                return self.derivative(name, None, wrt, text, node)
+        return None
 
     def _like(self, value: Value, own: Shape) -> Shape:
         dims = list(value.dims)

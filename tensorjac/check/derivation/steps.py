@@ -68,6 +68,7 @@ class Derivation:
         self.words = self._words()
         self.scope.varying = frozenset(name for name in given.dims if f"d{name}" in self.words) - given.fixed
         self.notes: list[str] = []
+        self.lost: set[str] = set()
 
     def _words(self) -> set[str]:
         """The names and differentials that occur: inputs of which there is no differential are held fixed."""
@@ -129,6 +130,8 @@ class Derivation:
         except (ShapeError, DerivationError) as error:
             return End(side, None, letters), error
         except TensorjacError as error:
+            if self._rests_on_nothing(side.text):
+                return End(side, None, letters), None
             raise self._placed(error, side) from None
         return End(side, value, letters, side.text if _DIFFERENTIAL.fullmatch(side.text) else ""), None
 
@@ -172,7 +175,13 @@ class Derivation:
         except (ShapeError, DerivationError) as error:
             return None, error
         except TensorjacError as error:
+            if self._rests_on_nothing(side.text):
+                return None, None
             raise self._placed(error, side) from None
+
+    def _rests_on_nothing(self, text: str) -> bool:
+        """Whether a side uses a name that was to be defined by a side that is no formula."""
+        return any(word in self.lost for word in re.findall(r"[^\W\d]\w*", text))
 
     def _placed(self, error: TensorjacError, side: Side) -> TensorjacError:
         return type(error)(f"{self.block.place(side.line)}: {error}")
@@ -196,6 +205,7 @@ class Derivation:
         like = self._blank(scope.dims.get(name, scope.dims.get(inner)))
         value, fault = self._read(right, Form(end.letters, like))
         if value is None:
+            self.lost.add(name)
             return Step(end.side, right, like, None, end.letters, name, fault=fault)
         if name in scope.dims:
             if name in scope.used or scope.dims[name] != value.dims:
