@@ -344,7 +344,10 @@ class Matrix(Function):
 
     @property
     def kronecker(self) -> str | None:
-        """The matrix in Kronecker products, such as X ⊗ I, or None; K is the matrix with K vec(A) = vec(Aᵀ)."""
+        """The matrix in Kronecker products, such as X ⊗ I, or None; K is the matrix with K vec(A) = vec(Aᵀ).
+
+        It is called K_ where an input is called K.
+        """
         return self._form.plain
 
     def __str__(self) -> str:

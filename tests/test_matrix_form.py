@@ -135,3 +135,7 @@ def test_the_text_says_which_convention_it_is():
     assert str(J.matrix().convention) == "row-major vec, numerator layout (output × input)"
     taken = tj.trace(lambda J, A: J @ A, J="b m", A="m n").jacobian("A").matrix()
     assert list(taken.outputs) == ["J_"]
+
+
+def test_the_matrix_that_swaps_has_a_name_of_its_own():
+    assert tj.trace(lambda K: K.T, K="m n").jacobian("K").matrix().kronecker == "K_"

@@ -134,7 +134,9 @@ class _Kronecker:
     def _commuted(self, text: str, bare: bool) -> str:
         """K vec(A) = vec(Aᵀ) swaps the axes of the input before they meet the product."""
         transposed = self.convention.layout == "denominator"
-        swap = ("Kᵀ" if self.times == " ⊗ " else r"K^{\top}") if transposed else "K"
+        name = "K_" if "K" in {*self.names[0], *self.names[1].values()} else "K"
+        mark = "ᵀ" if self.times == " ⊗ " else r"^{\top}"
+        swap = f"{name}{mark}" if transposed else name
         return swap if bare else f"{swap} ({text})" if transposed else f"({text}) {swap}"
 
     def _factor(self, part: Part, piece: Component) -> Node:
