@@ -131,6 +131,7 @@ def axes_of(one: Lowered) -> tuple[Index, ...]:
         ("Y[i:n+1, j] = δ[i = n + 0] u[j]", "Y[i:n+1, j] = δ[i = n + 0] u[j]"),
         ("Y[(ab)] = X[ab]", "Y[(ij)] = X[ij]"),
         ("Y[(ac)(bd)] = X[ab] A[cd]", "Y[(ij)(kl)] = X[ik] A[jl]"),
+        ("∂Y[(ac)(bd)]/∂X[ef] = δ[ae] A[cd] δ[bf]", "∂Y[(ij)(kl)]/∂X[oq] = δ[io] A[jl] δ[kq]"),
         ("Y[ij] = Q[t[i], j]", "Y[ij] = Q[t[i], j]"),
         ("Y[ij] = tril[ij] Q[ij]", "Y[ij] = Q[ij] tril[ij]"),
         ("Y[i:n] = tril[ij] x[j]", "Y[i:n] = tril[ij] x[j]"),

@@ -224,11 +224,11 @@ def _merged(formula: Formula, terms: list[Term]) -> tuple[Axes, list[Term]]:
     The axes of what a derivative is taken by stay whole.
     """
     groups: list[tuple[str, tuple[tuple[Index, ...], ...]]] = []
+    whole = {axis for _, axes in formula.groups[1:] for axis in axes}
     for k, (name, axes) in enumerate(formula.groups):
         found: list[tuple[Index, ...]] = []
         for axis in axes:
-            shown = {label for _, others in groups for part in others for label in part}
-            shown.update(label for part in found for label in part)
+            shown = whole.union(label for part in found for label in part)
             digits = [() if k else _digits(axis, term, shown) for term in terms]
             if not terms or any(not one or [i.dim for i in one] != [i.dim for i in digits[0]] for one in digits):
                 found.append((axis,))
