@@ -17,6 +17,9 @@ from .terms import ONE, Number, magnitude, number, scaled
 
 Shape = tuple[Dim, ...]
 
+# The place of what depends on no argument, after all arguments.
+LAST = 1 << 30
+
 # How tightly the text of an operation binds, as in Python.
 ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(1, 6)
 
@@ -27,7 +30,7 @@ FREE = frozenset({"name", "scalar", "transpose", "expand", "select"})
 class Value:
     """An operation: its kind, its operands, and what else it needs to be written down."""
 
-    __slots__ = ("args", "detail", "hint", "kind", "mask", "shape", "weak")
+    __slots__ = ("args", "detail", "first", "hint", "kind", "mask", "shape", "weak")
 
     kind: str
     args: tuple[Value, ...]
@@ -35,6 +38,7 @@ class Value:
     shape: tuple[Dim, ...]  # 1 where an axis is there for broadcasting only
     mask: bool  # boolean in NumPy: must meet a float before it is scaled or added
     hint: str  # what a person would call it
+    first: int  # which argument of the function is the first that it depends on
     weak: bool  # a Python number, which takes on the dtype of what it meets
 
     def __init__(
@@ -45,6 +49,7 @@ class Value:
         self.detail = detail
         self.shape = shape
         self.hint = hint
+        self.first = min((arg.first for arg in args), default=LAST)
         self.weak = kind == "scalar" or (not shape and bool(args) and all(arg.weak for arg in args))
         self.mask = mask and not self.weak
 
@@ -142,8 +147,11 @@ class Values:
 
     # Leaves
 
-    def name(self, text: str, shape: Shape, mask: bool = False) -> Value:
-        return self.make("name", (), text, shape, mask)
+    def name(self, text: str, shape: Shape, mask: bool = False, place: int = LAST) -> Value:
+        """An argument, by its place, or a constant."""
+        found = self.make("name", (), text, shape, mask)
+        found.first = place
+        return found
 
     def scalar(self, scalar: Scalar) -> Value:
         return self.make("scalar", (), scalar)
@@ -280,6 +288,10 @@ class Values:
         value = self.floating(value)
         if exponent == Fraction(1, 2):
             return self.call("np.sqrt({0})", (value,), hint="root")
+        if value.rank and isinstance(exponent, int) and exponent > 2:
+            # squaring is a multiplication in NumPy; other powers are logarithms and exponentials
+            half = self.power(value, exponent // 2)
+            return self.multiply(value, self.power(value, exponent - 1)) if exponent % 2 else self.power(half, 2)
         return self.make("power", (value,), exponent, hint=value.hint)
 
     # Everything else

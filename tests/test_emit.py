@@ -7,10 +7,12 @@ import pytest
 from scipy import special
 
 import tensorjac as tj
+from benchmarks import cases
 from functions import CASES, named
 from oracles import assert_close
 from tensorjac import emit
 from tensorjac.emit import statements
+from tensorjac.plan import products
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -19,6 +21,8 @@ every_case = pytest.mark.parametrize("case", CASES, ids=str)
 def eager(monkeypatch):
     """Every array counts as large."""
     monkeypatch.setattr(statements, "IN_PLACE", 0)
+    monkeypatch.setattr(products, "LARGE", 0)
+    monkeypatch.setattr(products, "FEW", 0)
 
 
 def arguments(F, case):
@@ -57,3 +61,42 @@ def test_reused_memory_changes_nothing(case, eager):
         dtype = next(iter(args.values())).dtype if args else np.dtype(float)
         for one, other in zip(found.values(), plain(each, args), strict=True):
             assert_close(one, other, roundings=4096, dtype=dtype)
+
+
+def logistic_loss(w, X, y):
+    return np.sum(np.log(1 + np.exp(-y * (X @ w))))
+
+
+def test_a_weighted_square_is_a_product_of_one_array_with_itself():
+    """Σ_b d[b] X[bi] X[bj] with d = σ (1 - σ) y² goes to BLAS as Zᵀ Z, of which it computes one half."""
+    H = tj.trace(logistic_loss, w="n", X="b n", y="b").hessian("w")
+    assert H.source({"b": 200, "n": 100}).endswith(
+        "    P = X * np.sqrt(S * ((1 - S) * y ** 2))[:, None]\n    return P.T @ P\n"
+    )
+    rng = np.random.default_rng(0)
+    w, X, y = rng.normal(size=100), rng.normal(size=(200, 100)), np.sign(rng.normal(size=200))
+    s = 1 / (1 + np.exp(-y * (X @ w)))
+    assert_close(H(w, X, y), (X * (s * (1 - s))[:, None]).T @ X)
+
+
+def test_a_weight_that_may_be_negative_has_no_root():
+    F = tj.trace(lambda X, d: (X * d[:, None]).T @ X, X="b n", d="b")
+    assert "sqrt" not in F.source({"b": 200, "n": 100})
+    assert "np.sqrt(np.exp(d))" in tj.trace(lambda X, d: (X * np.exp(d)[:, None]).T @ X, X="b n", d="b").source(
+        {"b": 200, "n": 100}
+    )
+
+
+def test_a_deep_net_gives_the_hessian_as_an_expert_writes_it():
+    """Every layer is multiplied once, forward and backward: the first layer's input stays out of the sums."""
+    contest = next(cases.relu_net([10]))
+    contest.prove()
+    H = contest.contestants["ours"].__self__
+    source = H.source({"n": 10, "b": 16})
+    # ten products forward, at most nine for the derivatives of the output, one beside the loss, one with the input
+    assert sum(source.count(word) for word in ("@", ".dot(", "tensordot")) <= 10 + 9 + 2, source
+
+
+def test_integer_powers_are_products():
+    F = tj.trace(lambda X: X**3 + X**5, X="b n")
+    assert F.source() == "def Y(X):\n    t = X ** 2\n    return X * t * (t + 1)\n"

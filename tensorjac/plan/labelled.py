@@ -60,6 +60,7 @@ class Operand:
     value: Value
     labels: tuple[Index, ...]
     power: Number = 1
+    nonnegative: bool = False
     tests: bool = False  # a δ as a mask: what stands beside it counts only where it holds, be it infinite elsewhere
     triangle: Triangle | None = None  # what the mask compares, where that is one index with another
     lookup: Lookup | None = None  # what the mask looks up, where it compares positions with an index

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
 
 from ..arrays import Scalar, Value, Values
 from ..dims import Dim
@@ -14,6 +16,12 @@ from .labelled import Labelled, Lookup, Operand, Triangle, aligned, arranged, si
 from .lookups import read_or_added
 from .paths import path
 from .triangles import compared
+
+# From this many elements on, sums of rows are matrix products, and divisions by few numbers are multiplications.
+LARGE = 4096
+FEW = 8
+# Longer sums are left to `sum`, which rounds less.
+ROUNDED = 4096
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Products:
         parts: list[_Part] = []
         scalar = self.values.scalar(Scalar())
         hidden = set(summed)
-        for operand in operands:
+        for operand in self._as_square(operands, hidden):
             value, labels, exponent = operand.value, operand.labels, operand.power
             if operand.tests and len(operands) > 1:
                 parts.append(_Part(value, labels, tests=True, triangle=operand.triangle))
@@ -66,6 +74,25 @@ class Products:
         small = min(range(len(parts)), key=lambda k: self.costs.volume(parts[k].labels))
         scalar = self._scaled_early(parts, small, out, scalar)
         return self._ordered(parts, out, want, scalar)
+
+    def _as_square(self, operands: Sequence[Operand], hidden: set[Index]) -> Sequence[Operand]:
+        """Σ_b d[b] X[bi] X[bj] as Σ_b Z[bi] Z[bj], Z = √d X, where d is not negative: BLAS computes half of that."""
+        for one, other in combinations(operands, 2):
+            if one.value is not other.value or not (one.power == other.power == 1) or not self._is_large(one.labels):
+                continue
+            moved = {a: b for a, b in zip(one.labels, other.labels, strict=True) if a is not b}
+            shared = hidden.intersection(one.labels).difference(moved)
+            weights = [each for each in operands if each is not one and each is not other and each.labels]
+            if len(moved) != 1 or len(shared) != len(one.labels) - 1 or not weights:
+                continue
+            if all(each.nonnegative and not each.tests and shared.issuperset(each.labels) for each in weights):
+                weight, labels = self.joined(weights, None)
+                root = Operand(self.values.power(weight, Fraction(1, 2)), labels)
+                value, labels = self.joined([one, root], one.labels)
+                turned = tuple(moved.get(label, label) for label in labels)
+                scalars = [each for each in operands if not each.labels]
+                return [Operand(value, labels), Operand(value, turned), *scalars]
+        return operands
 
     def _ordered(self, parts: list[_Part], out: set[Index], want: Sequence[Index] | None, scalar: Value) -> Labelled:
         """All parts joined pair by pair over the indices ``out``, scaled where least has to be multiplied."""
@@ -101,7 +128,18 @@ class Products:
         if not places:
             return part
         kept = tuple(label for k, label in enumerate(part.labels) if k not in places)
+        if len(part.labels) == 2 and len(places) == 1:
+            summed = part.labels[places[0]]
+            if self._is_large(part.labels) and self.costs.extent(summed) <= ROUNDED:
+                ones = self.values.call(f"np.ones({summed.dim}, dtype=dtype)", (), (summed.dim,), hint="ones")
+                value = self.values.floating(part.value)
+                pair = (ones, value) if places[0] == 0 else (value, ones)
+                return _Part(self.values.matmul(*pair), kept)
         return _Part(self.values.total(part.value, places), kept)
+
+    def _is_large(self, labels: Sequence[Index]) -> bool:
+        """Whether an array is so large that speed comes before the usual way of writing."""
+        return self.costs.tuned and self.costs.volume(labels) >= LARGE
 
     # Two parts
 
@@ -127,13 +165,14 @@ class Products:
             a, b, roles = b, a, roles.turned
         return _Part(*contraction(self.values, self.costs, a.array, b.array, roles))
 
-    def _awkwardness(self, a: _Part, b: _Part, roles: Roles, want: Sequence[Index] | None) -> tuple[bool, int, bool]:
+    def _awkwardness(self, a: _Part, b: _Part, roles: Roles, want: Sequence[Index] | None) -> tuple[int, ...]:
         """How a product reads in this order: not as wanted, with transposes, against the order of the arguments."""
         left, right = roles.left[0], roles.right[0]
         unwanted = want is not None and left in want and right in want and want.index(left) > want.index(right)
         transposes = (a.labels[-1] not in roles.contracted) + (b.labels[-1] in roles.contracted)
         last = len(self.places)
-        return unwanted, transposes, self.places.get(left.dim, last) > self.places.get(right.dim, last)
+        backward = self.places.get(left.dim, last) - self.places.get(right.dim, last)
+        return unwanted, transposes, backward > 0, backward == 0 and a.value.first > b.value.first
 
     def _where(self, a: _Part, b: _Part, needed: Container[Index]) -> _Part:
         """A part where a condition holds, 0 elsewhere: not their product, which is nan where 0 meets infinity."""
@@ -159,6 +198,9 @@ class Products:
         return self.values.multiply(first, second), order
 
     def _quotient(self, above: _Part, below: _Part, want: Sequence[Index] | None) -> _Part:
+        if self._is_large(above.labels) and self.costs.volume(below.labels) * FEW <= self.costs.volume(above.labels):
+            # one division for each row, and a multiplication for each entry
+            return _Part(*self._multiplied(above, self._upright(below), want))
         order = arranged([*above.labels, *below.labels], want)
         top, bottom = (aligned(self.values, *part.array, order) for part in (above, below))
         return _Part(self.values.divide(top, bottom), order)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..arrays import Value, Values
 from ..dims import Dim
-from ..terms import DELTA, ONE, ZERO, Affine, Factor, Index, Slot, Tensor, slot_labels, slot_parts
+from ..terms import DELTA, ONE, ZERO, Affine, Apply, Factor, Index, Shared, Slot, Tensor, slot_labels, slot_parts
 from .labelled import Labelled, Lookup, Operand, sizes
 from .slots import digits, equation, positions, selected
 from .triangles import is_indicator, triangle
@@ -31,7 +31,19 @@ class Operands:
             compared = triangle(factor.tensor)
             return Operand(*read, tests=True, triangle=compared.at(by_axis) if compared else None)
         lookup = self.lookups.get(factor.tensor)
-        return Operand(*read, factor.power, lookup=lookup.at(by_axis) if lookup else None)
+        at = lookup.at(by_axis) if lookup else None
+        return Operand(*read, factor.power, bool(factor.sign) or _is_probability(factor.tensor), lookup=at)
+
+
+def _is_probability(tensor: Tensor) -> bool:
+    """Whether a tensor is 1 - σ(u), which is nowhere negative."""
+    if not isinstance(tensor, Shared) or len(tensor.body.terms) != 2:
+        return False
+    one, other = sorted(tensor.body.terms, key=lambda term: len(term.factors))
+    if one.factors or one.coefficient != 1 or other.coefficient != -1 or len(other.factors) != 1:
+        return False
+    (factor,) = other.factors
+    return factor.power == 1 and isinstance(factor.tensor, Apply) and factor.tensor.operation.name == "sigmoid"
 
 
 def _read(values: Values, value: Value, slots: Sequence[Slot], dims: Sequence[Dim]) -> Labelled:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..arrays import Scalar, Value, Values
+from ..arrays import LAST, Scalar, Value, Values
 from ..primitives import Primitive
 from ..terms import DELTA, Apply, Constant, Contraction, Index, Input, Position, Size, Sum, Tensor
 from .labelled import Labelled, Lookup, aligned, sizes, united
@@ -32,7 +32,9 @@ class Tensors:
         """The whole tensor, its axes in any order."""
         axes = tensor.axes
         if isinstance(tensor, Input):
-            return self.values.name(self.variables.get(tensor.name, tensor.name), tensor.shape), axes
+            places = {name: k for k, name in enumerate(self.variables)}
+            variable = self.variables.get(tensor.name, tensor.name)
+            return self.values.name(variable, tensor.shape, place=places.get(tensor.name, LAST)), axes
         if isinstance(tensor, Constant):
             array: Any = tensor.array
             return self.values.name(self.constants[tensor], tensor.shape, array.dtype.kind == "b"), axes
