@@ -46,7 +46,7 @@ class Environment:
         if id(value) in PURE:
             self.tells = self.tells or id(value) in TELLING
             return value  # type: ignore[no-any-return]
-        reader = _READERS.get(type(value))
+        reader = _READERS.get(ModuleType if isinstance(value, ModuleType) else type(value))
         if reader is not None:
             return reader(self, value)
         if isinstance(value, np.number | np.bool_) and type(value).__module__ == "numpy":
@@ -95,7 +95,7 @@ class Environment:
         name = module.__name__
         if name.partition(".")[0] in ("numpy", "scipy") and name not in MODULES:
             raise Unreadable
-        if name not in MODULES and "__getattr__" in vars(module):
+        if name not in MODULES and _is_lazy(module):
             raise Unreadable
         self._modules[module] = None
         return module
@@ -140,10 +140,15 @@ def _content(cell: Any) -> Any:
         raise Unreadable from None
 
 
+def _is_lazy(module: ModuleType) -> bool:
+    """Whether a module may have more attributes than it has so far."""
+    return "__getattr__" in vars(module) or type(module) is not ModuleType
+
+
 @functools.lru_cache(maxsize=64)
 def _later(module: ModuleType) -> frozenset[str]:
-    """The submodules that a library loads when they are first asked for."""
-    return frozenset(dir(module)) - vars(module).keys() if "__getattr__" in vars(module) else frozenset()
+    """The attributes that a library loads when they are first asked for."""
+    return frozenset(dir(module)) - vars(module).keys() if _is_lazy(module) else frozenset()
 
 
 def _scalar(_: Environment, value: Any) -> Hashable:

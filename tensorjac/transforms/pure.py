@@ -25,6 +25,7 @@ MODULES = (
     "math",
     "scipy",
     "scipy.special",
+    "tensorjac",
 )
 
 _BUILTINS = """
