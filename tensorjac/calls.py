@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -59,17 +59,24 @@ class Compiled:
         """The outputs at these arrays: one array, a tuple in order, or a dict where the function returned one."""
         if not kwargs:
             try:
-                ready = self._ready.get(_kinds(len(args))(*args))
+                return self._known(*args)
             except (AttributeError, TypeError):
-                ready = None
-            if ready is not None:
-                return _contiguous(ready(*args))
+                # no arrays, or not as many as there are arguments: that is said below
+                pass
+        return self._checked(*args, **kwargs)
+
+    @cached_property
+    def _known(self) -> Callable[..., Any]:
+        """The function of arrays that are looked up by what they are."""
+        return _looking_up(len(self._parts.inputs))(self._ready, self._checked, _contiguous)
+
+    def _checked(self, *args: Any, **kwargs: Any) -> Any:
         arrays = self._bound(args, kwargs)
         code = self._code_for(arrays)
         if all(type(array) is np.ndarray for array in arrays) and self._parts.nesting != "dict":
             if len(self._ready) >= PLANS:
                 self._ready.clear()
-            self._ready[_kinds(len(arrays))(*arrays)] = code
+            self._ready[tuple([each for array in arrays for each in (type(array), array.dtype, array.shape)])] = code
         result = _contiguous(code(*arrays))
         if self._parts.nesting == "dict":
             values = result if isinstance(result, tuple) else (result,)
@@ -169,11 +176,16 @@ class Compiled:
 
 
 @cache
-def _kinds(count: int) -> Callable[..., tuple[Any, ...]]:
-    """What arrays are, by which what has been checked before is found; written out, in half the time of a loop."""
+def _looking_up(count: int) -> Callable[..., Callable[..., Any]]:
+    """Calls of what was checked before for arrays of these classes, dtypes and shapes, else of what checks them.
+
+    Written out for a number of arguments, this takes half the time of a loop over them.
+    """
     names = [f"a{k}" for k in range(count)]
-    entries = "".join(f"{name}.__class__, {name}.dtype, {name}.shape, " for name in names)
-    return eval(f"lambda {', '.join(names)}: ({entries})")  # type: ignore[no-any-return]
+    key = "".join(f"{name}.__class__, {name}.dtype, {name}.shape, " for name in names)
+    given = ", ".join(names)
+    known = f"checked({given}) if (code := ready.get(({key}))) is None else finish(code({given}))"
+    return eval(f"lambda ready, checked, finish: lambda {given}: {known}")  # type: ignore[no-any-return]
 
 
 def shape_text(dims: Sequence[Dim]) -> str:

@@ -12,14 +12,14 @@ import tensorjac as tj
 
 
 def test_every_public_name_has_one_home():
-    assert sorted(tj._HOME) == tj.__all__ == sorted(name for names in tj._HOMES.values() for name in names)
+    assert sorted(name for names in tj._HOMES.values() for name in names) == sorted(tj.__all__)
 
 
 def test_type_checkers_see_the_same_names():
     tree = ast.parse(inspect.getsource(tj))
     (block,) = [part for part in tree.body if isinstance(part, ast.If)]
     seen = [alias.name for statement in block.body for alias in statement.names]
-    assert sorted(seen) == tj.__all__
+    assert sorted(seen) == sorted(tj.__all__)
 
 
 @pytest.mark.parametrize("name", tj.__all__)

@@ -135,6 +135,9 @@ def merged(values: Values, place: Placed, order: Sequence[Index], inner: Labelle
 def written(values: Values, place: Placed, inner: Labelled, adds: bool) -> tuple[Write, Value]:
     """The assignment of what a term without its δ has become."""
     labels = place.labels
+    if sum(len(list(slot_labels(slot))) for slot in place.slots) > len(labels):
+        # a view with a diagonal has its axes in any order: what is written broadcasts over those in front
+        labels = (*(label for label in labels if label not in inner[1]), *inner[1])
     value = values.floating(aligned(values, *inner, labels))
     text = target(place.slots, place.dims, labels)
     if text.startswith("{add}"):
