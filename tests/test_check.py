@@ -290,6 +290,25 @@ def test_a_cache_that_is_changed():
     assert causes(tj.check_vjp(tj.opaque(pair.forward, x="n"), pair.backward))[0] == "in-place"
 
 
+def test_random_numbers_in_the_forward_function():
+    rng = np.random.default_rng(0)
+
+    def forward(x):
+        mask = rng.random(x.shape) < 0.5
+        return x * mask, mask
+
+    pair = with_cache(forward, lambda dout, mask: dout * mask)
+    report = tj.check_vjp(tj.trace(lambda x: x, x="n"), pair.backward)
+    assert (report.verdict, causes(report)) == ("undecided", ["not-repeatable"])
+
+
+def test_kinks_beside_a_point_are_avoided_for_black_boxes():
+    box = tj.opaque(lambda X, A: np.maximum(X @ A, 0) @ A.T, X="b m", A="m n")
+    for seed in range(8):
+        report = tj.check_vjp(box, {"X": "((X @ A > 0) * (G @ A)) @ A.T"}, seed=seed)
+        assert report.verdict == "right", report
+
+
 def test_options_of_a_forward_function():
     pair = with_cache(lambda x, scale: (scale * x, scale), lambda dout, scale: scale * dout, scale=3.0)
     assert tj.check_vjp(tj.trace(pair.forward, x="n"), pair.backward)
@@ -426,6 +445,12 @@ ERRORS = [
         "a check runs the function at its own points, and found none at which it is finite "
         "(IndexError: tuple index out of range): give sizes= and domain=, "
         'for example sizes={"n": 4}, domain={"x": "positive"}.',
+    ),
+    (
+        lambda F: tj.check_vjp(tj.opaque(lambda X: X * np.random.random(), X="b m"), {"X": "G"}),
+        tj.TraceError,
+        "a black box gives the same values for the same arguments, and this one does not: "
+        "draw random numbers outside, and pass them in as an input.",
     ),
     (
         lambda F: tj.check_vjp(tj.parse("y = x[8:]", x="n"), {"x": "G"}, sizes={"n": 3}),

@@ -36,7 +36,15 @@ def probed(claim: Claim, trial: Trial) -> Iterator[Finding]:
             )
     second = _copied(claim({name: array.copy() for name, array in trial.args.items()}))
     about = ", ".join(target.argument for target in claim.targets)
-    if not _equal(first, second):
+    if not _equal(first, second) and _forward_drifts(claim, trial):
+        yield Finding(
+            about,
+            "undecided",
+            "the forward function gives another result at each call: draw random numbers outside, and pass them in "
+            "as an input.",
+            "not-repeatable",
+        )
+    elif not _equal(first, second):
         yield Finding(
             about,
             "wrong",
@@ -54,6 +62,16 @@ def probed(claim: Claim, trial: Trial) -> Iterator[Finding]:
                 "work on copies of what the cache holds.",
                 "in-place",
             )
+
+
+def _forward_drifts(claim: Claim, trial: Trial) -> bool:
+    """Whether the forward function that fills a cache draws random numbers."""
+    forward = getattr(claim.source, "run_forward", None)
+    if forward is None:
+        return False
+    args = [trial.args[name] for name in trial.question.shapes]
+    first, second = (tuple(forward(*(np.array(one) for one in args)))[:-1] for _ in range(2))
+    return not all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
 def _copied(values: Values) -> dict[Arguments, Any]:

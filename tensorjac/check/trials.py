@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ShapeError, TraceError
 from . import points
 from .questions import Arguments, Question
 
 Array = np.ndarray[Any, Any]
 
 DRAWS = 3
+
+ROUGH = 1e-6
+"""A numeric derivative of which the error may be more than this part is asked for elsewhere."""
 
 
 @dataclass
@@ -32,6 +35,15 @@ class Trial:
     def error(self, wrt: Arguments) -> Array | float:
         """A bound on the error of the true value."""
         return self._known(wrt)[1]
+
+    def is_rough(self, wanted: Sequence[Arguments]) -> bool:
+        """Whether a numeric truth is too rough to decide by, as it is beside a kink."""
+        if self.question.exact:
+            return False
+        for wrt in wanted:
+            if np.max(self.error(wrt), initial=0.0) > ROUGH * np.max(np.abs(self.truth(wrt)), initial=1e-300):
+                return True
+        return False
 
     def _known(self, wrt: Arguments) -> tuple[Array, Array | float]:
         if wrt not in self.truths:
@@ -62,17 +74,19 @@ class Setting:
             )
         candidates += [candidates[-1]] * max(0, DRAWS - len(candidates))
         found: list[Trial] = []
+        rough: list[Trial] = []
         domain: dict[str, str] | None = None
         failure = ""
         for k, sizes in enumerate(candidates):
             for guess in [domain] if domain else points.guesses(question.shapes, self.domain):
                 trial, failure = self._tried(sizes, guess, k, wanted, failure)
                 if trial is not None:
-                    found.append(trial)
+                    (rough if trial.is_rough(wanted) else found).append(trial)
                     domain = guess
                     break
             if len(found) == DRAWS:
                 break
+        found = (found + rough)[:DRAWS]
         if domain is None:
             raise ShapeError(
                 f"a check runs the function at its own points, and found none at which it is finite ({failure}): "
@@ -103,6 +117,11 @@ class Setting:
             return None, f"{type(error).__name__}: {error}"
         if not question.exact:
             question.note_outputs(len(outputs))
+            if not all(map(np.array_equal, outputs, question.outputs(args))):
+                raise TraceError(
+                    "a black box gives the same values for the same arguments, and this one does not: "
+                    "draw random numbers outside, and pass them in as an input."
+                )
         args.update(self.cotangents(outputs, k))
         trial = Trial(dict(sizes), args, question)
         values = outputs + ([trial.truth(wrt) for wrt in wanted] if question.exact else [])
