@@ -236,7 +236,8 @@ def _fits(case: Case) -> bool:
 
 
 def _judged(case: Case, trial: Trial) -> Judgement:
-    return judge(case.claimed_at, case.true_at, trial.args, trial.error(case.target.wrt))
+    true = case.true_at if case.question.exact else None
+    return judge(case.claimed_at, true, trial.args, case.true(trial), trial.error(case.target.wrt))
 
 
 def _raised(cases: Sequence[Case], raised: Raised, setting: Setting) -> list[Finding]:

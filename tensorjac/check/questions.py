@@ -20,6 +20,8 @@ Array = np.ndarray[Any, Any]
 Kind = Literal["vjp", "grad", "jacobian", "hessian"]
 Arguments = tuple[str, ...]
 
+MOST_JACOBIANS = 32
+
 
 @dataclass(frozen=True)
 class Target:
@@ -179,7 +181,7 @@ class Question:
         value: Array = np.zeros(np.shape(args[wrt[0]]))
         error: Array = np.zeros(np.shape(args[wrt[0]]))
         for k, name in enumerate(self.cotangents):
-            slope, bound = numeric.jacobian(lambda moved, k=k: self.outputs(moved)[k], inner, wrt[0])  # type: ignore[misc]
+            slope, bound = self._jacobian(wrt[0], inner, k)
             cotangent = np.asarray(args[name])
             value = value + np.tensordot(cotangent, slope, cotangent.ndim)
             error = error + np.tensordot(np.abs(cotangent), bound, cotangent.ndim)
@@ -187,8 +189,17 @@ class Question:
 
     def numeric_jacobian(self, wrt: Arguments, args: Mapping[str, Array]) -> Array:
         """The Jacobian of a black box, of shape output + input."""
-        inner = {name: args[name] for name in self.shapes}
-        return numeric.jacobian(self._only, inner, wrt[0])[0]
+        return self._jacobian(wrt[0], {name: args[name] for name in self.shapes}, 0)[0]
+
+    def _jacobian(self, name: str, args: Mapping[str, Array], output: int) -> tuple[Array, Array]:
+        """The Jacobian of one output; the last few are kept, since cotangents change and points do not."""
+        key = (name, output, *(array.tobytes() for array in args.values()))
+        known: dict[Any, tuple[Array, Array]] = self.memory.setdefault("jacobians", {})
+        if key not in known:
+            if len(known) >= MOST_JACOBIANS:
+                known.clear()
+            known[key] = numeric.jacobian(lambda moved: self.outputs(moved)[output], args, name)
+        return known[key]
 
     def _only(self, args: Mapping[str, Array]) -> Array:
         return self.outputs(args)[0]

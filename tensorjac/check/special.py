@@ -20,7 +20,8 @@ def at_point(case: Case, trial: Trial) -> list[Finding]:
     """What is to be said about a claim that is right at random points, at one that a person gave."""
     here = Case(case.question, case.target, case.claim, [trial])
     name = case.target.argument
-    judgement = judge(here.claimed_at, here.true_at, trial.args, trial.error(case.target.wrt))
+    true = here.true_at if case.question.exact else None
+    judgement = judge(here.claimed_at, true, trial.args, here.true(trial), trial.error(case.target.wrt))
     if judgement.verdict == "right":
         return []
     if judgement.verdict == "undecided":
@@ -55,8 +56,9 @@ def at_zero(case: Case) -> str | None:
         moved.flat[0] = 0.0
         args = {**case.trials[0].args, name: moved}
         with np.errstate(all="ignore"):
-            true, value = case.true_at(args), case.claimed_at(args)
-        if isinstance(value, np.ndarray) and np.all(np.isfinite(true)) and not np.all(np.isfinite(value)):
+            value = case.claimed_at(args)
+        finite = not isinstance(value, np.ndarray) or np.all(np.isfinite(value))
+        if not finite and np.all(np.isfinite(case.true_at(args))):
             return (
                 f"{case.label} divides by {name}: it is not finite where an entry of {name} is 0, "
                 "and the true gradient is (division-at-zero)."

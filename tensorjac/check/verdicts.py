@@ -37,13 +37,16 @@ def precision(value: Array) -> float:
     return float(np.finfo(value.dtype if value.dtype.kind == "f" else np.float64).eps)
 
 
-def judge(claimed: At, true: At, args: Mapping[str, Array], error: Array | float = 0.0) -> Judgement:
-    """Compare two functions at a point, given the error of the true one.
+def judge(
+    claimed: At, true: At | None, args: Mapping[str, Array], truth: Array, error: Array | float = 0.0
+) -> Judgement:
+    """Compare a function with the true value at a point, given the error of that.
 
     What a difference may be is not a constant: where it exceeds some roundings of the largest entry, both functions
-    are evaluated at points a few roundings away, and the spread of their values says what rounding does to them.
+    are evaluated at points a few roundings away, and the spread of their values says what rounding does to them. The
+    true function is left out where its value is numeric: the error says enough.
     """
-    value, truth = np.asarray(claimed(args)), np.asarray(true(args), dtype=float)
+    value, truth = np.asarray(claimed(args)), np.asarray(truth, dtype=float)
     eps = precision(value)
     value = value.astype(float)
     if not np.all(np.isfinite(value)):
@@ -88,7 +91,7 @@ def _scale(truth: Array, args: Mapping[str, Array]) -> float:
 
 
 def _spread(
-    claimed: At, true: At, args: Mapping[str, Array], value: Array, truth: Array, eps: float
+    claimed: At, true: At | None, args: Mapping[str, Array], value: Array, truth: Array, eps: float
 ) -> tuple[Array, float]:
     """By how much both values change over points a few roundings away, per entry, and the jump of the true one."""
     rng = np.random.default_rng(0)
@@ -96,7 +99,8 @@ def _spread(
     for _ in range(PERTURBATIONS):
         moved = {name: _moved(array, rng, eps) for name, array in args.items()}
         with np.errstate(all="ignore"):
-            other, nearby = np.asarray(claimed(moved), dtype=float), np.asarray(true(moved), dtype=float)
+            other = np.asarray(claimed(moved), dtype=float)
+            nearby = truth if true is None else np.asarray(true(moved), dtype=float)
         change = np.abs(other - value) + np.abs(nearby - truth)
         spread = np.maximum(spread, np.where(np.isfinite(change), change, 0.0))
         jump = max(jump, _largest(np.abs(nearby - truth)))

@@ -42,6 +42,11 @@ def activations(case: Case) -> Iterator[Hypothesis]:
                     partial(_said, case, function, tensor, what),
                     partial(change.value, case, local, detached(case, function, [tensor])),
                 )
+            yield Hypothesis(
+                "inner-scale",
+                partial(_said, case, function, tensor, "the derivative of what stands inside is missing"),
+                partial(change.unchained, detached(case, function, [tensor])),
+            )
 
 
 def _said(case: Case, function: Function, tensor: Apply, what: str) -> str:
@@ -120,6 +125,15 @@ class _Change:
         result = self._inner(**{own: args[own] for own in self._inner.inputs})
         gradients = dict(zip(self.inputs, result if isinstance(result, tuple) else (result,), strict=True))
         return np.asarray(without(trial) + gradients[case.target.wrt[0]])
+
+    def unchained(self, without: Value, trial: Trial) -> Array | None:
+        """f'(z) in the place of f'(z) z', where both have one shape."""
+        upstream = self._at("outer", self._outer, trial, {**trial.args, "cut0_": self.f(trial)})
+        value = upstream * self.slope(trial, self.z(trial))
+        rest = without(trial)
+        # the axes of an intermediate come in an order of their own
+        value = value if value.shape == rest.shape else value.T
+        return np.asarray(rest + value) if value.shape == rest.shape else None
 
     def _at(self, what: str, function: Function, trial: Trial, args: Mapping[str, Array]) -> Array:
         if (what, id(trial)) not in self.known:

@@ -76,6 +76,8 @@ def _of_path(case: Case, function: Function, tensor: Tensor, result: Fit) -> Hyp
     message, cause = f"{case.label} counts the path through {name} {coefficient.text} times", "doubled-term"
     if coefficient.text == "0":
         message, cause = f"{case.label} lacks the path through {name}", cause_of(function, tensor)
+    elif coefficient.text == "1/2":
+        message, cause = f"in {case.label} the path through {name} is off by the factor 1/2", "factor-two"
     elif coefficient.text == "-1":
         message, cause = f"in {case.label} the path through {name} has the wrong sign", "term-sign"
     elif coefficient.cause in ("size-factor", "wrong-count", "inner-scale"):
