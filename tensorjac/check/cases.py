@@ -136,7 +136,9 @@ class Case:
             return ""
         lines = self.derivative.source().strip().splitlines()
         if len(lines) == 2 and len(lines[1]) < 90:
-            return lines[1].strip().removeprefix("return ").removesuffix(".copy()")
+            text = lines[1].strip().removeprefix("return ").removesuffix(".copy()")
+            whole = text.startswith("np.ascontiguousarray(") and text.endswith(")")
+            return text[len("np.ascontiguousarray(") : -1] if whole else text
         text = str(self.derivative)
         return text if len(text) < 90 else ""
 

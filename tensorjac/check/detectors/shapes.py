@@ -32,7 +32,7 @@ def transposed_message(case: Case, order: tuple[int, ...]) -> str:
     """What to do about a gradient whose axes stand in this order."""
     back = tuple(int(k) for k in np.argsort(order))
     turn = ".T" if order == tuple(reversed(range(len(order)))) else f".transpose({', '.join(map(str, back))})"
-    if case.formula and len(order) == 2:
+    if case.formula and len(order) == 2 and " = " not in case.formula:
         return f"{case.label} is transposed: you return {_own(case)}, which is ({case.formula}).T."
     return f"{case.label} is transposed: take {_own(case)} with {turn}{case.instead}."
 
