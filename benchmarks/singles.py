@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,12 +59,19 @@ def memory(quick: bool) -> Iterator[Single]:
     yield Single("M1", measure, "0.1 MiB", f"{max(used, 0) / 2**20:.2f} MiB")
 
 
+# A process begins with the peak of the one that started it: so a small one stands between.
+_WATCH = """import os, sys
+process = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-c", sys.argv[1]])
+_, status, usage = os.wait4(process, 0)
+print(status, usage.ru_maxrss)"""
+
+
 def _peak(script: str) -> int:
     """The largest resident memory of a process that runs the script, in bytes."""
-    process = subprocess.Popen([sys.executable, "-c", script])
-    _, status, usage = os.wait4(process.pid, 0)
+    watched = subprocess.run([sys.executable, "-c", _WATCH, script], check=True, capture_output=True, text=True)
+    status, peak = map(int, watched.stdout.split())
     assert status == 0, script
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak * (1 if sys.platform == "darwin" else 1024)
 
 
 # Import and compilation ------------------------------------------------------------------------------------------
