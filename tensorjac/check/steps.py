@@ -79,7 +79,7 @@ def finding_of(derivation: Derivation, step: Step) -> Finding:
     if comparison is not None and comparison.verdict == "undecided":
         return Finding(place, "undecided", f"{said}   {_basis(comparison)}")
     found = explain(derivation.reader, step, derivation.setting)
-    if step.fault is not None and found.cause == "shape":
+    if step.fault is not None and found.cause in ("shape", "step"):
         return Finding(place, "wrong", found.message, found.cause)
     line = derivation.block.lines[step.right.line - 1]
     start = step.right.column

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import TensorjacError
+from ...errors import ShapeError, TensorjacError
 from ...normal import TooLarge, normal
 from ...rewrites import add, assuming, contract
 from ...terms import Sum, Term
@@ -76,7 +76,7 @@ def _follows(mended: Repair) -> str:
 
 def _faulty(step: Step, mended: Repair | None) -> Explanation:
     if mended is None:
-        return Explanation("shape", str(step.fault))
+        return Explanation("shape" if isinstance(step.fault, ShapeError) else "step", str(step.fault))
     return Explanation(mended.cause, _follows(mended), (str(step.fault).partition("\n")[0].rstrip(":"),))
 
 

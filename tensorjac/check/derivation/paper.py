@@ -27,7 +27,8 @@ from ...notation.syntax import Chain, Name, Node, Number, Unary
 from ...rewrites import contract, multiply, power
 from ...terms import Index, Sum, constant, delta, of_factor, of_size
 from . import values
-from .shapes import SCALAR, Shapes, exponent
+from .shapes import Shapes, exponent
+from .sizes import SCALAR
 from .values import Matrix, Value, matrix_of, negative, scalar
 
 

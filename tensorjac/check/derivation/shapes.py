@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from ...dims import Dim
-from ...errors import NotationError, ShapeError, TensorjacError, caret
+from ...errors import NotationError, ShapeError
 from ...notation.papersyntax import (
     Bars,
     Derivative,
@@ -26,19 +25,11 @@ from ...notation.papersyntax import (
     Transposed,
 )
 from ...notation.syntax import Chain, Name, Node, Number, Unary
+from .sizes import SCALAR, Shape, Size, Sizes, Unknown
 
 SCALARS = ("det", "logdet", "tr", "sum", "mean")
 SQUARE = ("det", "logdet", "tr", "inv")
 LARGEST_POWER = 12  # of a matrix: it is multiplied out
-
-
-class Unknown:
-    """A size that follows from what stands around it."""
-
-
-Size = Dim | Unknown
-Shape = tuple[Size | None, Size | None]  # rows and columns, None for the direction in which there is one entry
-SCALAR: Shape = (None, None)
 
 
 @dataclass(frozen=True)
@@ -52,17 +43,16 @@ class Names:
     opens: bool = False  # whether letters that nothing introduces are those of the axes
 
 
-class Shapes:
+class Shapes(Sizes):
     """The shapes of all parts of one formula."""
 
     def __init__(self, text: str, names: Names) -> None:
-        self.text = text
+        super().__init__(text)
         self.names = names
         self.letters = dict(names.letters)
         self.opened: dict[str, Size] = dict(names.letters)
         self.ones: set[int] = set()  # ids of numbers 1 that are columns of ones
         self.letter_sizes: dict[int, list[Dim]] = {}  # of sums, by the id of what is summed
-        self._equal: dict[Unknown, Size] = {}
         self._shapes: dict[int, Shape] = {}
         self._kept: list[Node] = []  # as long as their ids are in use
 
@@ -75,47 +65,11 @@ class Shapes:
         rows, cols = found
         return self.settled(rows), self.settled(cols)
 
-    def settled(self, size: Size | None) -> Size | None:
-        while isinstance(size, Unknown) and size in self._equal:
-            size = self._equal[size]
-        return size
-
-    def dim(self, size: Size | None, node: Node) -> Dim:
-        """A size that must be known by now."""
-        settled = self.settled(size)
-        if not isinstance(settled, Dim):
-            rule = "the size of 𝟏 and I follows from what stands around it, and here from nothing"
-            self.fail(NotationError, rule, node, 'write it out, as in "𝟏_n" or "I_n"')
-        return settled
-
-    def same(self, left: Size, right: Size) -> bool:
-        """Whether two sizes are equal, or can be made so."""
-        first, second = self.settled(left), self.settled(right)
-        if first is second:
-            return True
-        if isinstance(first, Unknown):
-            assert second is not None
-            self._equal[first] = second
-            return True
-        if isinstance(second, Unknown):
-            assert first is not None
-            self._equal[second] = first
-            return True
-        return False
-
     def fit(self, node: Node, shape: Shape) -> None:
         """Let a formula take unknown sizes from a shape that it must have, as far as it can."""
         for own, wanted in zip(self.of(node), shape, strict=True):
             if own is not None and wanted is not None:
                 self.same(own, wanted)
-
-    def fail(self, kind: type[TensorjacError], rule: str, node: Node, advice: str) -> NoReturn:
-        raise kind(f"{rule}:\n{caret(self.text, *node.span)}\n{advice}.")
-
-    def shown(self, node: Node) -> str:
-        """A part as it is written, for a message."""
-        text = self.text[slice(*node.span)]
-        return text if len(text) <= 30 else "it"
 
     # Kinds of nodes
 
@@ -208,16 +162,6 @@ class Shapes:
     def _has(self, node: Node) -> str:
         """``X w has n rows``, in words."""
         return f"{self.shown(node)} is {self.described(self.of(node))}"
-
-    def described(self, shape: Shape) -> str:
-        """``a column of size n``"""
-        rows, cols = (size if isinstance(self.settled(size), Unknown) else self.settled(size) for size in shape)
-        texts = ["?" if isinstance(size, Unknown) else str(size) for size in (rows, cols)]
-        if rows is None and cols is None:
-            return "a scalar"
-        if cols is None:
-            return f"a column of size {texts[0]}"
-        return f"a row of size {texts[1]}" if rows is None else f"{texts[0]} × {texts[1]}"
 
     def _product(self, node: Product) -> Shape:
         shape = SCALAR

@@ -31,7 +31,8 @@ from ...trace.text import evaluate_numpy, with_sizes
 from ...trace.tracer import Tracer
 from . import paper
 from .scope import Scope
-from .shapes import SCALAR, Names, Shape, Shapes, Size, Unknown
+from .shapes import Names, Shapes
+from .sizes import SCALAR, Shape, Size, Unknown
 from .values import Value, matrix_of
 
 _WORD = re.compile(r"[^\W\d]\w*")

@@ -265,6 +265,11 @@ class Derivation:
         """``∂L/∂Y = …`` for a loss that is not known: it is, from now on, by this."""
         scope = self.scope
         own = scope.read(loss[1])
+        if right.text == f"d{loss[1]}":  # ∂L/∂S = dS says what is meant by dS
+            scope.know_gradient(*loss, None)
+            scope.loss = loss[0]
+            gradient = scope.changed(loss[1], own)
+            return Step(end.side, right, gradient, gradient, end.letters, right.text)
         value, fault = self._read(right, Form(None, own))
         if value is None:
             return Step(end.side, right, own, None, fault=fault)
