@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,3 +179,44 @@ def test_what_is_taken_for_granted_is_said() -> None:
     held = tj.check_steps("Y = X A; dY = X dA", X="b m", A="m n")
     assert held and held.notes == ("X is held fixed: no differential of it is written.",)
     assert not tj.check_steps("Y = X A; dY = X dA; dX = dX", X="b m", A="m n")
+
+
+EXPLAINED = {
+    "linear": (lambda X, A: X @ A, {"X": "b m", "A": "m n"}),
+    "quadratic form": (lambda x, A: x @ A @ x, {"x": "n", "A": "n n"}),
+    "tanh": (lambda X, A: np.tanh(X @ A), {"X": "b m", "A": "m n"}),
+    "Gram matrix": (lambda X: X.T @ X, {"X": "b m"}),
+    "inverse": (lambda X: np.linalg.inv(X), {"X": "n n"}),
+    "softmax": (lambda X: np.exp(X) / np.exp(X).sum(1, keepdims=True), {"X": "b n"}),
+    "mean squared error": (lambda X, w, y: ((X @ w - y) ** 2).mean(), {"X": "n d", "w": "d", "y": "n"}),
+    "layer norm": (lambda x: (x - x.mean()) / np.sqrt(((x - x.mean()) ** 2).mean()), {"x": "n"}),
+}
+
+
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_what_is_explained_follows_line_by_line(name: str) -> None:
+    fun, shapes = EXPLAINED[name]
+    function = tj.trace(fun, **shapes)
+    lines = [re.sub(r"\s{3,}[^=]*$", "", line) for line in function.explain().splitlines() if line.startswith("  ")]
+    (shape,) = function.outputs.values()
+    report = tj.check_steps("\n".join(lines), **shapes, **({"G": shape} if shape else {}))
+    assert report, str(report)
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict", "note"),
+    [
+        ("∂L/∂A = Xᵀ G; ∂L/∂X = G Aᵀ", "right", "G is taken for ∂L/∂Y."),
+        ("∂L/∂A = 2 Xᵀ G", "wrong", "G is taken for ∂L/∂Y."),
+        ("∂L/∂A[kl] = Σ_i X[ik] G[il] = (Xᵀ G)_kl", "right", "G is taken for ∂L/∂Y."),
+        ("∂L/∂A = Xᵀ ∂L/∂Y", "right", None),
+        ("∂L/∂Y_ij = G_ij; ∂L/∂A_kl = Σ_ij G_ij ∂Y_ij/∂A_kl = Σ_ij G_ij X_ik δ_jl", "right", None),
+        ("∂L/∂A = 3 Xᵀ X A", "right", "∂L/∂A is taken as given: nothing else is known about L."),
+        ("dA = Xᵀ G", "right", "dX stands for ∂L/∂X, and G for ∂L/∂Y."),
+        ("∂L/∂Y = dY; ∂L/∂A = Xᵀ dY; dX = dY Aᵀ", "right", None),
+        ("dA = G Xᵀ", "wrong", None),
+    ],
+)
+def test_a_loss_that_is_not_defined(lines: str, verdict: str, note: str | None) -> None:
+    report = tj.check_steps(f"Y = X A; {lines}", X="b m", A="m n", G="b n")
+    assert (report.verdict, report.notes) == (verdict, () if note is None else (note,)), str(report)

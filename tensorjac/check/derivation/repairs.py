@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from ...notation.syntax import Chain, Indexed, Name, Node, Unary
 from .sides import Reader, walk
 
 MOST = 100  # changes that are tried
+SECONDS = 3  # for which changes are tried: only the advice depends on them, never the verdict
 
 Follows = Callable[[str], bool]
 
@@ -42,7 +44,10 @@ def repair(reader: Reader, text: str, follows: Follows, most: int = MOST) -> Rep
     edits = list(_edits(reader, text))
     pairs = [edit for edit in edits if edit.cause == "transposed"][:12]
     choices = itertools.chain(((edit,) for edit in edits), itertools.combinations(pairs, 2))
+    end = time.process_time() + SECONDS
     for chosen in itertools.islice(choices, most):
+        if time.process_time() > end:
+            return None
         mended = _applied(text, chosen)
         if mended is not None and follows(mended):
             causes = {edit.cause for edit in chosen}

@@ -36,7 +36,7 @@ from .sizes import SCALAR, Shape, Size, Unknown
 from .values import Value, matrix_of
 
 _WORD = re.compile(r"[^\W\d]\w*")
-_INDEXED = re.compile(r"\w\[(?=[^\W\d]|\]|[0-9]+\s*\*)[^:\[\]]*(?:\[[^:\[\]]*\][^:\[\]]*)*\]")
+_INDEXED = re.compile(r"[\w)]\[(?=[^\W\d]|\]|[0-9]+\s*\*)[^:\[\]]*(?:\[[^:\[\]]*\][^:\[\]]*)*\]")
 _NUMPY = re.compile(r"\*\*|\bnp\.|\.\w+\(|\w\[|[<>]|==|\baxis\s*=|//")
 
 

@@ -22,7 +22,9 @@ _TARGET = re.compile(r"(?P<name>[^\W\d]\w*)\s*(?:\[(?P<letters>[^\W\d_]*(?:\s*,\
 _WORD = re.compile(r"(?<![/∂])[^\W\dᵀ⊤ᵗ][^\Wᵀ⊤ᵗ]*(?!\s*/\s*d)")
 _DIFFERENTIAL = re.compile(r"d[^\W\d]\w*")
 LOSS = "loss°"
-_GRADIENT = re.compile(r"∂(\w+)\s*/\s*∂(\w+)|d(\w+)\s*/\s*d(\w+)|∇_(?P<by>\w+)\s+(\w+)")
+_GRADIENT = re.compile(
+    r"(?:∂(\w+)(?:\[\])?\s*/\s*∂(\w+)|d(\w+)\s*/\s*d(\w+)|∇_(?P<by>\w+)\s+(\w+))(?:\[(?P<letters>[^\W\d_]*)\])?"
+)
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,15 @@ class Derivation:
             return End(side, None, letters, name), None
         gradient = _GRADIENT.fullmatch(side.text)
         if gradient is not None:
-            names = [name for name in gradient.groups() if name]
+            names = [name for name in gradient.groups()[:6] if name]
             of, wrt = reversed(names) if gradient["by"] else names
+            stem, _, subscript = wrt.rpartition("_")
+            if wrt not in self.scope.dims and stem in self.scope.dims:
+                wrt, letters = stem, tuple(subscript)
+            elif gradient["letters"] is not None:
+                letters = tuple(gradient["letters"])
             if wrt in self.scope.dims and not self._is_known(of):
-                return End(side, None, None, "", (of, wrt)), None
+                return End(side, None, letters, "", (of, wrt)), None
         try:
             value, letters = self.reader.opening(side.text, letters)
         except (ShapeError, DerivationError) as error:
@@ -270,16 +277,30 @@ class Derivation:
             scope.loss = loss[0]
             gradient = scope.changed(loss[1], own)
             return Step(end.side, right, gradient, gradient, end.letters, right.text)
-        value, fault = self._read(right, Form(None, own))
+        value, fault = self._read(right, Form(end.letters, own))
         if value is None:
-            return Step(end.side, right, own, None, fault=fault)
+            return Step(end.side, right, own, None, end.letters, fault=fault)
         if self._is_known(loss[0]):  # by what stands on the right, as in ∂L/∂Y = ∂L/∂Z ∘ σ'(Y)
+            return self._compared(end, scope.derivative(loss[0], None, loss[1:]), right, value)
+        if self._rests_on_cotangent(*loss, value):
             return self._compared(end, scope.derivative(loss[0], None, loss[1:]), right, value)
         value = fitted(own, value)
         if value.dims != own.dims:
-            return Step(end.side, right, own, value)
+            return Step(end.side, right, own, value, end.letters)
         scope.know_gradient(*loss, value)
-        return Step(end.side, right, value, value, None, end.side.text)
+        return Step(end.side, right, value, value, end.letters, end.side.text)
+
+    def _rests_on_cotangent(self, loss: str, wrt: str, value: Value) -> bool:
+        """Whether ∂L/∂A is written with a G that can only be ∂L/∂Y, for the one result Y: then it is a claim."""
+        scope = self.scope
+        result, cotangent = scope.cotangent() or ("", "")
+        if not cotangent or result == wrt or cotangent not in {n for t in value.body.tensors for n in t.inputs}:
+            if result != wrt:
+                self.notes.append(f"∂{loss}/∂{wrt} is taken as given: nothing else is known about {loss}.")
+            return False
+        scope.know_gradient(loss, result, scope.read(cotangent))
+        self.notes.append(f"{cotangent} is taken for ∂{loss}/∂{result}.")
+        return True
 
 
 def fitted(like: Value, value: Value) -> Value:
