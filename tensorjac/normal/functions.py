@@ -24,6 +24,7 @@ from ..terms import (
     of_factor,
     product,
 )
+from ..terms import apply as unsimplified
 
 MINUS = constant(-1)
 
@@ -64,7 +65,14 @@ def _logarithm(argument: Sum) -> Sum:
     if term.coefficient <= 0 or any(factor.tensor.sign != 2 for factor in factors):
         return _called("log", argument)
     parts = [multiply(constant(factor.power), _lone_logarithm(factor)) for factor in factors]
-    return add(_called("log", constant(term.coefficient)), *parts)
+    return add(_constant_logarithm(term.coefficient), *parts)
+
+
+def _constant_logarithm(value: Number) -> Sum:
+    """The logarithm of a number, kept as such: as a float it would round in each order of summation differently."""
+    if value == 1 or isinstance(value, float):
+        return _called("log", constant(value))
+    return of_factor(unsimplified(PRIMITIVES["log"], [constant(value)], [()]))
 
 
 def _lone_logarithm(factor: Factor) -> Sum:
