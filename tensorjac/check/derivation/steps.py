@@ -85,6 +85,8 @@ class Derivation:
     def held(self) -> set[str]:
         """Inputs that do not vary, although something does that is defined by them."""
         scope = self.scope
+        if scope.loss:
+            return set()  # dX stands for gradients
         moved = [name for name in scope.meaning if name in scope.dims and f"d{name}" in self.words]
         below = {
             one for name in moved for tensor in scope.expanded(scope.meaning[name]).tensors for one in tensor.inputs
