@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         check_vjp,
     )
     from .check.opaque import opaque
-    from .compare import STRATEGIES, compare
+    from .compare import STRATEGIES, compare, plan
     from .errors import (
         DerivationError,
         NotationError,
@@ -62,6 +62,7 @@ __all__ = [
     "ones",
     "opaque",
     "parse",
+    "plan",
     "propagate",
     "trace",
     "value_and_grad",
@@ -74,7 +75,7 @@ __version__ = "0.1.0"
 # Where each name is defined, which is imported when the name is first asked for: a script waits for what it uses only.
 _HOMES = {
     "check": [name for name in __all__ if name.startswith("check_")] + ["CAUSES", "Finding", "Report", "opaque"],
-    "compare": ["STRATEGIES", "compare"],
+    "compare": ["STRATEGIES", "compare", "plan"],
     "errors": [name for name in __all__ if name.endswith("Error")],
     "function": ["Function", "Jacobian"],
     "reading": ["parse", "trace"],

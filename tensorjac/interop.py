@@ -76,6 +76,30 @@ def property_tests() -> tuple[Any, Any]:
     return hypothesis, hypothesis.strategies
 
 
+def jax() -> Any:
+    """``jax``; UnsupportedError where it is not installed."""
+    try:
+        import jax
+    except ImportError:
+        raise UnsupportedError("JAX is not installed: pip install 'tensorjac[jax]'.") from None
+    return jax
+
+
+def double_precision() -> Any:
+    """A scope in which JAX computes in double precision."""
+    library = jax()
+    return library.enable_x64(True) if hasattr(library, "enable_x64") else library.experimental.enable_x64()
+
+
+def cotengra() -> Any:
+    """``cotengra``; UnsupportedError where it is not installed."""
+    try:
+        import cotengra
+    except ImportError:
+        raise UnsupportedError("cotengra is not installed: pip install cotengra.") from None
+    return cotengra
+
+
 def versions() -> dict[str, str]:
     """The versions of those optional libraries that are installed, without importing them."""
     found = {}

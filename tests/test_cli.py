@@ -153,7 +153,7 @@ def test_words_shapes_and_options_in_any_order(line, words, shapes, options):
         (["dervie", "X"], "there is no command dervie: did you mean derive?"),
         (["X @ A", "X=b,m", "A=m,n"],
          "there is no command 'X @ A': did you mean tensorjac derive 'X @ A' X=b,m A=m,n?"),
-        (["plot"], "there is no command plot: the commands are derive, check."),
+        (["plot"], "there is no command plot: the commands are derive, check, bench."),
         (["--wrt", "A", "derive", "X @ A"],
          "the command comes first: write tensorjac derive --wrt A 'X @ A'."),
         (["derive"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import tracemalloc
 from functools import cache
 from pathlib import Path
@@ -16,10 +17,13 @@ import tensorjac as tj
 from functions import CASES
 from generators import TENSORS, arrays, function, sums_of_einsums
 from oracles import EPS, distinct_sizes, finite_difference_jacobian, random_inputs
-from tensorjac import rewrites
+from tensorjac import interop, rewrites
 from tensorjac.compare import COLUMNS
+from tensorjac.compare.calibration import model
+from tensorjac.compare.plots import crossovers
 from tensorjac.compare.problem import Problem, Routine
 from tensorjac.compare.registry import STRATEGIES
+from tensorjac.compare.saved import beside, load
 
 ROOT = Path(__file__).parent.parent
 
@@ -193,7 +197,8 @@ def table():
 
 
 def test_there_is_a_row_for_every_strategy_that_applies(table):
-    assert [row["strategy"] for row in table.rows] + list(table.skipped) == list(STRATEGIES)
+    assert sorted([*(row["strategy"] for row in table.rows), *table.skipped]) == sorted(STRATEGIES)
+    assert set(table.skipped) <= {"brackets", "cotengra", "jax_vjp", "jax_jacrev"}
 
 
 def test_every_row_has_every_column(table):
@@ -241,3 +246,174 @@ def test_a_strategy_that_differs_is_not_timed(monkeypatch):
     good, bad = table.rows
     assert (good["note"], bad["note"]) == ("", "differs from the others by 1.0e+00 of the largest entry: not timed")
     assert bad["median"] is None
+
+
+# Orders
+
+
+LONG = tj.trace(lambda X, A, B, C, D, E: X @ A @ B @ C @ D @ E, X="b m", **dict.fromkeys("ABCDE", "m m"))
+
+
+def test_mixed_order_takes_a_third_of_the_reverse_mode():
+    problem = Problem.of(LONG, "A", {"b": 1024, "m": 64})
+    flops = {
+        name: STRATEGIES[name].make(problem).cost(list(problem.inputs.values())).flops
+        for name in ("forward", "reverse", "mixed", "brackets")
+    }
+    # XᵀG is a product of 1024·64², and each of the four others one of 64³; reverse mode has five of the first kind
+    assert flops["mixed"] == flops["brackets"] == 2 * (1024 * 64**2 + 4 * 64**3)
+    assert flops["reverse"] == 2 * 5 * 1024 * 64**2
+    assert 3 * flops["mixed"] < flops["reverse"]
+
+
+@given(st.lists(st.integers(1, 60), min_size=4, max_size=7), st.sampled_from(["X1", "X2"]))
+def test_mixed_order_is_never_worse_than_forward_or_reverse(sizes, wrt):
+    shapes = {f"X{k}": f"s{k} s{k + 1}" for k in range(len(sizes) - 1)}
+    chain = tj.parse(" @ ".join(shapes), **shapes)
+    problem = Problem.of(chain, wrt, {f"s{k}": size for k, size in enumerate(sizes)})
+    shapes = list(problem.inputs.values())
+    seconds = {n: model().seconds(STRATEGIES[n].make(problem).cost(shapes)) for n in ("forward", "reverse", "mixed")}
+    assert seconds["mixed"] <= min(seconds["forward"], seconds["reverse"])
+
+
+def test_plan_chooses_what_is_predicted_to_be_fastest_and_runs_it():
+    sizes = {"b": 40, "m": 5}
+    chosen = tj.plan(LONG, "A", sizes=sizes)
+    problem = Problem.of(LONG, "A", sizes)
+    values = [np.random.default_rng(k).standard_normal(shape) for k, shape in enumerate(problem.inputs.values())]
+    np.testing.assert_allclose(chosen(*values), problem.vjp(*values), rtol=1e-12)
+    for strategy in STRATEGIES.values():
+        try:
+            way = strategy.make(problem)
+        except tj.UnsupportedError:
+            continue
+        if isinstance(way, Routine):
+            assert chosen.predicted <= model().seconds(way.cost(list(problem.inputs.values())))
+
+
+def test_plan_without_enough_memory():
+    with pytest.raises(tj.UnsupportedError) as caught:
+        tj.plan(LINEAR, "A", sizes={"b": 64, "m": 64, "n": 64}, memory_limit="10kB")
+    assert str(caught.value) == (
+        "every strategy needs more memory than 9.77 KiB: the least is 128 KiB; raise memory_limit."
+    )
+
+
+def test_plan_is_for_its_sizes():
+    chosen = tj.plan(LINEAR, "A", sizes={"b": 2, "m": 3, "n": 5})
+    with pytest.raises(tj.ShapeError) as missing:
+        chosen(np.ones((2, 3)))
+    assert str(missing.value) == "the plan needs A of shape (3, 5): pass X, A, G."
+    with pytest.raises(tj.ShapeError) as other:
+        chosen(np.ones((7, 3)), np.ones((3, 5)), np.ones((7, 5)))
+    assert str(other.value) == (
+        "the plan was made for X of shape (2, 3), and it has shape (7, 3): make a plan for these sizes."
+    )
+
+
+# Sweeps, files, pictures
+
+
+@pytest.fixture(scope="module")
+def sweep():
+    names = ["dense_writes", "reverse", "compiled"]
+    return tj.compare(LINEAR, "A", sizes={"b": [4, 8, 16], "m": 5, "n": 3}, strategies=names, seconds=0.001)
+
+
+def test_a_sweep_has_a_row_for_each_strategy_at_each_size(sweep):
+    assert [(row["sizes"]["b"], row["strategy"]) for row in sweep.rows] == [
+        (b, name) for b in (4, 8, 16) for name in ("dense_writes", "reverse", "compiled")
+    ]
+
+
+def test_json_is_read_as_it_was_written(sweep, tmp_path):
+    text = sweep.to_json(tmp_path / "table.json")
+    kept = json.loads(text)
+    assert list(kept) == ["form", "title", "wrt", "interrupted", "rows", "skipped"]
+    assert all(list(row) == list(COLUMNS) for row in kept["rows"])
+    assert load(tmp_path / "table.json") == sweep
+    lines = beside(sweep, sweep, 100).splitlines()
+    assert lines[0].split() == ["strategy", "sizes", "before", "now", "now", "÷", "before"]
+    assert len(lines) == 10
+    assert all(line.endswith("1.00") for line in lines[1:])
+
+
+@pytest.mark.parametrize("text", ["{}", '{"rows": [{}], "form": 1}', "[]"])
+def test_json_of_another_form(text, tmp_path):
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    with pytest.raises(tj.NotationError) as caught:
+        load(path)
+    advice = f"write one with tensorjac bench … --json {path}."
+    assert str(caught.value) == f"{path} holds no table of this form: {advice}"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_table_keeps_to_the_width(sweep, width):
+    for line in sweep.text(width).splitlines():
+        assert len(line) <= width or line.startswith(("1 thread", "2 thread")) or "thread" in line
+
+
+def test_markdown_has_a_table_for_each_point(sweep):
+    text = sweep.to_markdown()
+    assert text.count("| strategy |") == 3
+    assert text.count("| reverse |") == 3
+
+
+def test_a_picture_has_three_axes_and_a_line_for_each_strategy(sweep, tmp_path, monkeypatch):
+    figures = []
+    make = interop.figure
+    monkeypatch.setattr(interop, "figure", lambda inches: figures.append(make(inches)) or figures[-1])
+    pytest.importorskip("matplotlib")
+    sweep.plot(tmp_path / "cost.svg")
+    sweep.plot(tmp_path / "cost.png")
+    cost, memory, roofline = figures[0].axes
+    labels = [axes.get_xlabel() for axes in (cost, memory, roofline)]
+    assert labels == ["size b", "size b", "flops per byte"]
+    assert [axes.get_ylabel() for axes in (cost, memory, roofline)] == [
+        "time of a call (s)",
+        "peak memory (MiB)",
+        "Gflop/s",
+    ]
+    assert [line.get_label() for line in memory.get_lines()] == ["dense_writes", "reverse", "compiled"]
+    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in memory.get_lines()}
+    assert len(looks) == 3
+    assert cost.get_xscale() == cost.get_yscale() == "log"
+    assert (tmp_path / "cost.svg").read_text().startswith("<?xml")
+
+
+def test_crossovers_lie_where_the_fastest_strategy_changes():
+    found = {"a": [(1, 1.0), (100, 100.0)], "b": [(1, 10.0), (100, 10.0)], "c": [(1, 50.0), (100, 200.0)]}
+    ((at, value),) = crossovers(found)
+    assert (at, value) == pytest.approx((10, 10))
+
+
+def test_an_interrupted_run_keeps_its_finished_rows():
+    def stop(share, what):
+        if share > 0.5:
+            raise KeyboardInterrupt
+
+    sizes = {"b": [4, 8], "m": 3, "n": 2}
+    table = tj.compare(LINEAR, "A", sizes=sizes, strategies=["reverse"], seconds=0, progress=stop)
+    assert table.interrupted
+    assert [row["sizes"]["b"] for row in table.rows] in ([4], [])
+    assert str(table).endswith("interrupted: rows that were not finished are missing")
+
+
+@pytest.mark.parametrize(
+    ("options", "family", "message"),
+    [
+        ({"sizes": {"b": 2}}, tj.ShapeError, 'the size m has no number: pass sizes={"m": 64, "n": 64}.'),
+        ({"sizes": {"b": 0, "m": 1, "n": 1}}, tj.ShapeError,
+         "the size b is 0: pass a whole number of at least 1, or a list of them."),
+        ({"sizes": {"b": [1, 2], "m": [1, 2, 3], "n": 1}}, tj.ShapeError,
+         "the lists of a sweep go along together, and b has 2 sizes and m has 3 sizes: make them equally long."),
+        ({"memory_limit": "much"}, tj.ShapeError,
+         "the memory limit is 'much': write a number and a unit, such as 512MB or 2GiB."),
+        ({"at": {"Z": 1}}, tj.ShapeError, "at= names Z, which is no input: choose from X, A, G."),
+    ],
+)  # fmt: skip
+def test_what_is_refused(options, family, message):
+    with pytest.raises(family) as caught:
+        tj.compare(LINEAR, "A", **{"sizes": {"b": 2, "m": 3, "n": 5}, "strategies": ["reverse"], **options})
+    assert str(caught.value) == message

@@ -10,11 +10,12 @@ from importlib import metadata
 
 from ..errors import TensorjacError
 from .arguments import Answer, Command, command_of, read
+from .bench import BENCH
 from .check import CHECK
 from .derive import DERIVE
 from .terminal import Paint, opened, paint_for, writable
 
-COMMANDS: tuple[Command, ...] = (DERIVE, CHECK)
+COMMANDS: tuple[Command, ...] = (DERIVE, CHECK, BENCH)
 
 USAGE = 2
 INTERRUPTED = 130

@@ -116,9 +116,9 @@ class Routine:
         names: list[str] = re.findall(r"^def (\w+)\(", self.text, re.MULTILINE)
         return names[-1]
 
-    def compiled(self) -> Callable[..., Any]:
-        """The function that the source defines."""
-        names: dict[str, Any] = {**self.scope, "np": np}
+    def compiled(self, numpy: Any = np) -> Callable[..., Any]:
+        """The function that the source defines, ``numpy`` being what it calls ``np``."""
+        names: dict[str, Any] = {**self.scope, "np": numpy}
         exec(compile(self.text, f"<tensorjac {self.name}>", "exec"), names)
         return names[self.name]  # type: ignore[no-any-return]
 

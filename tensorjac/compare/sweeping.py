@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,13 +11,12 @@ from ..calls import listed
 from ..errors import ShapeError, UnsupportedError
 from ..function import Function
 from .comparing import Limits, Point, Progress
-from .machine import available_memory
+from .memory import memory_of
 from .problem import Problem
 from .registry import STRATEGIES
 from .table import Table
 
 Sizes = Mapping[str, int | Sequence[int]]
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
 def compare(
@@ -107,19 +105,3 @@ def spread(sizes: Sizes) -> list[dict[str, int]]:
                     f"the size {name} is {number!r}: pass a whole number of at least 1, or a list of them."
                 )
     return [{name: int(given[k]) for name, given in numbers.items()} for k in range(count)]
-
-
-def memory_of(limit: int | str | None) -> float:
-    """Bytes, of a number or a text.
-
-    >>> memory_of("512MB"), memory_of("1.5 GiB"), memory_of(1000)
-    (512000000.0, 1610612736.0, 1000.0)
-    """
-    if limit is None:
-        return available_memory() / 2
-    if not isinstance(limit, str):
-        return float(limit)
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?\s*", limit.replace("k", "K"))
-    if found is None:
-        raise ShapeError(f"the memory limit is {limit!r}: write a number and a unit, such as 512MB or 2GiB.")
-    return float(found[1]) * UNITS[found[2] or ""]

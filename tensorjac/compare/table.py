@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import plots
 from .columns import COLUMNS
 from .layout import fitted, markdown
 
@@ -99,6 +100,10 @@ class Table:
         return [*lines, *(["interrupted: rows that were not finished are missing"] if self.interrupted else [])]
 
     # Files
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draw time and memory against size, and speed against intensity: PNG, SVG or PDF by the name."""
+        plots.plot(self, path)
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The table as JSON text, written to ``path`` where one is given."""

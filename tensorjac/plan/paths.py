@@ -32,7 +32,7 @@ def path(parts: Sequence[Labels], out: Labels, costs: Costs) -> list[Pair]:
         return _pairs(len(parts), _splits(len(parts), carried, costs))
     candidates = [_greedy(parts, out, costs)]
     if len(parts) <= CHAIN:
-        candidates.append(_bracketed(parts, out, costs))
+        candidates.append(bracketed(parts, out, costs))
     return min(candidates, key=lambda pairs: cost_of(pairs, parts, out, costs))
 
 
@@ -72,7 +72,7 @@ def optimised(method: str, parts: Sequence[Labels], out: Labels, costs: Costs) -
 # Dynamic programming over the runs of a line. Of a chain it finds the best order of all, forward and reverse included.
 
 
-def _bracketed(parts: Sequence[Labels], out: Labels, costs: Costs) -> list[Pair]:
+def bracketed(parts: Sequence[Labels], out: Labels, costs: Costs) -> list[Pair]:
     """The cheapest way to multiply neighbours, the parts standing in a line in which neighbours share an index."""
     line = _line(parts, out)
     count = len(line)

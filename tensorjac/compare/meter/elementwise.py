@@ -21,7 +21,7 @@ QUICK = frozenset(
 )
 
 
-def elementwise(ledger: Ledger, ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True) -> Any:
+def elementwise(ledger: Ledger, ufunc: np.ufunc, *inputs: Any, out: Any = None, order: str = "K") -> Any:
     """One operation for each element of the result."""
     shape = np.broadcast_shapes(*(np.shape(x) for x in inputs))
     (target,) = out or (None,)
@@ -29,7 +29,9 @@ def elementwise(ledger: Ledger, ufunc: np.ufunc, *inputs: Any, out: Any = None, 
     if target is None:
         target = _reused(ufunc, inputs, shape)
     if target is None:
-        target = Counted.new(ledger, shape, result_dtype(ufunc, inputs), _layout(inputs, shape))
+        target = Counted.new(
+            ledger, shape, result_dtype(ufunc, inputs), _layout(inputs, shape) if order == "K" else None
+        )
         fresh = target.bytes
     read = sum(x.bytes for x in inputs if isinstance(x, Counted))
     kind: Kind = "elementwise" if ufunc.__name__ in QUICK else "slow"
