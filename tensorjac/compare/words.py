@@ -33,8 +33,8 @@ def called(problem: Problem, operands: Sequence[Operand]) -> list[str]:
     return names
 
 
-def spoken(names: Sequence[str], order: Order) -> str:
-    """An order in words.
+def spoken(names: Sequence[str], order: Order, arguments: Sequence[str] = ()) -> str:
+    """An order in words, two ``arguments`` named in their own order.
 
     >>> spoken(["X", "G", "B", "C"], ((0, 1), (4, 3), (5, 2)))
     'contract X and G first, then the result and C, then the result and B'
@@ -42,13 +42,13 @@ def spoken(names: Sequence[str], order: Order) -> str:
     'contract A and B first, then C and D, then the result and A B'
     """
     texts = list(names)
+    ranks = {name: k for k, name in enumerate(arguments)}
     steps = []
-    for number, (a, b) in enumerate(order):
-        last = len(names) + number - 1
-        pair = " and ".join(
-            "the result" if k == last and number else texts[k] for k in sorted((a, b), key=lambda k: k != last)
-        )
-        steps.append(pair)
+    for number, pair in enumerate(order):
+        last = len(names) + number - 1 if number else -1
+        place = {k: -1 if k == last else ranks.get(texts[k], len(ranks)) for k in pair}
+        a, b = sorted(pair, key=place.__getitem__)
+        steps.append(" and ".join("the result" if k == last else texts[k] for k in (a, b)))
         texts.append(f"{texts[a]} {texts[b]}")
     if not steps:
         return "nothing to contract"

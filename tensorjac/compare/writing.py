@@ -18,7 +18,7 @@ def ordered(problem: Problem, products: Sequence[Product], order: Callable[[Prod
     """Each product joined pair by pair in an order, and the products added up."""
     orders = {product: order(product) for product in products}
     routine = written(problem, products, lambda steps, product, arrays: steps.product(product, arrays, orders[product]))
-    words = [spoken(called(problem, product.operands), orders[product]) for product in products]
+    words = [spoken(called(problem, product.operands), orders[product], list(problem.inputs)) for product in products]
     return replace(routine, order="; ".join(words))
 
 
