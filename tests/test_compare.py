@@ -61,9 +61,11 @@ def problem_and_values(function, wrt, args, of=None):
     return problem, [values[name] for name in problem.inputs], cotangent
 
 
-def results(problem, values):
-    """What each strategy that applies gives."""
+def results(problem, values, compiling=False):
+    """What each strategy that applies gives; those that compile for a second or more only where asked for."""
     for name, strategy in STRATEGIES.items():
+        if name.startswith("jax") and not compiling:
+            continue
         try:
             way = strategy.make(problem)
         except tj.UnsupportedError:
@@ -86,7 +88,7 @@ def test_strategies_agree_with_finite_differences_on_layers(name, wrt):
     jacobian, error = finite_difference_jacobian(fun, args, wrt)
     expected = np.tensordot(cotangent, jacobian, axes=cotangent.ndim)
     tolerance = np.sum(np.abs(cotangent)) * np.max(error) + 1e-9
-    found = dict(results(problem, values))
+    found = dict(results(problem, values, compiling=True))
     assert {"compiled", "forward", "reverse", "greedy", "dense_writes", "einsum"} <= set(found)
     for strategy, result in found.items():
         np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance, err_msg=strategy)
