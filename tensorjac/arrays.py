@@ -166,7 +166,7 @@ class Values:
             value = value.args[0]
         if order == tuple(range(value.rank)):
             return value
-        if value.kind == "scale":
+        if value.kind == "scale" and id(value) not in self.pinned:
             return self._scaled(self.transpose(value.args[0], order), value.detail)
         return self.make("transpose", (value,), order, tuple(value.shape[k] for k in order), value.mask)
 

@@ -106,7 +106,7 @@ def local_derivative(
     args = tensor.arguments(batch)
     names: dict[str, _Named] = {}
     for k, body in enumerate(args):
-        core = tensor.cores[k]
+        core = tensor.cores_at(batch)[k]
 
         def read(slots: Sequence[Slot], body: Sum = body, core: tuple[Index, ...] = core) -> Sum:
             return rewrites.substitute(body, dict(zip(core, slots, strict=True)))

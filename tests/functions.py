@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+import tensorjac as tj
 from oracles import distinct_sizes, random_inputs
 
 
@@ -83,6 +84,8 @@ MASK = np.array([[True, False, True], [False, True, True]])
 CAUSAL = np.tril(np.ones((4, 4), dtype=bool))
 TOKENS = np.array([1, 0, 1, 3])
 LABELS = np.array([2, 0, 3])
+LABELS_OR_NONE = np.array([2, -1, 5, 0])
+HALVES = np.array([0.0, 0.5, 2.0, 1.0], dtype=np.float32)
 
 # Products -----------------------------------------------------------------------------------------
 
@@ -1273,3 +1276,41 @@ def log_density_by_cholesky(x, M):
     L = np.linalg.cholesky(M @ M.T)
     z = np.linalg.solve(L, x)
     return 0.5 * z @ z + np.log(np.diagonal(L)).sum()
+
+
+@case(X="b n", Z="b n")
+def products_of_rows_reversed_both_ways(X, Z):
+    return np.concatenate([X[1:], Z[:1]])[::-1, ::-1].prod(axis=1)
+
+
+@case(X="b n")
+def rotated_and_read_from_below(X):
+    return np.concatenate([X[:, 1:], X[:, :1]], axis=1)[::-1].reshape(-1)
+
+
+@case(X="v n", sizes={"v": 3, "n": 2})
+def one_hot_of_labels_out_of_range(X):
+    return (LABELS_OR_NONE[:, None] == tj.arange(X.shape[0])) @ X
+
+
+@case(X="n m")
+def one_hot_of_what_is_no_position(X):
+    return (HALVES[:, None] == tj.arange(X.shape[0])) @ X
+
+
+@case(X="b n", sizes={"b": 1})
+def itself_turned_and_flat(X):
+    T = np.tanh(X)
+    return T.T, T, T.reshape(-1), T.T
+
+
+@case(X="b n")
+def rounded_and_compared_with_its_maximum(X):
+    Y = np.stack([np.tanh(X), X, X[::-1]], axis=-1).mean(axis=-1)
+    D = Y.max(axis=0) - Y
+    return np.outer(D.sum(axis=1), D.sum(axis=0)).sum()
+
+
+@case(X="n n")
+def triangle_of_a_number(X):
+    return np.tril(tj.ones(X.shape) * np.exp(X.shape[0] / 4)) + X

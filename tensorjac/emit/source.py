@@ -56,14 +56,10 @@ def source(
     names = {size for shape in inputs.values() for dim in shape for size in dim.names}
     taken = {*inputs, *constants, *names, *outputs, *RESERVED, name}
     writer = Statements(program, set(taken))
-    results = [_owned(writer, value) for value in program.outputs]
+    results = _owned(writer, program.outputs)
     lines = writer.lines
     if len(outputs) > 1:
         lines, results = _renamed(lines, results, outputs, taken)
-    for k, text in enumerate(results):
-        if text in results[:k] and program.outputs[k].rank:
-            # two results never share memory
-            results[k] = f"{text}.copy()"
     head = _head(lines + results, inputs, constants, program.costs.tuned)
     parameters = ", ".join([*inputs, *(f"{c}={c}" for c in constants)])
     returned = _returned(results, outputs) if bare else [f"return ({results[0]},)"]
@@ -96,19 +92,21 @@ def _returned(results: Sequence[str], outputs: Sequence[str]) -> list[str]:
     return [*lines, f"return {', '.join(outputs)}"]
 
 
-def _owned(writer: Statements, value: Value) -> str:
-    """The text of a result: C-contiguous, and never a view of an argument."""
-    text, _ = writer.texts[id(value)]
-    if not value.rank:
-        return text
-    stored = writer.result(value)
-    if stored is not None:
-        return stored
-    base = owner(value)
-    if base.kind == "name":
-        return f"{text}.copy()"
-    # a reshape is in order as it is
-    return text if base is value or is_view(value) else f"np.ascontiguousarray({text})"
+def _owned(writer: Statements, outputs: Sequence[Value]) -> list[str]:
+    """The texts of the results: C-contiguous, and never views of an argument or of one another."""
+    results: list[str] = []
+    seen: set[int] = set()
+    for value in outputs:
+        text, _ = writer.texts[id(value)]
+        base = owner(value)
+        if value.rank and (base.kind == "name" or id(base) in seen):
+            text = f"{text}.copy()"
+        elif value.rank and base is not value and not is_view(value):
+            # a reshape is in order as it is
+            text = f"np.ascontiguousarray({text})"
+        seen.add(id(base))
+        results.append(text)
+    return results
 
 
 def _head(

@@ -30,6 +30,7 @@ HINTS = {
     "softmax": "S",
     "ratio": "R",
 }
+EQUAL = "({0} == {1})"
 SIGMOID = "1 / (1 + np.exp({0}))"
 # From this many elements on, memory that is reused is worth a statement of its own.
 IN_PLACE = 256
@@ -57,6 +58,9 @@ class Statements(Texts):
         self.left = self._uses(program.outputs)
         # which values each text holds the names of, and how often
         self.names: dict[int, Counter[int]] = {}
+        # what is compared with a maximum of it: however it is written, it must be rounded alike
+        equalities = [value for value in self.order if value.kind == "call" and value.detail[0] == EQUAL]
+        self.compared = {id(value) for value in computed(equalities)}
         # what views with a name of their own look into
         self.viewed: set[int] = set()
         for value in self.order:
@@ -165,6 +169,9 @@ class Statements(Texts):
 
     def _free_operand(self, value: Value) -> int | None:
         if not is_elementwise(value) or self.costs.elements(value.shape) < IN_PLACE:
+            return None
+        if value.kind == "scale" and id(value) in self.compared and value.detail.halves()[1]:
+            # x *= 1 / 3 is rounded twice, x / 3 once
             return None
         named = self._named_in(value.args)
         for place, arg in enumerate(value.args):

@@ -320,7 +320,7 @@ class Products:
         inside = dict(scope)
         own = []
         mapping: dict[Index, Slot] = {}
-        for index in tensor.cores[0]:
+        for index in tensor.cores_at(slots)[0]:
             mapping[index] = label = Index.fresh(index.dim)
             inside[label] = frame.introduce(label, inside)
             own.append(inside[label])

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
+from typing import Any
+
+import numpy as np
 
 from ..arrays import Values, Write
-from ..terms import Apply, Index, Position, Sum, Tensor
+from ..dims import Dim, nonnegative
+from ..rewrites.registry import assumptions
+from ..terms import ONE, ZERO, Apply, Index, Position, Shared, Size, Sum, Tensor, Term, of_factor
 from .labelled import Labelled, Lookup, aligned, broadcast, sizes
+
+Array = np.ndarray[Any, Any]
 
 
 def looked_up(tensor: Tensor) -> tuple[Sum, Index] | None:
@@ -19,10 +26,54 @@ def looked_up(tensor: Tensor) -> tuple[Sum, Index] | None:
         (factor,) = place.terms[0].factors
         if isinstance(factor.tensor, Position) and factor.power == 1 and isinstance(factor.slots[0], Index):
             index = factor.slots[0]
-            # only positions that the function itself has been given are known to be whole numbers in range
-            if index not in entries.labels and entries.tensors and not any(t.inputs for t in entries.tensors):
+            if index not in entries.labels and _are_positions(entries, index.dim):
                 return entries, index
     return None
+
+
+def _are_positions(entries: Sum, size: Dim) -> bool:
+    """Whether captured whole numbers, and sizes times such, provably count along an axis of this size."""
+    factors = [factor for term in entries.terms for factor in term.factors]
+    if len(factors) == 1 and isinstance(factors[0].tensor, Shared) and entries == of_factor(factors[0]):
+        entries = factors[0].tensor.expression(factors[0].slots)
+    order = sorted(entries.labels, key=lambda label: label.number)
+    found = [_captured(term, order) for term in entries.terms]
+    parts = [part for part in found if part is not None]
+    if len(parts) < len(found) or not any(array.size for _, array in parts):
+        return False
+    plain = sum((array for dim, array in parts if dim is ONE), np.zeros((), dtype=int))
+    sized = [(dim, array) for dim, array in parts if dim is not ONE]
+    offsets, *weights = (array.ravel() for array in np.broadcast_arrays(plain, *(array for _, array in sized)))
+    rows = np.stack([np.zeros_like(offsets), *weights], axis=1)
+    for row in np.unique(rows, axis=0):
+        here = offsets[(rows == row).all(axis=1)]
+        base = sum((dim * int(w) for (dim, _), w in zip(sized, row[1:], strict=True)), ZERO)
+        facts = assumptions.get()
+        if not (nonnegative(base + int(here.min()), facts) and nonnegative(size - 1 - base - int(here.max()), facts)):
+            return False
+    return True
+
+
+def _captured(term: Term, order: Sequence[Index]) -> tuple[Dim, Array] | None:
+    """A term as a size times an array of whole numbers over ``order``; None where it is something else."""
+    if term.summed or not isinstance(term.coefficient, int):
+        return None
+    dim, product = ONE, np.full((1,) * len(order), term.coefficient)
+    for tensor, slots, power in term.factors:
+        if isinstance(tensor, Size) and isinstance(power, int) and power > 0:
+            dim = dim * tensor.dim**power
+            continue
+        bare = [slot for slot in slots if isinstance(slot, Index)]
+        array: Any = getattr(tensor, "array", None)
+        if array is None or array.dtype.kind not in "biu" or power != 1 or len({*bare}) < len(slots):
+            return None
+        if any(slot.dim is not own for slot, own in zip(bare, tensor.shape, strict=True)):
+            return None
+        product = product * np.expand_dims(
+            np.transpose(array, [bare.index(label) for label in order if label in bare]),
+            [k for k, label in enumerate(order) if label not in bare],
+        )
+    return dim, product
 
 
 def gathered(values: Values, array: Labelled, kind: Lookup, needed: Container[Index]) -> Labelled | None:

@@ -12,7 +12,7 @@ from ..dims import Dim
 from ..terms import Index, magnitude
 from .contracting import Roles, contraction
 from .costs import Costs
-from .labelled import Labelled, Lookup, Operand, Triangle, aligned, arranged, sizes
+from .labelled import Labelled, Lookup, Operand, Triangle, aligned, arranged, broadcast, sizes
 from .lookups import read_or_added
 from .paths import path
 from .triangles import compared
@@ -186,7 +186,8 @@ class Products:
                 return _Part(*found)
         order = tuple(dict.fromkeys([*part.labels, *test.labels]))
         condition, chosen = (aligned(self.values, *p.array, order) for p in (test, part))
-        args = (condition, self.values.floating(chosen))
+        # a Python number between two arrays would be one of double precision
+        args = (condition, broadcast(self.values, self.values.floating(chosen), (), ()))
         masked = _Part(self.values.call("np.where({0}, {1}, 0)", args, sizes(order), hint="masked"), order)
         return self._summed(masked, [k for k, label in enumerate(order) if label not in needed])
 

@@ -19,6 +19,7 @@ from ..terms import (
     of_factor,
     product,
     scaled,
+    shared,
 )
 from .bodies import Bodies
 from .bracketing import rebracketed
@@ -30,7 +31,8 @@ from .triangles import with_indicators
 
 def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
     """The expressions of a program with these outputs."""
-    bodies = with_indicators(_opened(rebracketed(Bodies.below(lifted(roots))))).mapped(_joined_products)
+    below = _with_extremes_once(Bodies.below(lifted(roots)))
+    bodies = with_indicators(_opened(rebracketed(below))).mapped(_joined_products)
     _include_new(bodies)
     return paired(bodies, costs)
 
@@ -43,6 +45,29 @@ def _include_new(bodies: Bodies) -> None:
             return
         below = Bodies.below([of_factor(tensor(*tensor.axes)) for tensor in missing])
         bodies.inner.update((tensor, below.inner[tensor]) for tensor in missing)
+
+
+def _with_extremes_once(bodies: Bodies) -> Bodies:
+    """What is compared with its own maximum is one array for both: rounded in two ways, it might never be equal."""
+    for tensor in list(bodies.inner):
+        if not isinstance(tensor, Apply) or tensor.operation.name != "equal":
+            continue
+        for place, other in ((0, 1), (1, 0)):
+            extreme = [t for t in tensor.args[other].tensors if isinstance(t, Apply) and any(t.cores)]
+            if len(extreme) != 1 or _is_read(tensor.args[place]):
+                continue
+            (of,) = extreme[0].args
+            once = shared(tensor.args[place])
+            if shared(of).tensor is once.tensor:
+                bodies.inner[tensor][place] = of_factor(once)
+                bodies.inner[extreme[0]] = [of_factor(shared(of))]
+    _include_new(bodies)
+    return bodies
+
+
+def _is_read(body: Sum) -> bool:
+    """Whether the expression is no more than entries of one tensor."""
+    return len(body.terms) == 1 and body.terms[0].coefficient == 1 and [f.power for f in body.terms[0].factors] == [1]
 
 
 def _opened(bodies: Bodies) -> Bodies:

@@ -44,7 +44,7 @@ def _item(slot: Slot, dim: Dim) -> tuple[str, bool]:
     ((index, c),) = parts
     if index.dim is ZERO:
         return "0:0", False
-    if c.value is not None and c.value < 0:
+    if nonnegative(-c, assumptions.get()):
         last = offset + c * (index.dim - 1)
         if nonnegative(-last - c - 1) and (offset is dim - 1 or nonnegative(offset)):
             return f"{'' if offset is dim - 1 else offset}::{c}", False

@@ -408,13 +408,16 @@ def _pushed(factor: Factor) -> Sum | None:
         inner = substitute(tensor.body, dict(zip(tensor.axes, slots, strict=True)))
     else:
         assert isinstance(tensor, Apply)
-        mapping = dict(zip(tensor.axes, batch, strict=False))
-        args = [substitute(arg, mapping) for arg in tensor.args]
+        cores = tensor.cores_at(batch)
+        args = [
+            substitute(arg, {**dict(zip(tensor.axes, batch, strict=False)), **dict(zip(core, own, strict=True))})
+            for arg, core, own in zip(tensor.args, tensor.cores, cores, strict=True)
+        ]
         assert isinstance(tensor.operation, Primitive)
         inner = apply(
             tensor.operation,
             args,
-            tensor.cores if any(tensor.cores) else (),
+            cores if any(cores) else (),
             slots[tensor.batch :],
             tensor.shape[tensor.batch :],
         )

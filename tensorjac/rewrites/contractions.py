@@ -58,7 +58,7 @@ def _inverse_pair(term: Term) -> Sum | None:
         (inner,) = argument.terms[0].factors
         if inner.power != 1 or argument.terms[0].coefficient != 1:
             continue
-        row, column = tensor.cores[0]
+        ((row, column),) = tensor.cores_at(slots)
         for summed, other, (near, far) in (
             (slots[-1], slots[-2], (row, column)),
             (slots[-2], slots[-1], (column, row)),

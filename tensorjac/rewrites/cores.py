@@ -46,11 +46,11 @@ def inverted(
     if found is None or found[0] != 1 or found[1].operation.name != name:
         return None
     _, tensor, factor = found
-    (inner,) = tensor.arguments(factor.slots)
+    (inner,), (own,) = tensor.arguments(factor.slots), tensor.cores_at(factor.slots)
     ends = factor.slots[tensor.batch :]
     for slots, read in ((tuple(core), result), (tuple(core)[::-1], result[::-1])):
         if ends == slots:
-            return inner, dict(zip(tensor.cores[0], read, strict=True))
+            return inner, dict(zip(own, read, strict=True))
     return None
 
 

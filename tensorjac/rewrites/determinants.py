@@ -52,5 +52,5 @@ def _named(name: str, factor: Factor) -> Factor:
     tensor, slots, exponent = factor
     assert isinstance(tensor, Apply)
     shape, own = tensor.shape[tensor.batch :], slots[tensor.batch :]
-    made = apply(PRIMITIVES[name], tensor.arguments(slots[: tensor.batch]), tensor.cores, own, shape)
+    made = apply(PRIMITIVES[name], tensor.arguments(slots), tensor.cores_at(slots), own, shape)
     return Factor(made.tensor, made.slots, exponent)

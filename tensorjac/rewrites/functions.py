@@ -86,7 +86,7 @@ def _log_abs_det(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
     inner = only_function(found[1].arguments(found[2].slots)[0])
     if inner is None or inner[0] != 1 or inner[1].operation.name != "det":
         return None
-    return apply(PRIMITIVES["logabsdet"], inner[1].arguments(inner[2].slots), inner[1].cores)
+    return apply(PRIMITIVES["logabsdet"], inner[1].arguments(inner[2].slots), inner[1].cores_at(inner[2].slots))
 
 
 @function_rewrite("mask of a mask", "mask")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from ..dims import Dim
-from .indices import FRESH_FROM, Index, Number, Slot
+from .indices import FRESH_FROM, Index, Number, Slot, slot_labels
 from .labelling import Piece, canonical_order, permutations_between
 from .sums import Sum, Term, number_key, product
 from .tensors import DELTA, Factor, Operation, Tensor, digest, factor_key
@@ -50,9 +50,24 @@ class Apply(Tensor):
     cores: tuple[tuple[Index, ...], ...]  # the core indices of each argument
 
     def arguments(self, slots: Sequence[Slot]) -> tuple[Sum, ...]:
-        """The arguments at these batch slots, their core indices left as they are."""
+        """The arguments at these batch slots, their core indices called as ``cores_at`` says."""
         mapping = dict(zip(self.axes[: self.batch], slots, strict=False))
-        return tuple(arg.substitute(mapping) for arg in self.args)
+        own = self.cores_at(slots)
+        return tuple(
+            arg.substitute({**mapping, **dict(zip(core, called, strict=True))})
+            for arg, core, called in zip(self.args, self.cores, own, strict=True)
+        )
+
+    def cores_at(self, slots: Sequence[Slot]) -> tuple[tuple[Index, ...], ...]:
+        """The core indices of each argument, by other names where a batch slot holds an index that is called so.
+
+        max_k x[i, k] read at i = k is max_l x[k, l].
+        """
+        held = {label for slot in slots[: self.batch] for label in slot_labels(slot)}
+        if not any(held.intersection(core) for core in self.cores):
+            return self.cores
+        taken = max(label.number for label in (*held, *self.axes) if label.number < FRESH_FROM // 4)
+        return tuple(tuple(Index.at(taken + 1 + k, index.dim) for k, index in enumerate(core)) for core in self.cores)
 
 
 def _distinct(tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
