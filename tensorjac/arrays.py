@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from .dims import Dim
@@ -22,6 +22,9 @@ LAST = 1 << 30
 
 # How tightly the text of an operation binds, as in Python.
 ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(1, 6)
+
+# Whole numbers of more bits are no floats.
+LARGEST = 1023
 
 # Views and scalars: written again wherever they are used, because naming them would say nothing.
 FREE = frozenset({"name", "scalar", "transpose", "expand", "select"})
@@ -87,6 +90,8 @@ class Scalar:
         """The texts of the factors above and below the fraction bar, the sign left to the caller."""
         above, below = [], []
         value = magnitude(self.value)
+        if not isinstance(value, float) and max(value.numerator, value.denominator).bit_length() > LARGEST:
+            value = as_float(value)
         if isinstance(value, Fraction):
             if value.numerator != 1:
                 above.append(str(value.numerator))
@@ -104,6 +109,14 @@ class Scalar:
             else:
                 side.append(f"{text}**{size if isinstance(size, int) else repr(float(size))}")
         return above, below
+
+
+def as_float(value: Number) -> float:
+    """The number as NumPy has it: infinity where no float is as large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf
 
 
 def dim_text(dim: Dim) -> str:

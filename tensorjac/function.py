@@ -170,8 +170,13 @@ class Function(Written):
         >>> print(layer.after(Y=tj.trace(lambda X, A: X @ A, X="b m", A="m n")))
         Y[ij] = X[ik] A[kl] B[lj]
         """
-        for name in functions:
+        for name, function in functions.items():
             self._wrt((name,))
+            if not isinstance(function, Function):
+                raise TraceError(
+                    f"an input is replaced by the output of a Function, and {name} is given a value of type "
+                    f"{type(function).__name__}: pass tj.trace(…) of what computes {name}."
+                )
         inner = {name: (function._parts, *function._single(None, "after")) for name, function in functions.items()}
         return Function(substituted(self._parts, inner))
 
@@ -187,7 +192,7 @@ class Function(Written):
 
     def _wrt(self, wrt: Sequence[str]) -> list[str]:
         for name in wrt:
-            if name not in self._parts.inputs:
+            if not isinstance(name, str) or name not in self._parts.inputs:
                 raise TraceError(
                     f"{self._signature()} has no input {name} to differentiate by: "
                     f"choose from {listed(list(self._parts.inputs))}."
@@ -278,6 +283,11 @@ class Jacobian(LinearMap, Function):
         >>> print(J.compose(K))
         ∂Y[ij]/∂X[kl] = δ[ik] (1 - tanh(H[ij])^2) A[lj]
         """
+        if not isinstance(inner, Jacobian):
+            raise TraceError(
+                f"a Jacobian is composed with a Jacobian, and here with a value of type {type(inner).__name__}: "
+                "pass F.jacobian(…) of the inner function."
+            )
         others, other = owned_axes(*inner._expression)
         rows = others[: inner._rank]
         sizes = unified(self._by[-1], self._dims[self._rank :], inner._of, tuple(axis.dim for axis in rows), {})
@@ -315,6 +325,11 @@ class Jacobian(LinearMap, Function):
 
     def _contracted(self, vector: str, over: Sequence[Index], kept: Sequence[Index], output: str) -> Function:
         inputs = dict(self._parts.inputs)
+        if not isinstance(vector, str) or not vector.isidentifier():
+            raise TraceError(
+                f'a vector is called by a name, and {vector!r} is none: pass a name such as "G", and its array when '
+                "the function is called."
+            )
         if vector in inputs:
             raise TraceError(f"{vector} is already an input of shape {shape_text(inputs[vector])}: choose a new name.")
         inputs[vector] = tuple(axis.dim for axis in over)

@@ -11,7 +11,7 @@ from . import rewrites
 from .calls import Nesting, Parts
 from .dims import Dim, parse_shape
 from .emit import RESERVED
-from .errors import NotationError, ShapeError
+from .errors import NotationError, ShapeError, TraceError
 from .function import Function, Jacobian
 from .notation import is_index_notation, parse_index, parse_numpy
 from .notation.lowering import lower_text
@@ -30,6 +30,11 @@ def trace(fun: Callable[..., Any], /, **shapes: Any) -> Function:
     >>> print(F)
     Y[ij] = tanh(Σ_k X[ik] A[kj])
     """
+    if not callable(fun):
+        raise TraceError(
+            f"what is traced is a function, and this is of type {type(fun).__name__}: pass the function itself, "
+            "and the shapes of its arguments by their names."
+        )
     traced = run_traced(fun, _dims(shapes))
     return _function(traced)
 
@@ -43,6 +48,11 @@ def parse(text: str, /, **shapes: Any) -> Function:
     >>> tj.parse("Y = X @ A", X="b m", A="m n") == tj.parse("Y[ij] = X[ik] A[kj]", X="b m", A="m n")
     True
     """
+    if not isinstance(text, str):
+        raise NotationError(
+            f"what is parsed is a text, and this is of type {type(text).__name__}: pass an expression such as "
+            '"Y = X @ A", or a function to tj.trace.'
+        )
     arrays = {name: value for name, value in shapes.items() if isinstance(value, np.ndarray)}
     dims = _dims({name: shape for name, shape in shapes.items() if name not in arrays}, arrays)
     if not is_index_notation(text):
@@ -73,6 +83,11 @@ def _dims(shapes: Mapping[str, Any], arrays: Collection[str] = ()) -> dict[str, 
         if name == "δ":
             raise NotationError(
                 "an input may not be called δ, which is Kronecker's in index notation: rename it, to delta for example."
+            )
+        if isinstance(shapes.get(name), np.ndarray):
+            raise NotationError(
+                f"a shape is names and numbers, and for {name} an array is given: pass {name}={shapes[name].shape} or "
+                "names of sizes, and the array when the function is called."
             )
     dims = {name: parse_shape(shape, name) for name, shape in shapes.items()}
     sizes = {size: name for name, shape in dims.items() for dim in shape for size in dim.names}

@@ -118,6 +118,59 @@ WRONG = {
         "X must hold real numbers, and it is a masked array: pass X.filled(0) and the mask as arguments.",
         lambda: linear(np.ma.masked_less(X23, 2), A34),
     ),
+    "no function": (
+        tj.TraceError,
+        "what is traced is a function, and this is of type int: pass the function itself, and the shapes of its "
+        "arguments by their names.",
+        lambda: tj.trace(3, X="b"),
+    ),
+    "no text": (
+        tj.NotationError,
+        'what is parsed is a text, and this is of type bytes: pass an expression such as "Y = X @ A", or a function '
+        "to tj.trace.",
+        lambda: tj.parse(b"Y = X", X="b"),
+    ),
+    "array for a shape": (
+        tj.NotationError,
+        "a shape is names and numbers, and for X an array is given: pass X=(2, 3) or names of sizes, and the array "
+        "when the function is called.",
+        lambda: tj.trace(lambda X: X, X=X23),
+    ),
+    "list of inputs": (
+        tj.TraceError,
+        "the function of (X, A) has no input ['X'] to differentiate by: choose from X and A.",
+        lambda: linear.jacobian(["X"]),
+    ),
+    "composed with a number": (
+        tj.TraceError,
+        "an input is replaced by the output of a Function, and X is given a value of type int: pass tj.trace(…) of "
+        "what computes X.",
+        lambda: linear.after(X=3),
+    ),
+    "Jacobian composed with a function": (
+        tj.TraceError,
+        "a Jacobian is composed with a Jacobian, and here with a value of type Function: pass F.jacobian(…) of the "
+        "inner function.",
+        lambda: linear.jacobian("X").compose(linear),
+    ),
+    "vector that is no name": (
+        tj.TraceError,
+        "a vector is called by a name, and 'a b' is none: pass a name such as \"G\", and its array when the function "
+        "is called.",
+        lambda: linear.jacobian("X").pullback("a b"),
+    ),
+    "order": (
+        tj.TraceError,
+        'the order of a vec is "C" or "F", and \'row\' is neither: pass "C" for the row-major vec, "F" for the '
+        "column-major one.",
+        lambda: linear.jacobian("X").matrix(order="row"),
+    ),
+    "layout": (
+        tj.TraceError,
+        'a layout is "numerator" or "denominator", and 3 is neither: pass "numerator" for output × input, '
+        '"denominator" for its transpose.',
+        lambda: linear.jacobian("X").matrix(layout=3),
+    ),
     "einsum of a slice": (
         tj.UnsupportedError,
         "an einsum has one letter per axis, and this expression reads slices, windows or padding: use source(), "
@@ -136,6 +189,11 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_said(name):
     said(*WRONG[name])
+
+
+def test_constants_that_no_float_holds():
+    J = tj.trace(lambda x: x * 10**200 * 10**200, x="n").jacobian("x")
+    assert np.array_equal(J.dense(x=np.ones(2)), [[np.inf, 0], [0, np.inf]])
 
 
 def test_without_scipy(monkeypatch):

@@ -1332,6 +1332,12 @@ REFUSED = {
         "pass floats, in the shape of its output, (3,).",
         lambda: tj.vjp(square, x3)[1](1j * x3),
     ),
+    "masked cotangent": (
+        TypeError,
+        "the cotangent holds real numbers, and here it is a masked array.\n"
+        "pass its .filled(0), in the shape of its output, (3,).",
+        lambda: tj.vjp(square, x3)[1](np.ma.masked_less(x3, 2)),
+    ),
 }
 
 

@@ -8,6 +8,7 @@ from math import prod
 from typing import Literal
 
 from ..dims import Dim
+from ..errors import TraceError
 from ..latex.matrices import expression
 from ..matrix import matrix_forms
 from ..matrix.network import NoForm
@@ -30,6 +31,18 @@ class Convention:
 
     order: Order
     layout: Layout
+
+    def __post_init__(self) -> None:
+        if self.order not in ("C", "F"):
+            raise TraceError(
+                f'the order of a vec is "C" or "F", and {self.order!r} is neither: pass "C" for the row-major vec, '
+                '"F" for the column-major one.'
+            )
+        if self.layout not in ("numerator", "denominator"):
+            raise TraceError(
+                f'a layout is "numerator" or "denominator", and {self.layout!r} is neither: pass "numerator" for '
+                'output × input, "denominator" for its transpose.'
+            )
 
     def __str__(self) -> str:
         sides = "output × input" if self.layout == "numerator" else "input × output"

@@ -182,6 +182,11 @@ def _cotangents(tree: Tree, value: Any, outputs: Sequence[tuple[tuple[int, ...],
 
 def direction(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], text: str, owner: str = "its output") -> Any:
     """A tangent or a cotangent, in the dtype of what it belongs to."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TraceError(
+            f"{text} holds real numbers, and here it is a masked array.\n"
+            f"pass its .filled(0), in the shape of {owner}, {spelled(shape)}."
+        )
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise TraceError(
