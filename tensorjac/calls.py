@@ -57,13 +57,19 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at these arrays: one array, a tuple in order, or a dict where the function returned one."""
-        if not kwargs:
-            try:
+        try:
+            if not kwargs:
                 return self._known(*args)
-            except (AttributeError, TypeError):
-                # no arrays, or not as many as there are arguments: that is said below
-                pass
+            if len(args) + len(kwargs) == len(self._names):
+                return self._known(*args, *[kwargs[name] for name in self._names[len(args) :]])
+        except (AttributeError, KeyError, TypeError):
+            # no arrays, or not those that there are arguments for: that is said below
+            pass
         return self._checked(*args, **kwargs)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self._parts.inputs)
 
     @cached_property
     def _known(self) -> Callable[..., Any]:
