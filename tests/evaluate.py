@@ -8,6 +8,7 @@ short enough to be trusted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
 
 import numpy as np
 
@@ -85,7 +86,8 @@ def _applied(tensor: Apply, values: Mapping[Tensor, np.ndarray], sizes: Mapping[
         array = _open(arg, (*batch, *core), values, sizes)
         if wanted and len(core) != wanted[position]:
             assert wanted[position] == 1, f"{tensor.operation.name} on {len(core)} core axes"
-            array = array.reshape(*array.shape[: len(batch)], -1)
+            # -1 would not be known where some size is 0
+            array = array.reshape(*array.shape[: len(batch)], prod(array.shape[len(batch) :]))
         arguments.append(array)
     function: Callable[..., np.ndarray] = tensor.operation.value  # type: ignore[attr-defined]
     return np.asarray(function(*arguments))

@@ -52,7 +52,11 @@ class Symbolic:
         )
 
     def __float__(self) -> float:
-        self._scalar("float()", "leave float() out: a traced scalar can be calculated with as it is.")
+        self._scalar(
+            "float()",
+            "leave float() out, and call functions of NumPy instead of math: a traced scalar can be calculated with as "
+            "it is.",
+        )
 
     def __int__(self) -> int:
         self._scalar("int()", "leave int() out, or calculate with sizes such as X.shape[0], which stay whole.")
