@@ -490,3 +490,12 @@ def test_large_expressions_are_not_multiplied_out():
     with pytest.raises(TooLarge):
         normal([body])
     assert 3 ** (len(names) // 2) > LIMIT
+
+
+def test_what_is_too_long_to_multiply_out_is_not_called_equal(monkeypatch):
+    shapes = {"x": "n", "y": "n"}
+    cube = tj.parse("Y = (x + y)**3", **shapes)
+    opened = tj.parse("Y = x**3 + 3*x**2*y + 3*x*y**2 + y**3", **shapes)
+    assert cube == opened
+    monkeypatch.setattr("tensorjac.normal.expanding.FACTORS", 5)
+    assert cube != opened

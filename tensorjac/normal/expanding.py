@@ -31,6 +31,8 @@ from .orders import forward
 
 # An expression that multiplies out to more terms than this is left as it is.
 LIMIT = 4000
+# Nor are more factors than this brought into order, all terms together: it takes seconds.
+FACTORS = 1500
 
 
 class TooLarge(Exception):
@@ -46,6 +48,7 @@ class Normal:
 
     def __init__(self, opening: bool) -> None:
         self.opening = opening
+        self.ordered = 0
         self.known: dict[Tensor, Sum] = {}
 
     def of(self, body: Sum) -> Sum:
@@ -128,6 +131,9 @@ class Normal:
 
     def _flat(self, term: Term) -> list[Term]:
         """δ eliminated and unconnected sums closed; what the rewrites open again is opened here too."""
+        self.ordered += len(term.factors)
+        if self.ordered > FACTORS:
+            raise TooLarge
         zeros: dict[Index, Slot] = {index: constant_slot(0) for index in term.summed if index.dim is ONE}
         moved = product(term.coefficient, [f.substitute(zeros) for f in term.factors], term.summed)
         result = finished(reread(moved) if zeros else Sum((term,)))
