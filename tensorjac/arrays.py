@@ -230,6 +230,11 @@ class Values:
             value = value.args[0]
         if by.is_one:
             return value
+        if value.kind == "scalar":
+            return self.scalar(value.detail.times(by))
+        if value.kind in ("cleared", "full"):
+            inner = self._scaled(value.args[0], by)
+            return self.make(value.kind, (inner,), value.detail, value.shape, hint=value.hint)
         if value.mask:
             value = self.floating(value)
         if by.value < 0:
@@ -342,6 +347,10 @@ class Values:
         """A new array of this shape, all ``base``, into which values are written."""
         values = [value for _, value in writes]
         return self.make("filled", values, (shape, base, tuple(w for w, _ in writes)), shape, hint=hint)
+
+    def cleared(self, value: Value, along: int, axis: int, part: str) -> Value:
+        """The array with zeros in a part of one axis, a slice that depends on the step ``{k}`` along another axis."""
+        return self.make("cleared", (value,), (along, axis, part), value.shape, hint=value.hint)
 
 
 def broadcast_shape(values: Iterable[Value], *shapes: Shape) -> Shape:

@@ -100,3 +100,28 @@ def test_a_deep_net_gives_the_hessian_as_an_expert_writes_it():
 def test_integer_powers_are_products():
     F = tj.trace(lambda X: X**3 + X**5, X="b n")
     assert F.source() == "def Y(X):\n    t = X ** 2\n    return X * t * (t + 1)\n"
+
+
+TRIANGLES = {
+    "lower": lambda W, x: np.tril(W) * x,
+    "below the diagonal": lambda W, x: np.tril(W, -2) * x,
+    "above the diagonal": lambda W, x: np.triu(W, 3) * x,
+    "more than upper": lambda W, x: np.triu(W, -2) * np.exp(x),
+    "a band": lambda W, x: np.triu(np.tril(W, 2), -1) * x,
+    "transposed": lambda W, x: (np.tril(W, 1) * x).T,
+    "of products": lambda W, x: np.triu(np.outer(W[:, 0], x), 1) * 2,
+    "beside the whole": lambda W, x: (W * x, np.tril(W * x)),
+    "numbers": lambda W, x: np.tril(np.ones_like(W)) - np.exp(W) * x,
+}
+
+
+@pytest.mark.parametrize("fun", TRIANGLES.values(), ids=TRIANGLES)
+@pytest.mark.parametrize("shape", [(70, 70), (65, 80), (80, 65), (9, 7)])
+def test_triangles_of_large_results_are_cleared_in_place(fun, shape):
+    rng = np.random.default_rng(0)
+    W, x = rng.normal(size=shape), rng.normal(size=shape[1])
+    W[0, -1] = W[-1, 0] = np.inf
+    kept = W.copy()
+    found, wanted = tj.trace(fun, W="m n", x="n")(W, x), fun(W, x)
+    np.testing.assert_allclose(found, wanted, rtol=1e-14, atol=1e-14)
+    assert np.array_equal(W, kept)

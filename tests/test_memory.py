@@ -26,6 +26,9 @@ CASES = {
     "scaled by its norm": (lambda x: x * (x @ x), {"x": "N"}, "x"),
     "differences": (lambda x: np.diff(x * x), {"x": "N"}, "x"),
     "self-attention": (lambda X: softmax(X @ X.mT) @ X, {"X": "q s d"}, "X"),
+    "running sums": (lambda x: np.cumsum(x), {"x": "N"}, "x"),
+    "running sums of squares": (lambda x: np.cumsum(x * x), {"x": "N"}, "x"),
+    "autoregressive": (lambda W, x: np.tril(W) @ np.tanh(x), {"W": "N N", "x": "N"}, "x"),
     "reversed": (lambda x: x[::-1] * x, {"x": "N"}, "x"),
 }
 

@@ -93,6 +93,9 @@ class Statements(Texts):
         if value.kind == "filled":
             self._filled(value)
             return
+        if value.kind == "cleared":
+            self._cleared(value)
+            return
         self.texts[id(value)] = self.text(value)
         if value.kind in FREE:
             return
@@ -137,6 +140,24 @@ class Statements(Texts):
             target = write.target.replace("{out}", name)
             stored = None if write.adds else self._stored(inner, f"out={target}")
             self.lines.append(stored or f"{target} {'+=' if write.adds else '='} {text}")
+        self.left.subtract(self.names[id(value)])
+        self.texts[id(value)] = (name, ATOM)
+        self.names[id(value)] = Counter((id(value),))
+
+    def _cleared(self, value: Value) -> None:
+        (arg,) = value.args
+        named, (text, _) = self.names[id(arg)][id(arg)], self.texts[id(arg)]
+        alone = owns_memory(arg) and self.left[id(arg)] == 1 and id(arg) not in self.returned | self.viewed
+        if named and alone:
+            name = text
+        else:
+            name = self.fresh(value.hint or "out")
+            self.lines.append(f"{name} = {text if alone else self.held(arg, ATOM) + '.copy()'}")
+        along, axis, part = value.detail
+        step = self.fresh("k")
+        items = [":"] * along + [step] + [":"] * (axis - along - 1) + [part.replace("{k}", step)]
+        self.lines.append(f"for {step} in range({value.shape[along]}):")
+        self.lines.append(f"    {name}[{', '.join(items)}] = 0")
         self.left.subtract(self.names[id(value)])
         self.texts[id(value)] = (name, ATOM)
         self.names[id(value)] = Counter((id(value),))

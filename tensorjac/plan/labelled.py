@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..arrays import Value, Values
-from ..dims import Dim
-from ..terms import Index, Number, Slot
+from ..dims import Dim, nonnegative
+from ..rewrites.registry import assumptions
+from ..terms import ZERO, Index, Number, Slot
 
 Labelled = tuple[Value, tuple[Index, ...]]
 
@@ -33,6 +34,19 @@ class Triangle:
         if low.dim is not self.low.dim or high.dim is not self.high.dim:
             return None
         return Triangle(low, high, self.shift)
+
+    def cleared(self, axes: Sequence[Index]) -> tuple[int, int, str]:
+        """The axis to be walked along, the axis that is 0 in part, and the slice that is, at each step ``{k}``."""
+        low, high = axes.index(self.low), axes.index(self.high)
+        if high < low:
+            return high, low, f"{_from_zero('{k}', self.shift + 1)}:"
+        return low, high, f":{_from_zero('{k}', -self.shift)}"
+
+
+def _from_zero(step: str, offset: Dim) -> str:
+    """The sum of a step and an offset, 0 where it is negative."""
+    text = step if offset is ZERO else f"{step} + {offset}"
+    return text if nonnegative(offset, assumptions.get()) else f"max({text}, 0)"
 
 
 @dataclass(frozen=True)

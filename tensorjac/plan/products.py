@@ -57,8 +57,9 @@ class Products:
         hidden = set(summed)
         for operand in self._as_square(operands, hidden):
             value, labels, exponent = operand.value, operand.labels, operand.power
-            if operand.tests and len(operands) > 1:
-                parts.append(_Part(value, labels, tests=True, triangle=operand.triangle))
+            test = _Part(value, labels, tests=True, triangle=operand.triangle)
+            if operand.tests and (len(operands) > 1 or self._clears_large(test, set(labels), want)):
+                parts.append(test)
             elif value.kind == "scalar":
                 scalar = self.values.multiply(scalar, self.values.power(value, exponent))
             elif exponent == 2 and hidden.intersection(labels):
@@ -96,12 +97,19 @@ class Products:
 
     def _ordered(self, parts: list[_Part], out: set[Index], want: Sequence[Index] | None, scalar: Value) -> Labelled:
         """All parts joined pair by pair over the indices ``out``, scaled where least has to be multiplied."""
+        last = [part for part in parts if self._clears(part, out, want)]
+        if last and want is not None:
+            parts = [part for part in parts if part not in last]
+            whole = self._ordered(parts, out.intersection(x for part in parts for x in part.labels), want, scalar)
+            return self._cleared(whole, last, want)
         for a, b in path([frozenset(part.labels) for part in parts], frozenset(out), self.costs):
             first, second = parts[a], parts[b]
             rest = [part for k, part in enumerate(parts) if k not in (a, b)]
             needed = out | {label for part in rest for label in part.labels}
             parts = [*rest, self._pair(first, second, needed, want if not rest else None)]
             scalar = self._scaled_early(parts, len(parts) - 1, out, scalar)
+        if not parts:
+            return scalar, ()
         (only,) = parts
         only = self._upright(only)
         only = self._summed(only, [k for k, label in enumerate(only.labels) if label not in out])
@@ -205,6 +213,28 @@ class Products:
         order = arranged([*above.labels, *below.labels], want)
         top, bottom = (aligned(self.values, *part.array, order) for part in (above, below))
         return _Part(self.values.divide(top, bottom), order)
+
+    def _clears(self, part: _Part, out: set[Index], want: Sequence[Index] | None) -> bool:
+        """Whether a triangle is of the result itself, which is then made whole and cleared."""
+        return part.triangle is not None and want is not None and out.issuperset(part.labels) and out == set(want)
+
+    def _clears_large(self, part: _Part, out: set[Index], want: Sequence[Index] | None) -> bool:
+        """The same, where the result is large."""
+        return self._clears(part, out, want) and self._is_large(part.labels)
+
+    def _cleared(self, whole: Labelled, tests: Sequence[_Part], want: Sequence[Index]) -> Labelled:
+        """A whole result with zeros where triangles say so: of a large one, no mask and no second array is made."""
+        if not self._is_large(want):
+            part = _Part(*whole)
+            for test in tests:
+                part = self._where(part, test, want)
+            return part.array
+        value = self.values.floating(aligned(self.values, *whole, want))
+        value = broadcast(self.values, value, whole[1], want)
+        for test in tests:
+            if test.triangle is not None:
+                value = self.values.cleared(value, *test.triangle.cleared(want))
+        return value, tuple(want)
 
     def _upright(self, part: _Part) -> _Part:
         """The part as a factor: a divisor becomes a reciprocal."""
