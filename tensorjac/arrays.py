@@ -125,11 +125,25 @@ def dim_text(dim: Dim) -> str:
 
 
 @dataclass(frozen=True)
+class Walk:
+    """Steps at which an assignment is repeated: loops, each a variable and its size, and what is read at each step.
+
+    A cut is where an axis is read at a step, the extent of an index that is added to this, and the size of the axis:
+    the index runs only from ``{first}`` to ``{last}``, where the sum is in range.
+    """
+
+    loops: tuple[tuple[str, str], ...]
+    cuts: tuple[tuple[str, str, str], ...]
+    reads: str
+
+
+@dataclass(frozen=True)
 class Write:
-    """One assignment into an array being filled: where, what, and whether it adds."""
+    """One assignment into an array being filled: where, what, whether it adds, and at which steps it is repeated."""
 
     target: str
     adds: bool
+    walk: Walk | None = None
 
 
 @dataclass

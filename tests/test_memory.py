@@ -29,6 +29,8 @@ CASES = {
     "running sums": (lambda x: np.cumsum(x), {"x": "N"}, "x"),
     "running sums of squares": (lambda x: np.cumsum(x * x), {"x": "N"}, "x"),
     "autoregressive": (lambda W, x: np.tril(W) @ np.tanh(x), {"W": "N N", "x": "N"}, "x"),
+    "convolution": (lambda x, w: np.convolve(x, w, "same"), {"x": "N", "w": "5"}, "x"),
+    "convolution by its kernel": (lambda w, x: np.convolve(np.tanh(x), w), {"w": "5", "x": "N"}, "w"),
     "reversed": (lambda x: x[::-1] * x, {"x": "N"}, "x"),
 }
 
@@ -37,7 +39,7 @@ CASES = {
 def test_dense_takes_what_it_returns_and_a_tenth(name):
     fun, shapes, wrt = CASES[name]
     rng = np.random.default_rng(0)
-    args = [rng.normal(size=[SIZES[size] for size in shape.split()]) for shape in shapes.values()]
+    args = [rng.normal(size=[SIZES.get(size) or int(size) for size in shape.split()]) for shape in shapes.values()]
     J = tj.trace(fun, **shapes).jacobian(wrt)
     J.dense(*args)
     tracemalloc.start()

@@ -99,7 +99,10 @@ def _owned(writer: Statements, outputs: Sequence[Value]) -> list[str]:
     for value in outputs:
         text, _ = writer.texts[id(value)]
         base = owner(value)
-        if value.rank and (base.kind == "name" or id(base) in seen):
+        stored = writer.result(value)
+        if stored is not None:
+            text = stored
+        elif value.rank and (base.kind == "name" or id(base) in seen):
             text = f"{text}.copy()"
         elif value.rank and base is not value and not is_view(value):
             # a reshape is in order as it is

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from ..arrays import ATOM, FREE, Value
+from ..arrays import ATOM, FREE, Value, Walk, Write
 from ..plan import Program, computed
 from .texts import Texts, is_elementwise, is_view, owner, owns_memory
 
@@ -133,6 +133,10 @@ class Statements(Texts):
         shape = ", ".join(str(dim) for dim in dims) + ("," if len(dims) == 1 else "")
         self.lines.append(f"{name} = np.zeros(({shape}), dtype=dtype)")
         for write, inner in zip(writes, value.args, strict=True):
+            if write.walk is not None:
+                self._walked(name, write, write.walk, inner)
+                self.names[id(value)] = self._named_in(value.args)
+                continue
             text, _ = self.texts[id(inner)]
             if write.target.startswith("{add}"):
                 self.lines.append(f"np.add.at({name}, {write.target[5:]}, {text})")
@@ -143,6 +147,29 @@ class Statements(Texts):
         self.left.subtract(self.names[id(value)])
         self.texts[id(value)] = (name, ATOM)
         self.names[id(value)] = Counter((id(value),))
+
+    def _walked(self, name: str, write: Write, walk: Walk, value: Value) -> None:
+        """One assignment at each step of nested loops."""
+        if walk.reads and not self.texts[id(value)][0].isidentifier():
+            self._assign(value)
+        called = {"{out}": name}
+        depth = 0
+        for variable, size in walk.loops:
+            called[variable] = self.fresh("k")
+            self.lines.append(f"{'    ' * depth}for {called[variable]} in range({size}):")
+            depth += 1
+
+        def put(line: str) -> None:
+            for mark, text in called.items():
+                line = line.replace(mark, text)
+            self.lines.append(f"{'    ' * depth}{line}")
+
+        for n, (start, extent, size) in enumerate(walk.cuts):
+            called.update({f"{{{word}{n}}}": self.fresh(word) for word in ("start", "first", "last")})
+            put(f"{{start{n}}} = {start}")
+            put(f"{{first{n}}} = max(-{{start{n}}}, 0)")
+            put(f"{{last{n}}} = max({{first{n}}}, min({extent}, {size} - {{start{n}}}))")
+        put(f"{write.target} {'+=' if write.adds else '='} {self.held(value, ATOM)}{walk.reads}")
 
     def _cleared(self, value: Value) -> None:
         (arg,) = value.args

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..arrays import Scalar, Value, Values, Write
 from ..terms import Factor, Index, Sum, Term, magnitude
@@ -12,6 +12,7 @@ from .factoring import common_factors, divided, grouped
 from .labelled import Labelled, Operand, aligned, broadcast, sizes, united
 from .products import Products
 from .reading import Operands
+from .windows import window
 from .writing import Placed, merged, needs_write, placed, together, written
 
 Axes = tuple[Index, ...]
@@ -98,7 +99,7 @@ class Sums:
             writes.append((Write("{out}[...]", False), self.values.floating(value)))
         # the largest first: it is stored, what follows is added and needs an array of its own
         for place in sorted(places, key=self._size, reverse=True):
-            writes.append(written(self.values, place, self.term(place.rest, place.labels), bool(writes)))
+            writes.append(self._write(place, Sum((place.rest,)), bool(writes)))
         return self.values.filled(sizes(want), "zeros", writes)
 
     def _written_once(self, place: Placed, rest: Sum) -> Value:
@@ -108,5 +109,13 @@ class Sums:
             whole = merged(self.values, place, digits, self.value(rest, digits))
             if whole is not None:
                 return whole
-        write = written(self.values, place, self.value(rest, place.labels), adds=False)
-        return self.values.filled(sizes(place.axes), "zeros", [write])
+        return self.values.filled(sizes(place.axes), "zeros", [self._write(place, rest, adds=False)])
+
+    def _write(self, place: Placed, rest: Sum, adds: bool) -> tuple[Write, Value]:
+        """What is written at one place, at once or, where its slots add up indices, diagonal by diagonal."""
+        if len(rest.terms) != 1:
+            return written(self.values, place, self.value(rest, place.labels), adds)
+        found = None if place.direct else window(replace(place, rest=rest.terms[0]), self.costs)
+        if found is None:
+            return written(self.values, place, self.term(rest.terms[0], place.labels), adds)
+        return found.written(self.values, self.term(found.place.rest, found.place.labels))

@@ -37,6 +37,13 @@ class Placed:
         return tuple(dict.fromkeys(label for slot in self.slots for label in slot_labels(slot)))
 
     @property
+    def direct(self) -> bool:
+        """Whether no δ is left, and a view of the output has the axes at which the term is written."""
+        if any(factor.tensor is DELTA for factor in self.rest.factors):
+            return False
+        return not target(self.slots, self.dims, self.labels).startswith("{add}")
+
+    @property
     def digits(self) -> tuple[Index, ...] | None:
         """The indices of which the axes are reshaped, where the δ say no more than that."""
         found = [digits(slot, dim) for slot, dim in zip(self.slots, self.dims, strict=True)]
