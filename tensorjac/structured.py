@@ -14,11 +14,12 @@ import numpy as np
 from . import interop, rewrites
 from .calls import Compiled, Expression, Nesting, Parts
 from .dims import Dim, bind_sizes
+from .errors import UnsupportedError
 from .structure import Entries, Letters, Part, Ratio, Structure, count, opened, parts
 from .structure.factors import Product, factored
 from .structure.memory import free_memory, gibibytes
 from .structure.picture import Picture
-from .structure.sparse import numbers, triplets
+from .structure.sparse import distinct, numbers, triplets
 from .terms import ONE, Sum
 
 Array = np.ndarray[Any, Any]
@@ -71,13 +72,22 @@ class Structured(Compiled):
     def nnz(self) -> Dim:
         """How many entries the structure leaves: zeros that happen to be among the values count.
 
+        UnsupportedError where patterns overlap or end in a way for which no formula is known; fixed sizes are counted.
+
         >>> import tensorjac as tj
         >>> J = tj.trace(lambda X: X.T @ X, X="b n").jacobian("X")
         >>> print(J.nnz, J.nnz.evaluate({"b": 2, "n": 3}))
         2*b*n**2 - b*n 30
         """
-        with rewrites.assuming(self._parts.requirements):
-            return count([part.pattern for part in self._terms])
+        patterns = [part.pattern for part in self._terms]
+        try:
+            with rewrites.assuming(self._parts.requirements):
+                return count(patterns)
+        except UnsupportedError:
+            places = distinct(patterns)
+            if places is None:
+                raise
+            return Dim.of(places)
 
     @cached_property
     def density(self) -> Ratio:

@@ -12,6 +12,7 @@ from identities import IDENTITIES
 from oracles import assert_close, distinct_sizes, random_inputs
 from tensorjac import structured
 from tensorjac.dims import Dim
+from tensorjac.structure import sparse
 from tensorjac.structure.counting import count
 from tensorjac.structure.pattern import Pattern
 from tensorjac.structure.picture import Picture
@@ -173,6 +174,18 @@ def test_uncounted():
         "the structural nonzeros of this Jacobian overlap or end in a way for which no formula is known: "
         "count them at given sizes, J.sparse(...).nnz."
     )
+
+
+@pytest.mark.parametrize("n", [4, 5, 9, 40])
+def test_at_fixed_sizes_places_are_counted_where_no_formula_is_known(n, monkeypatch):
+    J = tj.trace(lambda x, w: np.convolve(np.pad(x, 1)[::2], w, "same"), x=str(n), w="3").jacobian("x")
+    places = np.count_nonzero(J.dense(np.ones(n), np.arange(1.0, 4)))
+    assert J.nnz.value == places == J.sparse(np.ones(n), np.ones(3)).nnz
+    assert J.density.evaluate({}) == Fraction(places, J.dense(np.ones(n), np.ones(3)).size)
+    del J.nnz
+    monkeypatch.setattr(sparse, "COUNTED", 1)
+    with pytest.raises(tj.UnsupportedError, match=r"no formula is known: count them at given sizes, J\.sparse"):
+        J.nnz  # noqa: B018
 
 
 N, M = Dim.of("n"), Dim.of("m")

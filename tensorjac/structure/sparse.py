@@ -14,6 +14,9 @@ from .pattern import Part, Pattern
 
 Array = np.ndarray[Any, Any]
 
+# More places than these are not counted one by one.
+COUNTED = 2**24
+
 
 def numbers(dims: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:
     """A shape at given sizes."""
@@ -36,6 +39,23 @@ def coordinates(pattern: Pattern, rank: int, sizes: Mapping[str, int]) -> tuple[
         holds = (value >= 0) & (value < dim.evaluate(sizes))
         kept = holds if kept is None else kept & holds
     return rows, columns, kept
+
+
+def distinct(patterns: Sequence[Pattern]) -> int | None:
+    """The number of places at which an entry of these patterns stands, place by place.
+
+    None where sizes are no numbers, or where there are more than ``COUNTED`` places to look at.
+    """
+    found: list[Array] = [np.empty(0, np.intp)]
+    dims = [dim for p in patterns for dim in (*p.axes, *(x.dim for x in p.labels), *(size for _, size in p.guards))]
+    known = all(dim.value is not None for dim in dims)
+    if not known or sum(prod(numbers([x.dim for x in p.labels], {})) for p in patterns) > COUNTED:
+        return None
+    for pattern in patterns:
+        places, _, kept = coordinates(pattern, len(pattern.axes), {})
+        whole = np.broadcast_to(places, numbers([label.dim for label in pattern.labels], {}))
+        found.append(whole.ravel() if kept is None else whole[np.broadcast_to(kept, whole.shape)])
+    return len(np.unique(np.concatenate(found)))
 
 
 def triplets(parts: Sequence[Part], cores: Sequence[Array], rank: int, sizes: Mapping[str, int]) -> list[Array]:
