@@ -94,8 +94,9 @@ def test_strategies_agree_with_finite_differences_on_layers(name, wrt):
         np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance, err_msg=strategy)
 
 
-# every eighth function: what they have in common is tested often enough
-@pytest.mark.parametrize("case", CASES[::8], ids=str)
+# every eighth function, as what they have in common is tested often enough; all strategies search orders for each
+# output by each input, and with five inputs the products are so long that the searches take a minute
+@pytest.mark.parametrize("case", [case for case in CASES[::8] if len(case.shapes) < 5], ids=str)
 def test_strategies_agree_on_functions(case):
     traced = tj.trace(case.fun, **case.shapes)
     args = case.inputs()

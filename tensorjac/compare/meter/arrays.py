@@ -69,9 +69,6 @@ class Counted(NDArrayOperatorsMixin):
             raise UnsupportedError(f"np.{function.__name__} is not counted: the columns that need counts stay empty.")
         return FUNCTIONS[function](self.ledger, *args, **kwargs)
 
-    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise UnsupportedError("an array without elements was read: the columns that need counts stay empty.")
-
     # What an ndarray has
 
     @property
