@@ -32,7 +32,7 @@ from .orders import forward
 # An expression that multiplies out to more terms than this is left as it is.
 LIMIT = 4000
 # Nor are more factors than this brought into order, all terms together: it takes seconds.
-FACTORS = 1500
+FACTORS = 4000
 
 
 class TooLarge(Exception):
