@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from . import interop, rewrites
-from .calls import Compiled, free_name, shape_text
+from . import calculus, interop, rewrites
+from .calls import Compiled, free_name, owned_axes, shape_text
 from .dims import Dim
 from .errors import ShapeError
 from .structure.blocks import Blocks, blocks
 from .structure.linear import Factored
 from .structure.sparse import numbers
 from .structured import Structured
-from .terms import Index, Input, of_factor
+from .terms import DELTA, Apply, Index, Input, Sum, Tensor, of_factor, topological
 
 Array = np.ndarray[Any, Any]
 
@@ -38,12 +38,13 @@ class LinearMap(Structured):
         arrays, sizes = self._at(args, kwargs)
         shape = numbers(self._dims, sizes)
         out, into = shape[: self._rank], shape[self._rank :]
-        products = [self._product(over, many) for over in (True, False) for many in (False, True)]
+        saved, products = self._linearised
+        fixed = [*arrays, *(saved(*arrays) if saved is not None else ())]
 
         def times(function: Compiled, taken: tuple[int, ...], made: tuple[int, ...]) -> Callable[[Array], Array]:
             def applied(vectors: Array) -> Array:
                 many = vectors.shape[1:]
-                return np.asarray(function(*arrays, vectors.reshape((*taken, *many)))).reshape((prod(made), *many))
+                return np.asarray(function(*fixed, vectors.reshape((*taken, *many)))).reshape((prod(made), *many))
 
             return applied
 
@@ -143,7 +144,29 @@ class LinearMap(Structured):
         pieces = {f"block{k}": piece.expression for k, piece in enumerate(found.pieces, start=1)}
         return found, self._with({"scale": found.scale, **pieces}, whole=True)
 
-    def _product(self, over_columns: bool, many: bool) -> Compiled:
+    @cached_property
+    def _linearised(self) -> tuple[Compiled | None, list[Compiled]]:
+        """What of the products depends on the point alone, and the four products, to which this is an input, too.
+
+        These are the values of functions, such as the activations of a network, that need no vector.
+        """
+        products = [self._product(over, many) for over in (True, False) for many in (False, True)]
+        found = dict.fromkeys(each for _, body, vector in products for each in _fixed(body, vector))
+        saved: dict[Tensor, Input] = {}
+        taken = {name for dims in self._parts.inputs.values() for dim in dims for name in dim.names}
+        taken |= {*self._parts.inputs, *(vector.name for _, _, vector in products)}
+        for k, tensor in enumerate(found, start=1):
+            saved[tensor] = Input(free_name(f"fixed{k}", taken), tensor.shape)
+        values = {each.name: (tensor.axes, of_factor(tensor(*tensor.axes))) for tensor, each in saved.items()}
+        replaced = {tensor: of_factor(each(*tensor.axes)) for tensor, each in saved.items()}
+        with rewrites.assuming(self._parts.requirements):
+            bodies = rewrites.rebuild([body for _, body, _ in products], replaced)
+        return self._with(values, whole=True) if values else None, [
+            self._with({"Y": (axes, body)}, {each.name: each.shape for each in (*saved.values(), vector)})
+            for (axes, _, vector), body in zip(products, bodies, strict=True)
+        ]
+
+    def _product(self, over_columns: bool, many: bool) -> tuple[tuple[Index, ...], Sum, Input]:
         """The product with a vector over the input axes, or the output axes; with many of them, side by side."""
         axes, body = self._expression
         rows, columns = axes[: self._rank], axes[self._rank :]
@@ -152,5 +175,45 @@ class LinearMap(Structured):
         side = (Index.fresh(Dim.of(free_name("columns", sizes))),) if many else ()
         vector = Input(free_name("V", {*self._parts.inputs, *sizes}), tuple(axis.dim for axis in (*over, *side)))
         with rewrites.assuming(self._parts.requirements):
+            found = self._moved(vector, side, over_columns)
+            if found is not None:
+                return found
             taken = rewrites.contract(rewrites.multiply(body, of_factor(vector(*over, *side))), over)
-        return self._with({"Y": ((*kept, *side), taken)}, {vector.name: vector.shape})
+        return (*kept, *side), taken, vector
+
+    def _moved(
+        self, vector: Input, side: tuple[Index, ...], forward: bool
+    ) -> tuple[tuple[Index, ...], Sum, Input] | None:
+        """The JVP or VJP of the function that was differentiated, which costs what that does; None where unknown."""
+        origin = self._parts.origin
+        if origin is None or origin.contracted or len(origin.wrt) > 1 or len(origin.function._parts.outputs) > 1:
+            return None
+        ((axes, body),) = origin.function._parts.outputs.values()
+        (wrt,) = origin.wrt
+        target = Input(wrt, self._parts.inputs[wrt])
+        if forward:
+            axes, body = owned_axes(axes, body)
+            (moved,) = calculus.pushforward([body], {target: of_factor(vector(*target.axes, *side))})
+            return (*axes, *side), moved, vector
+        moved = calculus.pullback([(axes, body, of_factor(vector(*axes, *side)))], [target])[target]
+        return (*target.axes, *side), moved, vector
+
+
+def _fixed(body: Sum, vector: Input) -> list[Tensor]:
+    """The largest function values in an expression that do not depend on a vector."""
+    moving: set[Tensor] = set()
+    for tensor in topological(body.tensors):
+        if tensor is vector or moving.intersection(tensor.parts):
+            moving.add(tensor)
+    found: dict[Tensor, None] = {}
+    waiting, seen = [*body.tensors], set[Tensor]()
+    while waiting:
+        tensor = waiting.pop()
+        if tensor in seen or tensor is DELTA:
+            continue
+        seen.add(tensor)
+        if isinstance(tensor, Apply) and tensor not in moving:
+            found[tensor] = None
+        else:
+            waiting.extend(tensor.parts)
+    return list(found)

@@ -159,3 +159,16 @@ def test_a_square_product_of_others_is_singular():
     with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):
         J.solve(np.ones(3), np.ones(3), np.ones(3))
     assert J.slogdet(np.ones(3), np.ones(3)) == (0.0, -np.inf)
+
+
+def test_products_do_not_repeat_the_forward_pass():
+    """What depends on the point alone is computed once for an operator, and products cost what a JVP or a VJP does."""
+
+    def attention(X, Q, K):
+        E = np.exp((X @ Q) @ (X @ K).T)
+        return E / E.sum(axis=1, keepdims=True) @ np.tanh(X)
+
+    saved, products = tj.trace(attention, X="s d", Q="d d", K="d d").jacobian("X")._linearised
+    assert all(name in saved.source() for name in ("np.exp", "np.tanh"))
+    assert len(products) == 4
+    assert not any(name in product.source() for product in products for name in ("np.exp", "np.tanh"))
