@@ -3,7 +3,7 @@
 A raise site is where an error of the family is built, or where a function is called that never returns. While the
 suite runs, each error is noted at all the sites that it came through. A site is read if a message that came from it
 stands whole in the tests: in a string of a test module, or in a table or a document whose lines are compared with
-what is said. Python's own errors cannot be noted; for those a message of their form has to stand there.
+what is said. Python's own errors and NumPy's cannot be noted; for those a message of their form has to stand there.
 """
 
 import ast
@@ -42,7 +42,7 @@ def form(message: ast.expr) -> str:
 
 
 def raise_sites(trees: Mapping[str, ast.Module]) -> tuple[set[Site], dict[Site, str]]:
-    """The raise sites of modules; and those of Python's own errors, with the forms of their messages."""
+    """The raise sites of modules; and those of Python's and NumPy's own errors, with the forms of their messages."""
     nodes = [(path, node) for path, tree in trees.items() for node in ast.walk(tree)]
     functions = [(path, node) for path, node in nodes if isinstance(node, ast.FunctionDef)]
     never = {(path, one.name) for path, one in functions if getattr(one.returns, "id", "") == "NoReturn"}
@@ -52,7 +52,7 @@ def raise_sites(trees: Mapping[str, ast.Module]) -> tuple[set[Site], dict[Site, 
     own, others = set[Site](), dict[Site, str]()
     for path, node in nodes:
         raised = node.exc if isinstance(node, ast.Raise) else None
-        if isinstance(raised, ast.Call) and hasattr(builtins, called(raised)):
+        if isinstance(raised, ast.Call) and any(hasattr(module, called(raised)) for module in (builtins, np.linalg)):
             others[path, raised.lineno, raised.end_lineno or raised.lineno] = form(raised.args[0])
         elif isinstance(raised, ast.Call) or called(node) in public or (path, called(node)) in private:
             call = raised or node

@@ -5,6 +5,8 @@ import pytest
 
 import tensorjac as tj
 from tensorjac.check import Finding, Report
+from tensorjac.check.derivation.text import LONGEST
+from tensorjac.check.derivation.writing import _text
 
 SHAPES = {"X": "b m", "A": "m n"}
 
@@ -18,6 +20,17 @@ SPLIT = tj.trace(lambda X, A, G: {"u": X.T @ G, "v": G @ A.T}, **SHAPES, G="b n"
 WRONG = Report((Finding("A", "wrong", "dA has the wrong sign.", "sign"),), "the VJP of matmul")
 
 REFUSED = [
+    (
+        lambda: tj.check_steps("X: b m"),
+        tj.NotationError,
+        "line 1: a derivation has at least one =, and here is none: write one.",
+    ),
+    (lambda: _text(None), TypeError, "NoneType is no node of matrix notation"),
+    (
+        lambda: tj.check_steps("x" * (LONGEST + 1)),
+        tj.NotationError,
+        "a derivation has at most 20000 characters, and this one has 20001: split it.",
+    ),
     (
         lambda: tj.check_vjp(matmul, {"A": "X.T @ G"}),
         tj.TraceError,
