@@ -1,12 +1,17 @@
 """What the checker says where a question or a claim makes no sense: whole messages."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import tensorjac as tj
 from tensorjac.check import Finding, Report
+from tensorjac.check.derivation.paper import Lowering
+from tensorjac.check.derivation.shapes import Shapes
 from tensorjac.check.derivation.text import LONGEST
 from tensorjac.check.derivation.writing import _text
+from tensorjac.notation.syntax import Node
 
 SHAPES = {"X": "b m", "A": "m n"}
 
@@ -26,6 +31,8 @@ REFUSED = [
         "line 1: a derivation has at least one =, and here is none: write one.",
     ),
     (lambda: _text(None), TypeError, "NoneType is no node of matrix notation"),
+    (lambda: Shapes("", SimpleNamespace(letters={})).of(Node()), TypeError, "Node is no node of paper notation"),
+    (lambda: Lowering(None, None, {}).of(Node()), TypeError, "Node is no node of paper notation"),
     (
         lambda: tj.check_steps("x" * (LONGEST + 1)),
         tj.NotationError,

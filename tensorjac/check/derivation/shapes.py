@@ -119,7 +119,7 @@ class Shapes(Sizes):
                 return self._entry(node)
             case Summed(letters, body):
                 return self._summed(letters, body)
-        self.fail(NotationError, "this is no part of paper notation", node, "write it in another way")
+        raise TypeError(f"{type(node).__name__} is no node of paper notation")
 
     def _named(self, size: str, node: Node) -> Size:
         if not size:
