@@ -316,3 +316,9 @@ def test_equality_with_other_things():
     assert linear != 3
     assert hash(linear) == hash(tj.trace(lambda X, A: X @ A, X="b m", A="m n"))
     assert re.match("∂", str(linear.jacobian("A")))
+
+
+def test_the_root_of_a_negative_number_is_not_a_number():
+    F = tj.trace(lambda x: np.sqrt(-1 - x * x), x="n")
+    with np.errstate(invalid="ignore"):
+        assert np.all(np.isnan(F(np.array([0.0, 2.0]))))

@@ -262,7 +262,8 @@ def _powered(term: Term, exponent: Number) -> tuple[Number, list[Factor], Term |
     root = _root(term.coefficient, exponent)
     outside, inside = [], []
     for factor in term.factors:
-        if factor.tensor is DELTA or factor.tensor.sign:
+        # the root of a negative number has no value to stand alone
+        if factor.tensor is DELTA or (factor.tensor.sign and term.coefficient > 0):
             outside.append(_raised(factor, exponent))
         else:
             inside.append(factor)
