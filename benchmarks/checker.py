@@ -1,4 +1,4 @@
-"""How well the checker names mistakes: every mistake of tests/mistakes.py, planted in every identity of the tests.
+"""How well the checker names mistakes: every mistake of tests/mistakes.py, planted in every identity and some layers.
 
 Run from the root of the repository: python -m benchmarks.checker
 """
@@ -7,17 +7,59 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+import handwritten
+import tensorjac as tj
+from examples import layers
 from identities import IDENTITIES
-from mistakes import Outcome, checked, problems, right_forms, tried
+from mistakes import Outcome, Problem, checked, problems, right_forms, tried
+
+LAYERS = {
+    "linear": (layers.linear, {"X": "b m", "A": "m n", "c": "n"}),
+    "layer norm": (layers.layer_norm, {"X": "b n", "gamma": "n", "beta": "n"}),
+    "attention": (layers.attention, {"Q": "s d", "K": "t d", "V": "t e"}),
+    "cross entropy": (layers.softmax_cross_entropy, {"Z": "b n", "T": "b n"}),
+    "batch norm": (
+        lambda x, gamma, beta: handwritten.batchnorm_forward(x, gamma, beta)[0],
+        {"x": "b n", "gamma": "n", "beta": "n"},
+    ),
+    "RMS norm": (lambda x, g: handwritten.rmsnorm_forward(x, g)[0], {"x": "b n", "g": "n"}),
+    "GELU": (lambda x: handwritten.gelu_forward(x)[0], {"x": "b n"}),
+}
 
 
-def outcomes() -> list[Outcome]:
+def layer_problems() -> Iterator[Problem]:
+    """One for each input of each layer; the right gradient is the derived one, as a callable."""
+    for name, (fun, shapes) in LAYERS.items():
+        F = tj.trace(fun, **shapes)
+        axes = F.outputs["Y"]
+        for wrt in shapes:
+            right = F.vjp(wrt) if axes else F.grad(wrt)
+            yield Problem(f"{name} by {wrt}", fun, shapes, wrt, right, scalar=not axes, square=axes == F.inputs[wrt])
+
+
+def outcomes(subjects: Iterable[Problem]) -> list[Outcome]:
     """What was said about every planted mistake that changes the value."""
-    return [outcome for problem in problems() for outcome in tried(problem)]
+    among = list(subjects)
+    return [outcome for problem in among for outcome in tried(problem, among)]
+
+
+def by_subject(found: Iterable[Outcome]) -> str:
+    """Mistakes by subjects, in Markdown: how many were named of how many planted; the identities are one subject."""
+    cells: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for outcome in found:
+        layer = outcome.problem.rpartition(" by ")[0]
+        cells[outcome.mistake, layer if layer in LAYERS else "identities"].append(outcome.named)
+    columns = ["identities", *LAYERS]
+    lines = [f"| mistake | {' | '.join(columns)} |", "|---" + "|---:" * len(columns) + "|"]
+    for mistake in dict.fromkeys(mistake for mistake, _ in cells):
+        groups = [cells.get((mistake, column), []) for column in columns]
+        lines.append(f"| {mistake} | {' | '.join(f'{sum(g)}/{len(g)}' if g else '' for g in groups)} |")
+    return "\n".join(lines)
 
 
 def table(found: list[Outcome]) -> str:
@@ -50,8 +92,11 @@ def false_alarms() -> str:
 
 
 if __name__ == "__main__":
-    everything = outcomes()
-    print(table(everything))
-    print()
-    print(summary(everything))
+    of_layers = outcomes(layer_problems())
+    print(f"layers: {summary(of_layers)}", flush=True)
+    of_identities = outcomes(problems())
+    print(f"identities: {summary(of_identities)}")
     print(false_alarms())
+    for form in (table, by_subject):
+        print()
+        print(form(of_identities + of_layers))
