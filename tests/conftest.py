@@ -29,7 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("long" if config.getoption("--long") else "quick")
     if config.getoption("--hypothesis-seed") is None:
-        config.option.hypothesis_seed = random.SystemRandom().randrange(2**32)
+        # the same commit passes or fails everywhere; what nobody has thought of is looked for by the long profile
+        config.option.hypothesis_seed = random.SystemRandom().randrange(2**32) if config.getoption("--long") else 0
     if hasattr(config, "workerinput") or is_whole(config):
         config.pluginmanager.register(RaisesAreRead(config))
 

@@ -53,7 +53,9 @@ def written(problem: Problem, products: Sequence[Product], body: Body, name: str
         # the derivative vanishes
         shape = problem.inputs[problem.wrt]
         total = steps.fresh((), f"np.zeros({shape}, dtype=np.result_type({arguments}))")
-    lines = "\n".join(f"    {line}" for line in [*steps.lines, f"return {total.name}"])
+    # elementwise steps keep the order of axes in memory that their operands have
+    result = f"np.ascontiguousarray({total.name})" if len(problem.inputs[problem.wrt]) > 1 else total.name
+    lines = "\n".join(f"    {line}" for line in [*steps.lines, f"return {result}"])
     return problem.routine(f"{head}def {name}({arguments}):\n{lines}\n")
 
 
