@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..dims import Dim
+from ..notation.places import Place
 from ..notation.printing import Formula, Printer
-from ..notation.products import Frame, Place
 from ..notation.syntax import (
     Apply,
     Axis,
@@ -61,15 +61,8 @@ def equations(
 
 class _Equations(Printer):
     def sides(self, formula: Formula) -> Sides:
-        """The equation, with the sizes that a reader could not find out."""
-        shown: set[int] = set()
-        while True:
-            frame = Frame(frozenset(shown), self.products.avoid, formula.opening, formula.shared, formula.avoid)
-            equation = self.equation(formula, frame)
-            missing = self.missing(equation, frame)
-            if missing is None:
-                return _Writer(frame.places, self.shapes).sides(equation)
-            shown.add(missing)
+        equation, frame = self.settled(formula)
+        return _Writer(frame.places, self.shapes).sides(equation)
 
 
 @dataclass

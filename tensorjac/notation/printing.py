@@ -29,7 +29,8 @@ from ..terms import (
 from .extents import SizeReader
 from .letters import Function, Named
 from .naming import Names
-from .products import Frame, Products, Scope, Wanted
+from .places import Frame, Scope
+from .products import Products, Wanted
 from .syntax import Axis, Equation, Target
 from .writing import write_equation
 

@@ -1,10 +1,9 @@
-"""Sums, products and factors as nodes: the order of factors and terms, and the letters of indices."""
+"""Sums, products and factors as they are written: their letters chosen, their order arranged, their parts named."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ..dims import Dim
 from ..terms import (
@@ -22,69 +21,17 @@ from ..terms import (
     Sum,
     Tensor,
     Term,
-    product,
-    slot_labels,
+    magnitude,
 )
 from ..terms import Number as Value
 from . import syntax
-from .naming import Definition, Names, is_matrix_function, is_pair, triangle
-from .slotnodes import axis_node, delta_node, dim_node, signed_sum, times
-from .syntax import Bound, Call, Chain, Indexed, Name, Node, Power, SumOver, Whole
-
-LETTERS = "ijklmnopqrstuvwxyzabcdefghαβγεζηθικλμνξπρστυφχψωABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-# Ranks of factors: those with a place in the signature, then δ, then sums in brackets.
-PLACED, TIES, BRACKETS = range(3)
-
-
-@dataclass(eq=False)
-class Place:
-    """Where a letter is introduced: by a node, or (None) on the left side."""
-
-    number: int
-    letter: str
-    index: Index
-    node: Node | None = None
-
-
-@dataclass
-class Frame:
-    """One equation while it is written: its places in order, and those that show their sizes."""
-
-    shown: Collection[int] = ()
-    avoid: frozenset[str] = frozenset()
-    opening: Tensor | None = None
-    shared: bool = False
-    left: frozenset[str] = frozenset()
-    places: list[Place] = field(default_factory=list)
-    short: set[int] = field(default_factory=set)  # run over a part of an axis only: must show their sizes
-
-    def introduce(self, index: Index, scope: Scope) -> Place:
-        """The next letter that is free, for this index."""
-        used = {place.letter for place in scope.values()} | self.avoid
-        return self.place(index, next(letter for letter in _alphabet() if letter not in used))
-
-    def place(self, index: Index, letter: str) -> Place:
-        place = Place(len(self.places), letter, index)
-        self.places.append(place)
-        return place
-
-    def bound(self, place: Place) -> Bound:
-        return Bound(place.letter, dim_node(place.index.dim) if place.number in self.shown else None)
-
-
-Scope = dict[Index, Place]
-Key = tuple[object, ...]
-
-
-@dataclass
-class Item:
-    """A factor on its way to a place in a product."""
-
-    factor: Factor
-    labels: tuple[Index, ...]
-    rank: Key
-    turned: bool = False  # a sum in brackets, written with the other sign
+from .arithmetic import quotient, raised, signed_sum
+from .arranging import BRACKETS, Arrangement, Item, Key, arranged, factor_key, term_key
+from .lookups import lookups, tied
+from .naming import Definition, Names, is_matrix_function, triangle
+from .places import Frame, Place, Scope
+from .slotnodes import axis_node, delta_node, dim_node
+from .syntax import Call, Chain, Indexed, Name, Node, Power, SumOver, Whole
 
 
 @dataclass
@@ -123,7 +70,7 @@ class Products:
     def __init__(self, names: Names, inputs: Iterable[str], constants: Mapping[Tensor, str], sizes: Collection[str]):
         self.names = names
         self.constants = constants
-        self.position = {name: k for k, name in enumerate((*inputs, *constants.values()))}
+        self.arrangement = Arrangement(names, inputs, constants)
         self.avoid = frozenset(sizes) if names.affine else frozenset[str]()
         self.wanted: list[Wanted] = []
 
@@ -152,13 +99,13 @@ class Products:
 
     def plan(self, term: Term, scope: Scope, frame: Frame) -> Planned:
         """The factors of a term in order; its summed indices get the letters that come next."""
-        looked, factors = _lookups(_tied(term, scope))
+        looked, factors = lookups(tied(term, scope))
         scope = dict(scope)
         order = {label: k for k, label in enumerate((*scope, *term.summed))}
         sizes = sorted((f for f in factors if isinstance(f.tensor, Size)), key=_size_text)
-        items = [self.item(f, order, looked) for f in factors if not isinstance(f.tensor, Size)]
-        above = _ordered([item for item in items if item.factor.power > 0], list(scope), order)
-        below = sorted((item for item in items if item.factor.power < 0), key=lambda item: _key(item, order))
+        items = [self.arrangement.item(f, order, looked) for f in factors if not isinstance(f.tensor, Size)]
+        above = arranged([item for item in items if item.factor.power > 0], list(scope), order)
+        below = sorted((item for item in items if item.factor.power < 0), key=lambda item: factor_key(item, order))
         coefficient = term.coefficient
         alone = len(factors) == 1 and coefficient == -1
         turned = next((item for item in (*above, *below) if coefficient < 0 and self.turns(item, alone)), None)
@@ -170,7 +117,7 @@ class Products:
             if label not in scope:
                 scope[label] = frame.introduce(label, scope)
                 summed.append(scope[label])
-        key = self.term_key(term, above, below, {label: k for k, label in enumerate(scope)})
+        key = term_key(term, above, below, {label: k for k, label in enumerate(scope)})
         return Planned(coefficient, above, below, sizes, looked, scope, tuple(summed), key)
 
     def turns(self, item: Item, alone: bool) -> bool:
@@ -195,54 +142,17 @@ class Products:
             or _is_sum(up, down)
         )
         if not explicit:
-            return _quotient(_magnitude(plan.coefficient), up, down)
-        over = SumOver(tuple(map(frame.bound, plan.summed)), _quotient(1, up, down))
+            return quotient(magnitude(plan.coefficient), up, down)
+        over = SumOver(tuple(map(frame.bound, plan.summed)), quotient(1, up, down))
         for place in plan.summed:
             place.node = over
-        return _quotient(_magnitude(plan.coefficient), [over], [])
-
-    def term_key(self, term: Term, above: Sequence[Item], below: Sequence[Item], order: Mapping[Index, int]) -> Key:
-        """Whole numbers first, other numbers last; terms with δ, then by the factors as they are written."""
-        if not above and not below and not term.factors:
-            return (0 if isinstance(term.coefficient, int) and term.coefficient > 0 else 2,)
-        ties = sum(item.rank[0] == TIES for item in above)
-        keys = [_key(item, order) for item in above]
-        keys = [(-1, *key[1:]) if key[0] == TIES else key for key in keys]
-        return (1, -ties, not above, keys, len(term.summed), [_key(item, order) for item in below])
-
-    def item(self, factor: Factor, order: Mapping[Index, int], looked: Mapping[Index, Factor]) -> Item:
-        tensor, slots, _ = factor
-        labels: list[Index] = []
-        in_order = tensor in self.names.given or isinstance(tensor, Input | Constant | Position)
-        if in_order and tensor in self.names.given:
-            slots = tuple(slots[k] for k in self.names.given[tensor].order)
-        for slot in slots:
-            for label in slot_labels(slot):
-                labels += looked[label].labels if label in looked else (label,)
-        if not in_order and not (isinstance(tensor, Apply) and is_matrix_function(tensor)):
-            labels.sort(key=order.__getitem__)
-        return Item(factor, tuple(dict.fromkeys(labels)), self.rank(factor))
-
-    def rank(self, factor: Factor) -> Key:
-        """The place of a factor by its kind and by the signature."""
-        tensor = factor.tensor
-        if tensor is DELTA:
-            return (TIES, 0, 0, "", b"")
-        last = len(self.position)
-        if tensor in self.constants:
-            return (PLACED, self.position[self.constants[tensor]], 0, "", tensor.key)
-        first = min((self.position.get(name, last) for name in tensor.inputs), default=last)
-        if isinstance(tensor, Input):
-            return (PLACED, first, 0, tensor.name, tensor.key)
-        if tensor in self.names.named or isinstance(tensor, Apply | Position) or triangle(tensor):
-            return (PLACED, first, 1, tensor.operation.name if isinstance(tensor, Apply) else "", tensor.key)
-        return (BRACKETS, first, 1, "", tensor.key)
+        return quotient(magnitude(plan.coefficient), [over], [])
 
     # Factors.
 
     def size(self, factor: Factor) -> Node:
         assert isinstance(factor.tensor, Size)
-        return _raised(dim_node(factor.tensor.dim), _magnitude(factor.power))
+        return raised(dim_node(factor.tensor.dim), magnitude(factor.power))
 
     def factor(self, item: Item, scope: Scope, frame: Frame, looked: Mapping[Index, Factor]) -> Node:
         """A factor to the size of its power; the sign of it says on which side of the fraction it stands."""
@@ -253,8 +163,8 @@ class Products:
             return self.inner(Sum(Term(-one.coefficient, *one[1:]) for one in terms), scope, frame)
         if isinstance(tensor, Shared) and (tensor not in self.names.named or tensor is frame.opening):
             even = isinstance(power, int) and power % 2 == 0
-            return _raised(self.inner(tensor.expression(slots), scope, frame, even), _magnitude(power))
-        return _raised(self.base(item.factor, scope, frame, looked), _magnitude(power))
+            return raised(self.inner(tensor.expression(slots), scope, frame, even), magnitude(power))
+        return raised(self.base(item.factor, scope, frame, looked), magnitude(power))
 
     def base(self, factor: Factor, scope: Scope, frame: Frame, looked: Mapping[Index, Factor]) -> Node:
         tensor, slots, _ = factor
@@ -370,12 +280,6 @@ class Products:
         return found.name
 
 
-def _alphabet() -> Iterator[str]:
-    """Latin and Greek letters, and more than enough behind them."""
-    yield from LETTERS
-    yield from map(chr, range(0x4E00, 0x9FA6))
-
-
 def _led(terms: list[Planned]) -> list[Planned]:
     """The terms with a positive one in front, if there is one."""
     lead = next((k for k, one in enumerate(terms) if one.positive), 0)
@@ -387,137 +291,9 @@ def _first(node: Node) -> Node:
     return node.operands[0] if isinstance(node, Chain) and node.operators[0] in "+-" else node
 
 
-def _key(item: Item, order: Mapping[Index, int]) -> Key:
-    """Orders factors by rank, then by their letters; a higher power first."""
-    *rank, tensor = item.rank
-    return (*rank, [order[label] for label in item.labels], -item.factor.power, tensor)
-
-
-def _ordered(items: Sequence[Item], output: Sequence[Index], order: Mapping[Index, int]) -> list[Item]:
-    """Factors in the order in which they are written.
-
-    The carrier of the first output letter, then a factor that shares a letter with the one before, else the
-    carrier of the next output letter.
-    """
-    rest = sorted(items, key=lambda item: _key(item, order))
-    found = [item for item in rest if not item.labels]
-    rest = [item for item in rest if item.labels]
-    placed: set[Index] = set()
-    before: set[Index] = set()
-    while rest:
-        candidates = [item for item in rest if before.intersection(item.labels)]
-        for label in output:
-            if candidates:
-                break
-            if label not in placed:
-                candidates = [item for item in rest if label in item.labels]
-        chosen = (candidates or rest)[0]
-        rest.remove(chosen)
-        found.append(chosen)
-        before = set(chosen.labels)
-        placed |= before
-    return found
-
-
-def _tied(term: Term, scope: Scope) -> Term:
-    """Letters that a δ ties are written as the first of them in the other factors."""
-    mapping: dict[Index, Slot] = {}
-    for tensor, slots, _ in term.factors:
-        if tensor is DELTA and is_pair(slots[0]):
-            first, second = sorted(slot_labels(slots[0]), key=lambda label: _number(label, scope))
-            root = mapping.get(first, first)
-            if first.dim is second.dim and second in scope and second not in mapping:
-                mapping = {label: root if end is second else end for label, end in mapping.items()}
-                mapping[second] = root
-    if not mapping:
-        return term
-    factors = [f if f.tensor is DELTA and is_pair(f.slots[0]) else f.substitute(mapping) for f in term.factors]
-    return product(term.coefficient, factors, term.summed)
-
-
-def _number(label: Index, scope: Scope) -> int:
-    return scope[label].number if label in scope else -1
-
-
-def _lookups(term: Term) -> tuple[dict[Index, Factor], list[Factor]]:
-    """Summed indices read from an array, as in E[t[i], k], each with its array; and the other factors."""
-    looked: dict[Index, Factor] = {}
-    kept: list[Factor] = []
-    for factor in term.factors:
-        found = _looked_up(factor, term)
-        if found and found[0] not in looked:
-            looked[found[0]] = found[1]
-        else:
-            kept.append(factor)
-    return looked, kept
-
-
-def _lone(body: Sum) -> Factor | None:
-    """The factor that an expression consists of."""
-    if len(body.terms) != 1 or body.terms[0].coefficient != 1 or len(body.terms[0].factors) != 1:
-        return None
-    (factor,) = body.terms[0].factors
-    return factor if factor.power == 1 else None
-
-
-def _looked_up(factor: Factor, term: Term) -> tuple[Index, Factor] | None:
-    tensor, slots, power = factor
-    if not isinstance(tensor, Apply) or tensor.operation.name != "equal" or power != 1:
-        return None
-    sides = [_lone(argument) for argument in tensor.arguments(slots)]
-    where = next((side for side in sides if side and isinstance(side.tensor, Position)), None)
-    array = next((side for side in sides if side and isinstance(side.tensor, Input | Constant)), None)
-    if where is None or array is None:
-        return None
-    (label,) = where.slots
-    if not isinstance(label, Index) or label not in term.summed or label in array.labels:
-        return None
-    users = [other for other in term.factors if other is not factor and label in other.labels]
-    if len(users) != 1 or users[0].tensor is DELTA or not isinstance(users[0].tensor, Input | Constant):
-        return None
-    (user,) = users
-    at = [axis for slot, axis in zip(user.slots, user.tensor.shape, strict=True) if slot is label]
-    if len(at) != 1 or at[0] is not label.dim or sum(found is label for found in user.labels) != 1:
-        return None
-    return label, array
-
-
 def _is_sum(up: Sequence[Node], down: Sequence[Node]) -> bool:
     return len(up) == 1 and not down and isinstance(up[0], Chain) and up[0].operators[0] in "+-"
 
 
-def number_node(value: Value) -> Node:
-    """A number that is not negative."""
-    if isinstance(value, Fraction):
-        return Chain((syntax.Number(value.numerator), syntax.Number(value.denominator)), ("/",))
-    return syntax.Number(value)
-
-
 def _size_text(factor: Factor) -> str:
     return str(factor.tensor.dim) if isinstance(factor.tensor, Size) else ""
-
-
-def _magnitude(value: Value) -> Value:
-    return -value if value < 0 else value
-
-
-def _raised(base: Node, power: Value) -> Node:
-    if power == 1:
-        return base
-    if power == Fraction(1, 2):
-        return syntax.Apply("sqrt", (), (base,))
-    return Power(base, number_node(power))
-
-
-def _quotient(coefficient: Value, up: list[Node], down: list[Node]) -> Node:
-    """``1/2 a b / (c d)``"""
-    if not up:
-        if isinstance(coefficient, Fraction) and down:
-            up, down = [syntax.Number(coefficient.numerator)], [syntax.Number(coefficient.denominator), *down]
-        else:
-            up = [number_node(coefficient)]
-    elif coefficient != 1:
-        up = [number_node(coefficient), *up]
-    if not down:
-        return times(up)
-    return Chain((*up, times(down)), (*("*",) * (len(up) - 1), "/"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import lcm
 
 from ..dims import Dim, FloorDiv, nonnegative
 from ..terms import ONE, Index, Slot, combine, slot_parts
+from .arithmetic import signed_sum, times
 from .slots import comparable
-from .syntax import Apply, Chain, Delta, Name, Node, Number, Power, Unary
+from .syntax import Apply, Chain, Delta, Name, Node, Number, Power
 
 
 def dim_node(dim: Dim) -> Node:
@@ -43,21 +44,6 @@ def _monomials(dim: Dim) -> list[tuple[bool, Node]]:
             factors.append(node if power == 1 else Power(node, Number(power)))
         found.append((coefficient > 0, times(factors)))
     return found
-
-
-def times(factors: Sequence[Node]) -> Node:
-    return factors[0] if len(factors) == 1 else Chain(tuple(factors), ("*",) * (len(factors) - 1))
-
-
-def signed_sum(terms: Sequence[tuple[bool, Node]]) -> Node:
-    """``a - b + c`` from terms and whether they are positive."""
-    if not terms:
-        return Number(0)
-    (positive, first), *rest = terms
-    first = first if positive else Unary("-", first)
-    if not rest:
-        return first
-    return Chain((first, *(node for _, node in rest)), tuple("+" if sign else "-" for sign, _ in rest))
 
 
 def slot_node(slot: Slot, letters: Mapping[Index, str]) -> Node:
