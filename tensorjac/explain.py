@@ -168,11 +168,11 @@ def _with_names(body: Sum, names: Mapping[Tensor, str]) -> Sum:
             inner = None
             if factor.tensor is not DELTA:
                 (rebuilt,) = rewrites.rebuild([of_factor(factor.tensor(*factor.tensor.axes))], replaced)
-                inner = next(iter(rewrites.whole(rebuilt).terms), None)
-            if inner is None or inner.coefficient != 1 or len(inner.factors) != 1 or inner.factors[0].power != 1:
+                inner = rewrites.whole(rebuilt).lone
+            if inner is None:
                 factors.append(factor)
             else:
-                moved = inner.factors[0].substitute(dict(zip(factor.tensor.axes, factor.slots, strict=True)))
+                moved = inner.substitute(dict(zip(factor.tensor.axes, factor.slots, strict=True)))
                 factors.append(Factor(moved.tensor, moved.slots, factor.power))
         terms.append(product(term.coefficient, factors, term.summed))
     return Sum(terms)

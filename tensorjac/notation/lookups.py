@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..terms import DELTA, Apply, Constant, Factor, Index, Input, Position, Slot, Sum, Term, product, slot_labels
+from ..terms import DELTA, Apply, Constant, Factor, Index, Input, Position, Slot, Term, product, slot_labels
 from .naming import is_pair
 from .places import Scope
 
@@ -40,19 +40,11 @@ def lookups(term: Term) -> tuple[dict[Index, Factor], list[Factor]]:
     return looked, kept
 
 
-def _lone(body: Sum) -> Factor | None:
-    """The factor that an expression consists of."""
-    if len(body.terms) != 1 or body.terms[0].coefficient != 1 or len(body.terms[0].factors) != 1:
-        return None
-    (factor,) = body.terms[0].factors
-    return factor if factor.power == 1 else None
-
-
 def _looked_up(factor: Factor, term: Term) -> tuple[Index, Factor] | None:
     tensor, slots, power = factor
     if not isinstance(tensor, Apply) or tensor.operation.name != "equal" or power != 1:
         return None
-    sides = [_lone(argument) for argument in tensor.arguments(slots)]
+    sides = [argument.lone for argument in tensor.arguments(slots)]
     where = next((side for side in sides if side and isinstance(side.tensor, Position)), None)
     array = next((side for side in sides if side and isinstance(side.tensor, Input | Constant)), None)
     if where is None or array is None:

@@ -266,12 +266,11 @@ class Products:
         """The name of a whole tensor that a function is applied to; none for an input transposed."""
         (body,) = tensor.args
         axes = (*(Index.at(k, dim) for k, dim in enumerate(tensor.shape[: tensor.batch])), *tensor.cores[0])
-        if len(body.terms) == 1 and body.terms[0].coefficient == 1 and len(body.terms[0].factors) == 1:
-            (factor,) = body.terms[0].factors
-            if isinstance(factor.tensor, Input | Constant) and factor.power == 1:
-                if factor.slots != axes:
-                    return ""
-                return factor.tensor.name if isinstance(factor.tensor, Input) else self.constants[factor.tensor]
+        lone = body.lone
+        if lone is not None and isinstance(lone.tensor, Input | Constant):
+            if lone.slots != axes:
+                return ""
+            return lone.tensor.name if isinstance(lone.tensor, Input) else self.constants[lone.tensor]
         key = (body, axes)
         found = self.names.given.get(key)
         if found is None:

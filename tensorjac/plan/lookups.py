@@ -21,10 +21,8 @@ def looked_up(tensor: Tensor) -> tuple[Sum, Index] | None:
     if not isinstance(tensor, Apply) or tensor.operation.name != "equal":
         return None
     for entries, place in (tensor.args, tensor.args[::-1]):
-        if len(place.terms) != 1 or place.terms[0].coefficient != 1 or len(place.terms[0].factors) != 1:
-            continue
-        (factor,) = place.terms[0].factors
-        if isinstance(factor.tensor, Position) and factor.power == 1 and isinstance(factor.slots[0], Index):
+        factor = place.lone
+        if factor is not None and isinstance(factor.tensor, Position) and isinstance(factor.slots[0], Index):
             index = factor.slots[0]
             if index not in entries.labels and _are_positions(entries, index.dim):
                 return entries, index

@@ -54,7 +54,7 @@ def _with_extremes_once(bodies: Bodies) -> Bodies:
             continue
         for place, other in ((0, 1), (1, 0)):
             extreme = [t for t in tensor.args[other].tensors if isinstance(t, Apply) and any(t.cores)]
-            if len(extreme) != 1 or _is_read(tensor.args[place]):
+            if len(extreme) != 1 or tensor.args[place].lone:
                 continue
             (of,) = extreme[0].args
             once = shared(tensor.args[place])
@@ -63,11 +63,6 @@ def _with_extremes_once(bodies: Bodies) -> Bodies:
                 bodies.inner[extreme[0]] = [of_factor(shared(of))]
     _include_new(bodies)
     return bodies
-
-
-def _is_read(body: Sum) -> bool:
-    """Whether the expression is no more than entries of one tensor."""
-    return len(body.terms) == 1 and body.terms[0].coefficient == 1 and [f.power for f in body.terms[0].factors] == [1]
 
 
 def _opened(bodies: Bodies) -> Bodies:

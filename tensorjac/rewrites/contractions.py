@@ -53,10 +53,8 @@ def _inverse_pair(term: Term) -> Sum | None:
         if not (isinstance(tensor, Apply) and tensor.operation.name == "inv" and exponent == 1):
             continue
         (argument,) = tensor.arguments(slots)
-        if len(argument.terms) != 1 or len(argument.terms[0].factors) != 1:
-            continue
-        (inner,) = argument.terms[0].factors
-        if inner.power != 1 or argument.terms[0].coefficient != 1:
+        inner = argument.lone
+        if inner is None:
             continue
         ((row, column),) = tensor.cores_at(slots)
         for summed, other, (near, far) in (
@@ -105,22 +103,18 @@ def _count_positions(term: Term) -> Sum | None:
 
 def _counted(body: Sum) -> Index | None:
     """The index whose positions 0, 1, … the expression is."""
-    if len(body.terms) != 1 or body.terms[0].coefficient != 1 or len(body.terms[0].factors) != 1:
+    place = body.lone
+    if place is None or not isinstance(place.tensor, Position):
         return None
-    tensor, slots, exponent = body.terms[0].factors[0]
-    if not isinstance(tensor, Position) or exponent != 1:
-        return None
-    return slots[0] if isinstance(slots[0], Index) else None
+    return place.slots[0] if isinstance(place.slots[0], Index) else None
 
 
 def _in_range(entries: Sum, index: Index) -> bool:
     """Whether the expression is a captured array of positions along the axis of ``index``."""
-    if len(entries.terms) != 1 or entries.terms[0].coefficient != 1 or len(entries.terms[0].factors) != 1:
+    captured = entries.lone
+    if captured is None or not isinstance(captured.tensor, Constant):
         return False
-    tensor, _, exponent = entries.terms[0].factors[0]
-    if not isinstance(tensor, Constant) or exponent != 1:
-        return False
-    array: Any = tensor.array
+    array: Any = captured.tensor.array
     if array.dtype.kind not in "iu" or not array.size or array.min() < 0:
         return False
     return nonnegative(index.dim - 1 - int(array.max()), assumptions.get())

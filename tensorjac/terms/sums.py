@@ -149,6 +149,14 @@ class Sum:
                 yield factor.tensor
 
     @property
+    def lone(self) -> Factor | None:
+        """The factor that this is, neither scaled nor summed nor raised to a power; None where it is more, or 0."""
+        if len(self.terms) != 1 or len(self.terms[0].factors) != 1:
+            return None
+        coefficient, (factor,), summed = self.terms[0]
+        return factor if coefficient == 1 and factor.power == 1 and not summed else None
+
+    @property
     def sign(self) -> int:
         signs = [
             min((factor.sign for factor in term.factors), default=2) if term.coefficient > 0 else 0

@@ -25,10 +25,9 @@ def abbreviated(scope: Scope, body: Sum) -> Sum:
 def _tensors(scope: Scope, meanings: Mapping[str, Sum]) -> Iterator[tuple[Tensor, Sum]]:
     """Tensors that have a name, with that name read at their axes."""
     for name, meaning in meanings.items():
-        term = meaning.terms[0] if len(meaning.terms) == 1 else None
-        if term is None or term.coefficient != 1 or len(term.factors) != 1 or term.factors[0].power != 1:
+        if meaning.lone is None:
             continue
-        tensor, slots, _ = term.factors[0]
+        tensor, slots, _ = meaning.lone
         named = scope.tensor(name)
         if not isinstance(tensor, Input) and set(slots) == set(named.axes) and len(slots) == len(named.axes):
             order = dict(zip(slots, tensor.axes, strict=True))
