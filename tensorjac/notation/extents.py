@@ -7,7 +7,8 @@ from typing import NoReturn
 
 from ..dims import Dim, Requirement, nonnegative
 from ..errors import ShapeError
-from .letters import LetterReader, Named, Numpy, P
+from .letters import LetterReader
+from .named import Named, Numpy, P
 from .slots import Letter, Scope, comparable, ends, largest, looked_up, slot_names
 from .syntax import Name, Node
 

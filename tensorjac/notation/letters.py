@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from ..dims import Dim
 from ..errors import ShapeError
-from ..terms import Position, Slot, Sum, of_factor
-from .slots import (
-    Letter,
-    Scope,
-    SlotReader,
-    below,
-    count,
-    looked_up,
-    slot_names,
-    slots_of,
-    top_terms,
-)
-from .syntax import SPELLED, Apply, Call, Delta, Equation, Indexed, Name, Node, SizeOf, SumOver, Target, Whole
+from .functions import FunctionReader
+from .named import Named, Numpy, P
+from .slots import Letter, Scope, below, count, looked_up, slot_names, slots_of, top_terms
+from .syntax import Apply, Delta, Equation, Indexed, Name, Node, SizeOf, SumOver, Target, Whole
 
-
-class Function(Protocol):
-    """What a primitive tells about itself."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def arity(self) -> int: ...
-
-    @property
-    def elementwise(self) -> bool: ...
-
-    @property
-    def reduces(self) -> bool: ...
-
-    @property
-    def core_out(self) -> str: ...
-
-    def core(self, arg: int) -> str: ...
-
-
-class Named(Protocol):
-    """What a name stands for: something with axes that can be read at slots."""
-
-    @property
-    def shape(self) -> tuple[Dim, ...]: ...
-
-    def read(self, slots: Sequence[Slot]) -> Sum: ...
-
-
-Numpy = Callable[[Call], Named]
-P = TypeVar("P", bound=Function)
 Axis = Dim | Letter | None
 
 
@@ -87,55 +44,8 @@ class Term:
     implicit: tuple[Letter, ...]
 
 
-@dataclass(frozen=True)
-class Positions:
-    """``arange(n)``"""
-
-    dim: Dim
-
-    @property
-    def shape(self) -> tuple[Dim, ...]:
-        return (self.dim,)
-
-    def read(self, slots: Sequence[Slot]) -> Sum:
-        return of_factor(Position(self.dim)(*slots))
-
-
-@dataclass(frozen=True)
-class Mapped(Generic[P]):
-    """A function of a whole tensor, ``inv(S)`` or ``exp(X)``: the axes before its own are batch axes."""
-
-    function: P
-    argument: Named
-
-    @property
-    def batch(self) -> int:
-        """How many axes the function does not touch."""
-        rank = len(self.argument.shape)
-        return 0 if self.function.reduces else rank - len(self.function.core(0))
-
-    @property
-    def core_shape(self) -> tuple[Dim, ...]:
-        return core_shape(self.function, self.argument.shape[self.batch :])
-
-    @property
-    def shape(self) -> tuple[Dim, ...]:
-        return (*self.argument.shape[: self.batch], *self.core_shape)
-
-
-def core_shape(function: Function, core: Sequence[Dim]) -> tuple[Dim, ...]:
-    """The sizes of the result's own axes, from those of the argument."""
-    if function.reduces:
-        return ()
-    sizes = dict(zip(function.core(0), core, strict=True))
-    return tuple(sizes[letter] for letter in function.core_out)
-
-
-class LetterReader(SlotReader, Generic[P]):
-    """Notes all letters of one equation, and the axes at which they stand.
-
-    ``numpy`` reads the inside of ``inv(X.T @ X)[ij]``.
-    """
+class LetterReader(FunctionReader[P]):
+    """Notes all letters of one equation, and the axes at which they stand."""
 
     def __init__(
         self,
@@ -145,15 +55,11 @@ class LetterReader(SlotReader, Generic[P]):
         functions: Mapping[str, P],
         numpy: Numpy | None = None,
     ) -> None:
-        super().__init__(text, {*sizes, *(size for one in names.values() for dim in one.shape for size in dim.names)})
-        self.names = names
-        self.functions = functions
-        self.numpy = numpy
+        super().__init__(text, sizes, names, functions, numpy)
         self.letters: list[Letter] = []
         self.uses: list[Use] = []
         self.ties: list[Tie] = []
         self.bound: dict[int, dict[str, Letter]] = {}  # by the id of the node that introduces
-        self.wholes: dict[int, Named | Mapped[P]] = {}  # by the id of the node
 
     def sides(self, equation: Equation) -> tuple[dict[str, Letter], list[Term]]:
         """The letters of the left side, and the terms of the right one."""
@@ -303,86 +209,3 @@ class LetterReader(SlotReader, Generic[P]):
             if first.setdefault(role, letter) is not letter:
                 self.ties.append(Tie(first[role], letter, node, True))
         self.use(node, node.slots or (), [first[role] for role in function.core_out], scope)
-
-    def function(self, node: Apply) -> P | None:
-        """The function that is applied; None for those that are written with others."""
-        if self.is_size(node):
-            return None
-        function = self.functions.get(node.name)
-        if function is None and node.name not in SPELLED:
-            found = f"a bracket follows the name of a function, and {node.name} is none"
-            near = get_close_matches(node.name, sorted({*self.functions, *SPELLED}), 3)
-            advice = "put a space before the bracket to multiply, or use a function such as "
-            self.fail(node, found, advice + ", ".join(near or ["exp"]))
-        arity = function.arity if function is not None else SPELLED[node.name]
-        if len(node.arguments) != arity:
-            found = f"{node.name} takes {count(arity, 'argument', 'arguments')}, and here "
-            found += f"{'is' if len(node.arguments) == 1 else 'are'} {len(node.arguments)}"
-            advice = "write 1 argument" if arity == 1 else f"write {arity} arguments, separated by commas"
-            self.fail(node, found, advice)
-        return function
-
-    def is_size(self, node: Apply) -> bool:
-        """Whether this is ``max(n - 3, 0)``, a size."""
-        return node.name == "max" and not node.bound and self.dim(node) is not None
-
-    def whole_call(self, node: Apply) -> Mapped[P]:
-        """``det(S)``, without brackets behind it."""
-        (argument,) = node.arguments
-        function = self.functions[node.name]
-        if self.is_tensor(argument):
-            named = self.mapped(function, argument, node)
-            if not named.shape:
-                return named
-            letters = "ijkl"[: len(named.shape)]
-            found = f"{self.shown(node)} has {count(len(named.shape), 'axis', 'axes')}, and here are no brackets"
-            self.fail(node, found, f'write "{self.shown(node)}[{letters}]"')
-        letters = "k" if function.reduces else "klmn"[: len(function.core(0))]
-        found = f"a function of whole axes names them, and {node.name} does not"
-        self.fail(node, found, f'write the letters behind _, as in "{node.name}_{letters}(X[{letters}])"')
-
-    def whole(self, node: Whole) -> Named | Mapped[P]:
-        """What stands before the brackets of ``inv(S)[ij]``."""
-        if id(node) in self.wholes:
-            return self.wholes[id(node)]
-        call = node.call
-        name = call.function.name if isinstance(call.function, Name) else ""
-        named: Named | Mapped[P] | None = None
-        if len(call.arguments) == 1 and not call.keywords:
-            (argument,) = call.arguments
-            function = self.functions.get(name)
-            if name == "arange":
-                dim = self.dim(argument)
-                named = None if dim is None else Positions(dim)
-            elif function is not None and function.arity == 1 and self.is_tensor(argument):
-                named = self.mapped(function, argument, node)
-        if named is None:
-            if self.numpy is None:
-                found = "a function of whole tensors takes the name of a tensor here, and this is an expression"
-                self.fail(call, found, "give the inner expression a name behind where")
-            named = self.numpy(call)
-        self.wholes[id(node)] = named
-        return named
-
-    def is_tensor(self, node: Node) -> bool:
-        return isinstance(node, Name) and node.name in self.names
-
-    def mapped(self, function: P, argument: Node, node: Node) -> Mapped[P]:
-        """``function`` of a tensor by name, whose own axes must fit."""
-        assert isinstance(argument, Name)
-        mapped = Mapped(function, self.names[argument.name])
-        shape = mapped.argument.shape
-        if function.elementwise or function.reduces:
-            return mapped
-        core = function.core(0)
-        name = self.shown(node)
-        if len(shape) < len(core):
-            found = f"{function.name} works on {len(core)} axes, and the argument in {name} has {len(shape)}"
-            self.fail(node, found, "give it an argument with more axes", ShapeError)
-        first: dict[str, Dim] = {}
-        for role, dim in zip(core, shape[len(shape) - len(core) :], strict=True):
-            if first.setdefault(role, dim) is not dim:
-                found = f"{function.name} takes a square matrix, and the argument in {name} has sizes "
-                found += f"{first[role]} and {dim}"
-                self.fail(node, found, "give it a matrix with two equal sizes", ShapeError)
-        return mapped

@@ -1,28 +1,23 @@
 """Index notation, read into nodes, to expressions.
 
-A text is lowered in three steps. Every letter is found in the sum, function or left side that introduces it
-(letters); the sizes of all letters follow from the axes at which they stand (extents); then the expressions
-are built, by constructors that are passed in, because those simplify and stand on a higher floor.
+An equation is lowered in three steps. Every letter is found in the sum, function or left side that introduces it
+(letters); the sizes of all letters follow from the axes at which they stand (extents); then the expressions are built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, isinf
-from typing import Generic, Protocol, TypeVar
 
 from ..dims import Dim, Requirement
-from ..errors import NotationError
 from ..terms import (
     ONE,
-    Factor,
     Index,
     Position,
     Slot,
     Sum,
-    Tensor,
     affine,
     combine,
     constant,
@@ -34,22 +29,20 @@ from ..terms import (
 )
 from ..terms import Number as Value
 from .extents import SizeReader
-from .letters import Function, Mapped, Named, Numpy, P, Term, core_shape
-from .slots import Letter, Scope, below, count, fail, looked_up, slots_of
+from .letters import Term
+from .named import Builder, Mapped, Named, Numpy, P, core_shape
+from .slots import Letter, Scope, count, looked_up
 from .syntax import (
     Apply,
-    Call,
     Chain,
     Delta,
     Equation,
     Indexed,
-    IndexText,
     Name,
     Node,
     Number,
     Power,
     SizeOf,
-    Span,
     SumOver,
     Target,
     Unary,
@@ -57,33 +50,6 @@ from .syntax import (
 )
 
 LARGEST = 1000  # exponent of a number
-
-Applied = TypeVar("Applied", bound=Function, contravariant=True)
-
-
-class Builder(Protocol[Applied]):
-    """The constructors of expressions: the module ``rewrites``."""
-
-    def add(self, *sums: Sum) -> Sum: ...
-
-    def multiply(self, *sums: Sum) -> Sum: ...
-
-    def power(self, base: Sum, exponent: Value) -> Sum: ...
-
-    def contract(self, body: Sum, labels: Iterable[Index]) -> Sum: ...
-
-    def apply(
-        self,
-        primitive: Applied,
-        args: Sequence[Sum],
-        cores: Sequence[Sequence[Index]] = (),
-        result: Sequence[Slot] = (),
-        core_shape: Sequence[Dim] = (),
-    ) -> Sum: ...
-
-    def read(self, factor: Factor) -> Sum: ...
-
-    def substitute(self, body: Sum, mapping: Mapping[Index, Slot]) -> Sum: ...
 
 
 @dataclass(frozen=True)
@@ -117,131 +83,6 @@ def lower(
     terms = reading.terms(node, scope)
     reading.settle()
     return reading.total(terms)
-
-
-def lower_text(
-    parsed: IndexText,
-    text: str,
-    tensors: Mapping[str, Tensor],
-    functions: Mapping[str, P],
-    build: Builder[P],
-    numpy: Numpy | None = None,
-) -> tuple[Lowered, ...]:
-    """The equations of a text, in order, the definitions behind ``where`` put in.
-
-    ``tensors`` are the inputs and constants by name. Equations may use the targets of others, in any order.
-    """
-    inputs = {name: Read(tensor, build) for name, tensor in tensors.items()}
-    sizes = {size for tensor in tensors.values() for dim in tensor.shape for size in dim.names}
-    names: dict[str, Named] = dict(inputs)
-    done: dict[int, Lowered] = {}
-    for equation in _ordered(parsed, inputs, text):
-        reading = Lowering(text, sizes, names, functions, build, numpy)
-        lowered = reading.equation(equation)
-        done[id(equation)] = lowered
-        if not equation.wrt and equation.target.name not in inputs:
-            names[equation.target.name] = Defined(lowered.axes, lowered.body, build)
-    requirements = tuple(dict.fromkeys(r for lowered in done.values() for r in lowered.requirements))
-    return tuple(replace(done[id(equation)], requirements=requirements) for equation in parsed.equations)
-
-
-def _ordered(parsed: IndexText, inputs: Collection[str], text: str) -> list[Equation]:
-    """The equations and definitions, each after those whose targets it uses."""
-    targets: dict[str, Equation] = {}
-    for definition in parsed.definitions:
-        name = definition.target.name
-        if name in inputs:
-            fail(
-                NotationError,
-                text,
-                definition.target.span,
-                f"behind where stand new names, and {name} is an input",
-                "use another name",
-            )
-        targets[name] = definition
-    for equation in parsed.equations:
-        name = equation.target.name
-        if equation.wrt or name in inputs:
-            continue
-        if name in targets:
-            found = f"a name is defined once, and {name} is defined twice"
-            fail(NotationError, text, equation.target.span, found, "use two names")
-        targets[name] = equation
-    order: list[Equation] = []
-    state: dict[int, bool] = {}  # False while the equations that this one uses are being put in order
-    for root in (*parsed.definitions, *parsed.equations):
-        stack = [root]
-        while stack:
-            equation = stack[-1]
-            if id(equation) in state:
-                stack.pop()
-                if not state[id(equation)]:
-                    state[id(equation)] = True
-                    order.append(equation)
-                continue
-            state[id(equation)] = False
-            for name, span in _used(equation.right):
-                user = targets.get(name)
-                if user is None or name in inputs or state.get(id(user)):
-                    continue
-                if id(user) in state:
-                    found = f"no equation defines a name by itself, and {name} is needed to find {name}"
-                    fail(NotationError, text, span, found, "take it out, or use another name")
-                stack.append(user)
-    return order
-
-
-def _used(node: Node) -> Iterator[tuple[str, Span]]:
-    """The names in a node that may be those of tensors: letters are none."""
-    waiting = [node]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Indexed | Name):
-            yield node.name, node.span
-        if isinstance(node, Call):
-            waiting.extend((*node.arguments, *node.keywords))
-        elif isinstance(node, Whole):
-            waiting.append(node.call)
-        elif isinstance(node, Apply | Delta | Indexed | SumOver):
-            waiting.extend(child for child, _ in below(node, frozenset()))
-        else:
-            waiting.extend(node.children)
-        # a slot may hold a tensor, as in E[t[i], k]
-        waiting.extend(inner for slot in slots_of(node) for inner in looked_up(slot))
-
-
-# What names stand for
-
-
-@dataclass(frozen=True)
-class Read(Generic[P]):
-    """An input or a constant."""
-
-    tensor: Tensor
-    build: Builder[P]
-
-    @property
-    def shape(self) -> tuple[Dim, ...]:
-        return self.tensor.shape
-
-    def read(self, slots: Sequence[Slot]) -> Sum:
-        return self.build.read(self.tensor(*slots))
-
-
-@dataclass(frozen=True)
-class Defined(Generic[P]):
-    """An expression over axes of its own."""
-
-    axes: tuple[Index, ...]
-    body: Sum
-    build: Builder[P]
-
-    @property
-    def shape(self) -> tuple[Dim, ...]:
-        return tuple(axis.dim for axis in self.axes)
-
-    def read(self, slots: Sequence[Slot]) -> Sum:
-        return self.build.substitute(self.body, dict(zip(self.axes, slots, strict=True)))
 
 
 class Lowering(SizeReader[P]):

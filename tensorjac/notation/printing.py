@@ -27,7 +27,7 @@ from ..terms import (
     topological,
 )
 from .extents import SizeReader
-from .letters import Function, Named
+from .named import Function, Named
 from .naming import Names
 from .places import Frame, Scope
 from .products import Products, Wanted
