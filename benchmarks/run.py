@@ -28,20 +28,22 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes only, in two minutes")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # the peers', about types and precision
-    lines = [*_heading(), *_contests(options.workloads, options.quick)]
+    lines = [*heading(options.quick), *_contests(options.workloads, options.quick)]
     if not options.workloads:
         lines += [*_singles(options.quick), *_growth(options.quick)]
         RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _heading() -> list[str]:
+def heading(quick: bool) -> list[str]:
+    """What stands above the tables: which mode wrote them, and the versions and the machine that were measured."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     versions = [f"{name} {version(name)}" for name in ("numpy", *NAMES)]
+    command = "make bench-quick" if quick else "make bench"
     return [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Times of the expert's NumPy, and ratios to it: medians of interleaved rounds in one",
-        f"process, {os.environ['OPENBLAS_NUM_THREADS']} threads for everyone. Every result was proved equal first.",
+        f"Written by `{command}`. Times of the expert's NumPy, and ratios to it: medians of interleaved rounds in",
+        f"one process, {os.environ['OPENBLAS_NUM_THREADS']} threads for everyone. Every result was proved equal first.",
         "",
         f"Python {platform.python_version()}, {', '.join(versions)}; {blas['name']} {blas['version']}; {_processor()}.",
         "",

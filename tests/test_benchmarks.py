@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import cases, growth, peers, singles
-from benchmarks.run import duration
+from benchmarks.run import duration, heading
 from benchmarks.timing import Contest, arrays
 
 
@@ -67,3 +67,8 @@ def test_no_pure_order_beats_ours():
 
 def test_durations():
     assert [duration(seconds) for seconds in (2.5, 0.0123, 4.5e-6, 1e-8)] == ["2.5 s", "12.3 ms", "4.5 µs", "0.01 µs"]
+
+
+@pytest.mark.parametrize(("quick", "command"), [(False, "make bench"), (True, "make bench-quick")])
+def test_results_say_which_mode_wrote_them(quick, command):
+    assert f"Written by `{command}`." in "\n".join(heading(quick))
