@@ -54,9 +54,13 @@ class Compiled:
         self._compiled: dict[tuple[int, ...], Callable[..., Any]] = {}
         # what has been checked before need not be checked again: by class, dtype and shape of every argument
         self._ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._known: Callable[..., Any] = self._checked
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at these arrays: one array, a tuple in order, or a dict where the function returned one."""
+        return self._at_arrays(args, kwargs)
+
+    def _at_arrays(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         try:
             if not kwargs:
                 return self._known(*args)
@@ -71,23 +75,26 @@ class Compiled:
     def _names(self) -> tuple[str, ...]:
         return tuple(self._parts.inputs)
 
-    @cached_property
-    def _known(self) -> Callable[..., Any]:
-        """The function of arrays that are looked up by what they are."""
-        return _looking_up(len(self._parts.inputs))(self._ready, self._checked, _contiguous)
-
     def _checked(self, *args: Any, **kwargs: Any) -> Any:
         arrays = self._bound(args, kwargs)
         code = self._code_for(arrays)
         if all(type(array) is np.ndarray for array in arrays) and self._parts.nesting != "dict":
-            if len(self._ready) >= PLANS:
-                self._ready.clear()
-            self._ready[tuple([each for array in arrays for each in (type(array), array.dtype, array.shape)])] = code
-        result = _contiguous(code(*arrays))
+            self._remember(code, arrays)
+        result = code(*arrays)
         if self._parts.nesting == "dict":
             values = result if isinstance(result, tuple) else (result,)
             return dict(zip(self._parts.outputs, values, strict=True))
         return result
+
+    def _remember(self, code: Callable[..., Any], arrays: Sequence[Any]) -> None:
+        """Arrays like these need no check from now on: they are tried first, then what came before them."""
+        if len(self._ready) >= PLANS:
+            self._ready.clear()
+        self._ready[tuple([each for array in arrays for each in (type(array), array.dtype, array.shape)])] = code
+        count = len(arrays)
+        others = _looking_up(count)(self._ready, self._checked)
+        dtypes, shapes = [array.dtype for array in arrays], [array.shape for array in arrays]
+        self._known = _recalling(count)(code, others, np.ndarray, *dtypes, *shapes)
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         names = list(self._parts.inputs)
@@ -140,6 +147,8 @@ class Compiled:
             scope = {"np": np, "math": math, **self._parts.constants}
             scope.update(interop.special_names(generated.text))
             found = emit.compiled(generated, scope)
+            if not generated.ordered:
+                found = _put_in_order(found)
             if len(self._compiled) >= PLANS:
                 self._compiled.clear()
             self._compiled[key] = found
@@ -181,17 +190,28 @@ class Compiled:
         return self._source(sizes or {}, sizes is not None).text
 
 
+# Written out for a number of arguments, checks take half the time of a loop over them.
+
+
+@cache
+def _recalling(count: int) -> Callable[..., Callable[..., Any]]:
+    """Calls of ``code`` for arrays of these dtypes and shapes, of ``others`` for all that differ from them."""
+    places = range(count)
+    given = ", ".join(f"a{k}" for k in places)
+    alike = " and ".join(f"a{k}.shape == s{k} and a{k}.dtype is d{k} and a{k}.__class__ is array" for k in places)
+    kept = ", ".join(["code", "others", "array", *(f"d{k}" for k in places), *(f"s{k}" for k in places)])
+    known = f"code({given}) if {alike or True} else others({given})"
+    return eval(f"lambda {kept}: lambda {given}: {known}")  # type: ignore[no-any-return]
+
+
 @cache
 def _looking_up(count: int) -> Callable[..., Callable[..., Any]]:
-    """Calls of what was checked before for arrays of these classes, dtypes and shapes, else of what checks them.
-
-    Written out for a number of arguments, this takes half the time of a loop over them.
-    """
+    """Calls of what was checked before for arrays of these classes, dtypes and shapes, else of what checks them."""
     names = [f"a{k}" for k in range(count)]
     key = "".join(f"{name}.__class__, {name}.dtype, {name}.shape, " for name in names)
     given = ", ".join(names)
-    known = f"checked({given}) if (code := ready.get(({key}))) is None else finish(code({given}))"
-    return eval(f"lambda ready, checked, finish: lambda {given}: {known}")  # type: ignore[no-any-return]
+    known = f"checked({given}) if (code := ready.get(({key}))) is None else code({given})"
+    return eval(f"lambda ready, checked: lambda {given}: {known}")  # type: ignore[no-any-return]
 
 
 def shape_text(dims: Sequence[Dim]) -> str:
@@ -215,6 +235,10 @@ def owned_axes(axes: Sequence[Index], body: Sum) -> Expression:
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence."""
     return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1] if names else "nothing"
+
+
+def _put_in_order(code: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arrays: _contiguous(code(*arrays))
 
 
 def _contiguous(result: Any) -> Any:

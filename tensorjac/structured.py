@@ -117,10 +117,10 @@ class Structured(Compiled):
         if limit is None or "limit" in self._parts.inputs:
             if limit is not None:
                 kwargs["limit"] = limit
-            return np.asarray(self(*args, **kwargs))
+            return np.asarray(self._at_arrays(args, kwargs))
         arrays, sizes = self._at(args, kwargs)
         self._within(limit, "the limit", arrays, sizes)
-        return np.ascontiguousarray(super()._code(sizes, self._alike(arrays))(*arrays))
+        return np.asarray(super()._code(sizes, self._alike(arrays))(*arrays))
 
     def core(self, *args: Any, **kwargs: Any) -> list[tuple[Entries, Array]]:
         """The compressed form: for each pattern of δ the array of what stands there, over the axes that it names.
@@ -136,7 +136,7 @@ class Structured(Compiled):
         """
         entries = self.structure.terms
         if len(entries) == 1:
-            return [(entries[0], self._cores(*args, **kwargs))]
+            return [(entries[0], self._cores._at_arrays(args, kwargs))]
         return list(zip(entries, self._core_arrays(self._bound(args, kwargs)), strict=True))
 
     def factors(self, *args: Any, **kwargs: Any) -> list[tuple[Entries, str, tuple[Array, ...]]]:

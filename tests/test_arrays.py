@@ -21,6 +21,8 @@ FUNCTIONS = {
     "jacobian": tj.trace(layer, **SHAPES).jacobian("A"),
     "views": tj.trace(lambda X, A, v: (X.T, A[::-1], v[1:], X, A.reshape(-1), X[:, None]), **SHAPES),
     "linear": tj.trace(lambda X, A, v: X @ A - 2 * v, **SHAPES),
+    "elementwise": tj.trace(lambda X, A, v: (2 * X, np.exp(X) * (X + 1), np.tanh(A) * v), **SHAPES),
+    "stacks": tj.trace(lambda X, A, v: (X[:, None] + A.T) @ A, **SHAPES),
 }
 
 
@@ -80,6 +82,14 @@ def test_layouts_do_not_matter(name, b, m, n, layout):
         np.testing.assert_array_equal(one, other)
     for k, one in enumerate(found):
         assert not any(np.shares_memory(one, other) for other in found[:k])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_large_results_are_in_order_too(name, layout):
+    """Where temporaries are taken over, the order of what was in them would stay."""
+    for one in results(FUNCTIONS[name](*[LAYOUTS[layout](array) for array in arguments(20, 17, 19)])):
+        assert one.flags.c_contiguous
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -11,7 +11,7 @@ from ..arrays import Value, dim_text
 from ..dims import Dim
 from ..plan import Program
 from .statements import Statements
-from .texts import is_view, owner
+from .texts import is_elementwise, is_view, owner, owns_memory
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*+(?!=)")
@@ -19,10 +19,11 @@ _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*+(?!=)")
 
 @dataclass(frozen=True)
 class Source:
-    """Generated source: the text of the function, its name and what must be in scope."""
+    """Generated source: the text of the function, its name, and whether all its results are always in C order."""
 
     text: str
     name: str
+    ordered: bool
 
 
 RESERVED = frozenset({"np", "math", "dtype", "float", "erf", "xlogy"})
@@ -64,7 +65,8 @@ def source(
     parameters = ", ".join([*inputs, *(f"{c}={c}" for c in constants)])
     returned = _returned(results, outputs) if bare else [f"return ({results[0]},)"]
     body = "\n".join(f"    {line}" for line in [*head, *lines, *returned])
-    return Source(f"def {name}({parameters}):\n{body}\n", name)
+    ordered = _ordered(writer.order)
+    return Source(f"def {name}({parameters}):\n{body}\n", name, all(id(value) in ordered for value in program.outputs))
 
 
 def _renamed(
@@ -110,6 +112,23 @@ def _owned(writer: Statements, outputs: Sequence[Value]) -> list[str]:
         seen.add(id(base))
         results.append(text)
     return results
+
+
+def _ordered(values: Sequence[Value]) -> set[int]:
+    """The new arrays, by identity, that are in C order, whatever the order of the arguments."""
+    found: set[int] = set()
+    for value in values:
+        if not owns_memory(value):
+            continue
+        flat = all(arg.rank <= 2 for arg in value.args)
+        if value.rank < 2 or value.kind == "filled" or (value.kind == "matmul" and flat):
+            found.add(id(value))
+        elif is_elementwise(value):
+            # the result has the order of the operands of its shape, be it written into one of them or not
+            whole = [id(arg) for arg in value.args if arg.shape == value.shape and owns_memory(arg)]
+            if whole and found.issuperset(whole):
+                found.add(id(value))
+    return found
 
 
 def _head(
