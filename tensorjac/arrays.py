@@ -139,11 +139,15 @@ class Walk:
 
 @dataclass(frozen=True)
 class Write:
-    """One assignment into an array being filled: where, what, whether it adds, and at which steps it is repeated."""
+    """One assignment into an array being filled: where, what, whether it adds, and at which steps it is repeated.
+
+    ``diagonal``: for each axis of a view of the whole array, along which axes of that it runs at once.
+    """
 
     target: str
     adds: bool
     walk: Walk | None = None
+    diagonal: tuple[tuple[int, ...], ...] | None = None
 
 
 @dataclass

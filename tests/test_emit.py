@@ -1,6 +1,7 @@
 """Source for given sizes: memory that is reused, and cheaper ways to calculate the same."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -95,6 +96,25 @@ def test_a_deep_net_gives_the_hessian_as_an_expert_writes_it():
     source = H.source({"n": 10, "b": 16})
     # ten products forward, at most nine for the derivatives of the output, one beside the loss, one with the input
     assert sum(source.count(word) for word in ("@", ".dot(", "tensordot")) <= 10 + 9 + 2, source
+
+
+def test_a_diagonal_of_a_small_array_is_written_through_its_strides():
+    J = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A")
+    assert J.source({"b": 4, "m": 3, "n": 2}).endswith(
+        "    out = np.zeros((b, n, m, n), dtype=dtype)\n"
+        "    s, s2, s3, s4 = out.strides\n"
+        "    np.ndarray((n, b, m), dtype, out, 0, (s2 + s4, s, s3))[...] = X\n"
+        "    return out\n"
+    )
+    assert "einsum" in J.source() and "einsum" in J.source({"b": 40, "m": 30, "n": 20})
+
+
+@pytest.mark.parametrize("sizes", list(product((0, 1, 2), repeat=3)))
+def test_diagonals_of_empty_arrays_are_written(sizes):
+    b, m, n = sizes
+    X, A = np.arange(1.0, b * m + 1).reshape(b, m), np.ones((m, n))
+    J = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A")
+    np.testing.assert_array_equal(J.dense(X, A), np.einsum("ik,jl->ijkl", X, np.eye(n)), strict=True)
 
 
 def test_integer_powers_are_products():

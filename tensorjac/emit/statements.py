@@ -141,12 +141,23 @@ class Statements(Texts):
             if write.target.startswith("{add}"):
                 self.lines.append(f"np.add.at({name}, {write.target[5:]}, {text})")
                 continue
-            target = write.target.replace("{out}", name)
+            target = self._by_strides(name, value, write.diagonal) or write.target.replace("{out}", name)
             stored = None if write.adds else self._stored(inner, f"out={target}")
             self.lines.append(stored or f"{target} {'+=' if write.adds else '='} {text}")
         self.left.subtract(self.names[id(value)])
         self.texts[id(value)] = (name, ATOM)
         self.names[id(value)] = Counter((id(value),))
+
+    def _by_strides(self, name: str, value: Value, diagonal: Sequence[Sequence[int]] | None) -> str | None:
+        """A diagonal of a small array as a view with strides of its own: half the time that einsum takes for it."""
+        if diagonal is None or not self.costs.tuned or self.costs.elements(value.shape) >= LARGE:
+            return None
+        steps = [self.fresh("s") for _ in value.shape]
+        self.lines.append(f"{', '.join(steps)} = {name}.strides")
+        sizes = ", ".join(str(value.shape[axes[0]]) for axes in diagonal)
+        strides = ", ".join(" + ".join(steps[k] for k in axes) for axes in diagonal)
+        comma = "," if len(diagonal) == 1 else ""
+        return f"np.ndarray(({sizes}{comma}), dtype, {name}, 0, ({strides}{comma}))[...]"
 
     def _walked(self, name: str, write: Write, walk: Walk, value: Value) -> None:
         """One assignment at each step of nested loops."""

@@ -150,4 +150,12 @@ def written(values: Values, place: Placed, inner: Labelled, adds: bool) -> tuple
     if text.startswith("{add}"):
         # add.at does not broadcast reliably
         value = broadcast(values, value, inner[1], labels)
-    return Write(text, adds), value
+    return Write(text, adds, diagonal=_diagonal(place, labels)), value
+
+
+def _diagonal(place: Placed, labels: Sequence[Index]) -> tuple[tuple[int, ...], ...] | None:
+    """Along which axes each index runs, where every axis is read at one, and some at the same."""
+    whole = all(isinstance(slot, Index) and slot.dim is dim for slot, dim in zip(place.slots, place.dims, strict=True))
+    if not whole or len(labels) == len(place.slots):
+        return None
+    return tuple(tuple(k for k, slot in enumerate(place.slots) if slot is label) for label in labels)

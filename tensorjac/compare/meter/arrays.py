@@ -89,6 +89,10 @@ class Counted(NDArrayOperatorsMixin):
         return self.shadow.size
 
     @property
+    def strides(self) -> tuple[int, ...]:
+        return tuple(self.shadow.strides)
+
+    @property
     def flags(self) -> Any:
         return self.shadow.flags
 

@@ -7,6 +7,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from .arrays import FUNCTIONS, Counted
 from .ledger import Ledger
@@ -46,6 +47,10 @@ class CountedNumpy:
             return array.view(np.broadcast_to(array.shadow, shape))
         number = Counted.given(self._ledger, np.shape(array), np.result_type(array))
         return number.view(np.broadcast_to(number.shadow, shape))
+
+    def ndarray(self, shape: Sequence[int], _: Any, buffer: Counted, start: int, strides: Sequence[int]) -> Counted:
+        """A view with strides of its own."""
+        return buffer.view(as_strided(buffer.shadow, shape, strides))
 
     def ascontiguousarray(self, array: Counted) -> Counted:
         return array if array.flags.c_contiguous else array.copy()
