@@ -234,7 +234,7 @@ def test_it_says_what_it_is(name):
 
 def test_every_rewrite_is_a_row():
     assert set(WITNESSES) == set(rewrites.REWRITES)
-    registered = {name for name, _ in registry.TERM_RULES}
+    registered = {name for name, _ in (*registry.TERM_RULES, *registry.PRODUCT_RULES)}
     registered |= {name for rules in registry.FUNCTION_RULES.values() for name, _ in rules}
     assert registered <= set(rewrites.REWRITES)
 
@@ -364,8 +364,8 @@ def test_rebuilding_gives_the_very_same_sums(case):
 # Independent of order -----------------------------------------------------------------------------
 
 
-def permuted(seed):
-    rules = list(registry.TERM_RULES)
+def permuted(rules, seed):
+    rules = list(rules)
     if seed == 0:
         return rules[::-1]
     random.Random(seed).shuffle(rules)
@@ -374,10 +374,11 @@ def permuted(seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_order_of_the_rules_does_not_matter(seed, request, monkeypatch):
-    """Term rewrites tried in another order: equal expressions, value and VJP."""
+    """Rewrites of sums and of products tried in another order: equal expressions, value and VJP."""
     cases = chosen(request.config)
     plain = [(traced(case), traced(case).vjp()) for case in cases]
-    monkeypatch.setattr(registry, "TERM_RULES", permuted(seed))
+    for rules in ("TERM_RULES", "PRODUCT_RULES"):
+        monkeypatch.setattr(registry, rules, permuted(getattr(registry, rules), seed))
     failures = []
     for case, (F, V) in zip(cases, plain, strict=True):
         other = tj.trace(case.fun, **case.shapes)

@@ -4,7 +4,7 @@ Expressions are built bottom-up, and every constructor leaves a finished express
 ones. A sum that is multiplied or raised to a power stays whole; it is opened only where terms merge or vanish.
 """
 
-from . import delta, contractions, functions  # isort: skip  (the order of the imports is the order of the rules)
+from . import delta, contractions, products, functions  # isort: skip  (the order of the imports is the order of the rules)
 from .building import (
     apply,
     contract,
@@ -40,6 +40,7 @@ __all__ = [
     "in_range",
     "multiply",
     "power",
+    "products",
     "read",
     "rebuild",
     "recording",

@@ -1,10 +1,11 @@
 """The constructors that build finished products, powers, contractions and applied functions.
 
-They call each other: every one applies the identities that concern what it builds, and leaves a finished expression."""
+They call each other: every one applies the identities that concern what it builds, and leaves a finished expression.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import isfinite
 
@@ -23,11 +24,9 @@ from ..terms import (
     Shared,
     Slot,
     Sum,
-    Tensor,
     Term,
     constant,
     constant_slot,
-    contraction,
     nested,
     number,
     of_factor,
@@ -38,8 +37,8 @@ from ..terms import (
 from ..terms import apply as raw_apply
 from . import registry
 from .cores import INVERSES, TRANSPOSABLE, inverted, several, upright
-from .determinants import with_adjugates
-from .patterns import arguments_of, connected, is_applied, is_mask, logistic_argument
+from .patterns import is_mask, logistic_argument
+from .powers import powered
 from .ranges import reads_once, truth_of
 from .registry import FUNCTION_RULES, Step, current_steps, is_on, name_identity, switched_off
 from .sums import add, whole
@@ -67,7 +66,7 @@ def multiply(*sums: Sum) -> Sum:
 
 
 def settled(term: Term) -> Sum:
-    """A term that sums nothing, its δ and its masks put in order."""
+    """The finished form of a term that sums nothing: its δ and its masks in order, the rewrites of products applied."""
     factors: list[Factor] = []
     for factor in term.factors:
         replaced = _replaced(factor)
@@ -76,77 +75,13 @@ def settled(term: Term) -> Sum:
         factors.extend(replaced)
     if tuple(factors) != term.factors:
         term = product(term.coefficient, factors)
-    if len(term.factors) > 1 and is_on("sigmoid"):
-        term = _with_sigmoid(term)
-    if len(term.factors) > 1 and is_on("adjugate"):
-        exchanged = _with_adjugates(term)
-        if exchanged is not None:
-            return exchanged
-    # indices that a δ ties are written alike, and so may read a diagonal now
-    tied = len(term.factors) > 1 and any(factor.tensor is DELTA for factor in term.factors)
-    if tied and is_on("read what is needed") and any(_pushable(factor) for factor in term.factors):
-        return reread(term)
-    if len(term.factors) > 1 and is_on("distribute"):
-        opened = _opened_beside(term)
-        if opened is not None:
-            return opened
+    if len(term.factors) > 1:
+        disabled = switched_off.get()
+        for name, rule in registry.PRODUCT_RULES:
+            result = None if name in disabled else rule(term)
+            if result is not None:
+                return result
     return Sum((term,))
-
-
-def _opened_beside(term: Term) -> Sum | None:
-    """The term with a contraction of a sum multiplied out, where a sum that separates then cancels a divisor.
-
-    (Σ_k e[k] (u[k] - c)) / z with z = Σ_k e[k] is Σ_k e[k] u[k] / z - c.
-    """
-    divisors = {f.tensor for f in term.factors if f.power < 0 and isinstance(f.tensor, Contraction)}
-    if not divisors:
-        return None
-    for factor in term.factors:
-        tensor, slots, exponent = factor
-        if exponent != 1 or not isinstance(tensor, Contraction):
-            continue
-        for held in tensor.factors:
-            if not isinstance(held.tensor, Shared) or held.power != 1 or len(tensor.factors) < 2:
-                continue
-            if any(part in divisors for part in _separated(tensor, held)):
-                opened = _multiplied_out(tensor, slots, held)
-                rest = Sum((product(term.coefficient, [f for f in term.factors if f is not factor]),))
-                return add(*(multiply(rest, Sum((part,))) for part in opened.terms))
-    return None
-
-
-def _separated(tensor: Contraction, held: Factor) -> Iterator[Tensor]:
-    """The contractions that stand alone in some term when a sum in this contraction is multiplied out."""
-    assert isinstance(held.tensor, Shared)
-    others = [f for f in tensor.factors if f is not held]
-    touched = set(held.labels).intersection(tensor.summed)
-    for inner in held.tensor.expression(held.slots).terms:
-        if touched <= inner.labels:
-            continue
-        _, groups = connected(Term(1, (*others, *inner.factors), tensor.summed))
-        for factors, summed in groups:
-            if all(f in others for f in factors):
-                yield contraction(factors, summed).tensor
-
-
-def _multiplied_out(tensor: Contraction, slots: Sequence[Slot], held: Factor) -> Sum:
-    """A contraction with one sum among its factors multiplied out."""
-    assert isinstance(held.tensor, Shared)
-    body = held.tensor.expression(held.slots)
-    others = [f for f in tensor.factors if f is not held]
-    moved: dict[Index, Slot] = dict(zip(tensor.axes, slots, strict=True))
-    moved.update((index, Index.fresh(index.dim)) for index in tensor.summed)
-    summed = tuple(moved[index] for index in tensor.summed)
-    return finished(
-        Sum(
-            product(
-                inner.coefficient,
-                [f.substitute(moved) for f in (*others, *inner.factors)],
-                tuple(index for index in summed if isinstance(index, Index)),
-            )
-            for inner in body.terms
-        )
-    )
 
 
 def _replaced(factor: Factor) -> Sequence[Factor] | None:
@@ -174,51 +109,6 @@ def _sigmoids(body: Sum, exponent: Number) -> Sequence[Factor]:
 name_identity("masks are idempotent", "A mask times itself is the mask: 0·0 = 0 and 1·1 = 1. Removes a factor.")
 
 
-def _with_sigmoid(term: Term) -> Term:
-    """The term with exp(u) σ(-u) written as σ(u), which does not overflow."""
-    for k, slope in enumerate(term.factors):
-        if not is_applied(slope.tensor, "sigmoid") or slope.power < 1 or not isinstance(slope.power, int):
-            continue
-        for m, growth in enumerate(term.factors):
-            if not is_applied(growth.tensor, "exp") or not isinstance(growth.power, int):
-                continue
-            sign = 1 if growth.power > 0 else -1
-            (u,) = arguments_of(growth)
-            if arguments_of(slope)[0] != multiply(constant(-sign), u):
-                continue
-            count = min(slope.power, abs(growth.power))
-            rest = [f for n, f in enumerate(term.factors) if n not in (k, m)]
-            (merged,) = apply(PRIMITIVES["sigmoid"], (multiply(constant(sign), u),)).terms
-            left = [
-                Factor(slope.tensor, slope.slots, slope.power - count),
-                Factor(growth.tensor, growth.slots, growth.power - sign * count),
-                *(Factor(f.tensor, f.slots, number(f.power * count)) for f in merged.factors),
-            ]
-            return _with_sigmoid(product(term.coefficient, [*rest, *(f for f in left if f.power != 0)]))
-    return term
-
-
-def _with_adjugates(term: Term) -> Sum | None:
-    """The term with its inverses and adjugates exchanged as its determinants allow, inside contractions, too."""
-    if not any(is_applied(factor.tensor, "det") for factor in term.factors):
-        return None
-    exchanged = with_adjugates(term.factors)
-    if exchanged is not None:
-        return settled(product(term.coefficient, exchanged))
-    for factor in term.factors:
-        tensor, slots, exponent = factor
-        if exponent != 1 or not isinstance(tensor, Contraction):
-            continue
-        if not any(is_applied(held.tensor, name) for held in tensor.factors for name in ("inv", "adj")):
-            continue
-        inner = tensor.term(slots)
-        rest = [f for f in term.factors if f is not factor]
-        exchanged = with_adjugates([*rest, *inner.factors])
-        if exchanged is not None:
-            return contracted(product(term.coefficient, exchanged, inner.summed))
-    return None
-
-
 def power(base: Sum, exponent: Number) -> Sum:
     """``base`` to a constant power; what is not known to be nonnegative keeps a fractional power to itself."""
     exponent = number(exponent)
@@ -240,64 +130,12 @@ def power(base: Sum, exponent: Number) -> Sum:
         if u is not None:
             return power(apply(PRIMITIVES["sigmoid"], (multiply(constant(-1), u),)), -exponent)
     (term,) = whole(base).terms
-    coefficient, outside, inside = _powered(term, exponent)
+    coefficient, outside, inside = powered(term, exponent)
     if inside is not None:
-        held = inside if len(inside.factors) == 1 and inside.coefficient == 1 else None
-        simple = held is not None and held.factors[0].power == 1
-        body = held.factors[0] if held is not None and simple else shared(Sum((inside,)))
-        outside.append(Factor(body.tensor, body.slots, exponent))
+        raised = Sum((inside,))
+        held = raised.lone or shared(raised)
+        outside.append(Factor(held.tensor, held.slots, exponent))
     return settled(product(coefficient, outside))
-
-
-def _powered(term: Term, exponent: Number) -> tuple[Number, list[Factor], Term | None]:
-    """The part of ``term ** exponent`` that can be written factor by factor, and the rest, still to be raised."""
-    if isinstance(exponent, int):
-        coefficient = scaled(1, term.coefficient, exponent)
-        if coefficient is None and term.factors:
-            return 1, [], term
-        if coefficient is None:
-            with np.errstate(all="ignore"):
-                return float(np.float64(term.coefficient) ** exponent), [], None
-        return coefficient, [_raised(factor, exponent) for factor in term.factors], None
-    root = _root(term.coefficient, exponent)
-    outside, inside = [], []
-    for factor in term.factors:
-        # the root of a negative number has no value to stand alone
-        if factor.tensor is DELTA or (factor.tensor.sign and term.coefficient > 0):
-            outside.append(_raised(factor, exponent))
-        else:
-            inside.append(factor)
-    if root is None:
-        root, left = 1, term.coefficient
-    else:
-        left = 1
-    if not inside and left == 1:
-        return root, outside, None
-    return root, outside, product(left, inside)
-
-
-def _raised(factor: Factor, exponent: Number) -> Factor:
-    if factor.tensor is DELTA:
-        return factor
-    return Factor(factor.tensor, factor.slots, number(factor.power * exponent))
-
-
-name_identity("sigmoid", "1/(1 + exp(u)) = σ(-u), whose derivative σ(u) σ(-u) does not overflow. Removes a sum.")
-
-
-def _root(value: Number, exponent: Number) -> Number | None:
-    """``value ** exponent`` where it is exact (or a float to begin with), else None."""
-    if value == 1:
-        return 1
-    if value < 0:
-        return None
-    if isinstance(value, float) or isinstance(exponent, float):
-        return number(float(value) ** float(exponent)) if isinstance(value, float) else None
-    fraction, power_ = Fraction(value), Fraction(exponent)
-    roots = [round(part ** (1 / power_.denominator)) for part in (fraction.numerator, fraction.denominator)]
-    if Fraction(*[root**power_.denominator for root in roots]) != fraction:
-        return None
-    return number(Fraction(*roots) ** power_.numerator)
 
 
 def contract(body: Sum, labels: Iterable[Index]) -> Sum:
@@ -399,7 +237,7 @@ name_identity(
 
 
 def _pushed(factor: Factor) -> Sum | None:
-    if not _pushable(factor):
+    if not pushable(factor):
         return None
     tensor, slots, exponent = factor
     batch = slots[: tensor.batch] if isinstance(tensor, Apply) else slots
@@ -425,7 +263,7 @@ def _pushed(factor: Factor) -> Sum | None:
     return power(inner, exponent)
 
 
-def _pushable(factor: Factor) -> bool:
+def pushable(factor: Factor) -> bool:
     """Whether a computed tensor is read at slots that are more, or less, than its axes by other names."""
     tensor, slots, _ = factor
     if not isinstance(tensor, Contraction | Shared | Apply):

@@ -49,6 +49,9 @@ current_steps: ContextVar[list[Step] | None] = ContextVar("steps", default=None)
 TERM_RULES: list[tuple[str, Rule]] = []
 
 
+PRODUCT_RULES: list[tuple[str, Rule]] = []
+
+
 FUNCTION_RULES: dict[str, list[tuple[str, FunctionRule]]] = {}
 
 
@@ -62,6 +65,16 @@ def term_rewrite(name: str) -> Callable[[Rule], Rule]:
     def register(rule: Rule) -> Rule:
         name_identity(name, rule.__doc__)
         TERM_RULES.append((name, rule))
+        return rule
+
+    return register
+
+
+def product_rewrite(name: str) -> Callable[[Rule], Rule]:
+    """Register what a named identity says about a product that sums nothing."""
+
+    def register(rule: Rule) -> Rule:
+        PRODUCT_RULES.append((name, rule))
         return rule
 
     return register
