@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from . import explain, latex, normal, rewrites
+from . import latex, normal, rewrites
 from .calls import Compiled, Origin, Shape
 from .dims import Dim
 from .einsum import Einsum, einsums
+from .explain import explain
 from .notation import printing
 from .terms import DELTA, Factor, Input, Sum, product
 
@@ -100,7 +101,7 @@ class Written(Compiled):
             origin = Origin(self, tuple(self._parts.inputs), True)
         parts = origin.function._parts
         with rewrites.assuming(parts.requirements):
-            return explain.explain(parts.inputs, parts.outputs, origin.wrt, parts.names, origin.contracted)
+            return explain(parts.inputs, parts.outputs, origin.wrt, parts.names, origin.contracted)
 
 
 def _shape(dims: Sequence[Dim]) -> Shape:
