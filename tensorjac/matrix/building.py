@@ -8,19 +8,16 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
 
 from ..terms import Number as Value
 from ..terms import number as exact
+from .orders import order, scalar_order
 from .tree import (
     Diagonal,
-    Extent,
     Function,
     Hadamard,
     Identity,
-    Name,
     Node,
     Norm,
     Number,
@@ -34,43 +31,7 @@ from .tree import (
     places,
     size,
     transposes,
-    walk,
 )
-
-Order = tuple[int, tuple[int, ...], int]
-
-
-def easiest(choices: Iterable[Node]) -> Node:
-    """The one with the fewest transposes, rather of names than of more; then one that does not begin with a sum."""
-    return min(choices, key=_effort)
-
-
-def _effort(node: Node) -> tuple[int, int, bool, tuple[int, ...], bool]:
-    turned = [part.of for part in walk(node) if isinstance(part, Transpose) and part.of.wide]
-    long = sum(not isinstance(part, Name) for part in turned)
-    first = node.factors[0] if isinstance(node, Product) else node
-    return len(turned), long, _starts_with_sum(node), places(node), not isinstance(first, Transpose)
-
-
-def _starts_with_sum(node: Node) -> bool:
-    while isinstance(node, Product | Transpose):
-        node = node.factors[0] if isinstance(node, Product) else node.of
-    return isinstance(node, Plus)
-
-
-def order(node: Node) -> Order:
-    """The order of what may be written in any order: by signature, sums last."""
-    return isinstance(node, Plus), places(node), transposes(node)
-
-
-def entry_order(node: Node) -> Order:
-    """The order of the operands of a Hadamard product: names, then functions, then products, then sums."""
-    bare = node
-    while isinstance(bare, Transpose | Power):
-        bare = bare.of if isinstance(bare, Transpose) else bare.base
-    kinds = ((Plus, 3), (Product, 2), (Function, 1))
-    return next((rank for kind, rank in kinds if isinstance(bare, kind)), 0), places(node), transposes(node)
-
 
 # Products --------------------------------------------------------------------------------------------------------
 
@@ -163,8 +124,8 @@ def scaled(coefficient: Value, above: Iterable[Node], below: Iterable[Node], bod
             else:
                 opened.append(node)
         over = opened
-    over.sort(key=_scalar_order)
-    under.sort(key=_scalar_order)
+    over.sort(key=scalar_order)
+    under.sort(key=scalar_order)
     parts = [*over, *([] if body is None else [body])] if coefficient < 0 else []
     for k, part in enumerate(parts):
         turned = negated(part)
@@ -195,11 +156,6 @@ def negated(node: Node) -> Node | None:
                 parts[k] = inner
                 return multiply(*parts) if isinstance(node, Product) else Hadamard(tuple(parts), node.below)
     return None
-
-
-def _scalar_order(node: Node) -> tuple[bool, str, Order]:
-    sizes = [part.size.key for part in walk(node) if isinstance(part, Extent)]
-    return not sizes, " ".join(sizes), order(node)
 
 
 # Sums ------------------------------------------------------------------------------------------------------------
@@ -283,34 +239,7 @@ def _without_common(terms: Sequence[Node]) -> tuple[list[Node], list[Node], list
     return left, middles, right
 
 
-# Entry by entry --------------------------------------------------------------------------------------------------
-
-
-class Item(NamedTuple):
-    """A node raised to a power entry by entry, on its way into a product."""
-
-    node: Node
-    power: Value
-
-
-def hadamard(items: Iterable[Item]) -> Node:
-    """The product, entry by entry, of at least one matrix, all of one shape."""
-    pieces = [piece for item in items for piece in _pieces(*item)]
-    above = sorted((power(node, p) for node, p in pieces if p > 0), key=entry_order)
-    below = sorted((power(node, exact(-p)) for node, p in pieces if p < 0), key=entry_order)
-    if not above:
-        return power(below[0] if len(below) == 1 else Hadamard(tuple(below)), -1)
-    return above[0] if len(above) == 1 and not below else Hadamard(tuple(above), tuple(below))
-
-
-def _pieces(node: Node, exponent: Value) -> list[Item]:
-    """The factors of an elementwise product, each raised to a power of its own."""
-    if isinstance(node, Hadamard) and isinstance(exponent, int):
-        above = [item for part in node.above for item in _pieces(part, exponent)]
-        return above + [item for part in node.below for item in _pieces(part, -exponent)]
-    if isinstance(node, Power) and isinstance(exponent, int):
-        return [Item(node.base, exact(node.exponent * exponent))]
-    return [Item(node, exponent)]
+# Powers ----------------------------------------------------------------------------------------------------------
 
 
 def power(node: Node, exponent: Value) -> Node:
@@ -329,53 +258,3 @@ def power(node: Node, exponent: Value) -> Node:
 def upright(node: Node) -> Node:
     """A matrix of which the sign does not matter, without a minus in front."""
     return scaled(-1, (), (), node) if leads_with_minus(node) else node
-
-
-def diagonal(items: Sequence[Item]) -> list[Node]:
-    """The diagonal matrix of a product of columns, as factors: what is multiplied, and the inverse of what divides."""
-    above = [item for item in items if item.power > 0]
-    below = [item for item in items if item.power < 0]
-    found: list[Node] = [Diagonal(hadamard(above))] if above else []
-    if len(below) == 1:
-        found.append(Repeated(Diagonal(below[0].node), below[0].power))
-    elif below:
-        found.append(Repeated(Diagonal(hadamard(Item(node, exact(-p)) for node, p in below)), -1))
-    return found
-
-
-def column(items: Sequence[Item]) -> Node:
-    """The product of columns; a matrix product that is divided is multiplied by the inverse of a diagonal matrix."""
-    above = [item for item in items if item.power > 0]
-    below = [item for item in items if item.power < 0]
-    if below and len(above) == 1 and isinstance(above[0].node, Product) and above[0].power == 1:
-        return multiply(*diagonal(below), above[0].node)
-    return hadamard(items)
-
-
-# Again -----------------------------------------------------------------------------------------------------------
-
-
-def rebuilt(node: Node, names: Mapping[str, Node]) -> Node:
-    """The tree with nodes in the place of some names."""
-    match node:
-        case Name(_, name):
-            return names.get(name, node)
-        case Transpose(of):
-            return transpose(rebuilt(of, names))
-        case Product(factors):
-            return multiply(*(rebuilt(part, names) for part in factors))
-        case Plus(terms):
-            return plus(rebuilt(part, names) for part in terms)
-        case Scaled(coefficient, above, below, body):
-            over, under = ([rebuilt(part, names) for part in parts] for parts in (above, below))
-            return scaled(coefficient, over, under, None if body is None else rebuilt(body, names))
-        case Hadamard(above, below):
-            items = [Item(rebuilt(part, names), 1) for part in above]
-            return hadamard([*items, *(Item(rebuilt(part, names), -1) for part in below)])
-    changed: dict[str, Any] = {}
-    for key, value in vars(node).items():
-        if isinstance(value, Node):
-            changed[key] = rebuilt(value, names)
-        elif isinstance(value, tuple):
-            changed[key] = tuple(rebuilt(part, names) if isinstance(part, Node) else part for part in value)
-    return replace(node, **changed) if changed else node

@@ -14,19 +14,9 @@ from fractions import Fraction
 from ..terms import Index
 from ..terms import Number as Value
 from ..terms import number as exact
-from .building import (
-    Item,
-    column,
-    diagonal,
-    easiest,
-    entry_order,
-    hadamard,
-    multiply,
-    power,
-    scaled,
-    transpose,
-    upright,
-)
+from .building import multiply, power, scaled, transpose, upright
+from .entries import Item, column, diagonal, hadamard
+from .orders import easiest, entry_order
 from .tree import DiagonalOf, Node, Norm, Ones, Product, Scaled, Trace, Transpose, transposes
 
 

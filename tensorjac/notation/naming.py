@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, count
 
 from ..dims import Dim
 from ..terms import (
@@ -146,14 +147,7 @@ class Names:
             wished = "M"
         elif isinstance(tensor, Contraction) and any(use.power < 0 for use in self.uses.get(tensor, [])):
             wished = "Z"
-        wished = wished if rank > 1 else wished.lower()
-        choices = wished + (CAPITALS if rank > 1 else SMALLS)
-        found = next((name for name in choices if name not in self.taken), "")
-        number = 0
-        while not found:
-            number += 1
-            found = f"{choices[0]}{number}" if f"{choices[0]}{number}" not in self.taken else ""
-        return found
+        return free_letter(wished, rank, self.taken)
 
     def opened(self, term: Term, opening: Tensor | None) -> Term:
         """The term with contractions that have no name multiplied in; its summed indices in a fixed order."""
@@ -180,6 +174,13 @@ class Names:
         mapping: dict[Index, Slot] = dict(fresh)
         moved = [factor.substitute(mapping) for factor in found.factors]
         return _triangular(product(found.coefficient, moved, tuple(fresh[label] for label in found.summed)))
+
+
+def free_letter(wished: str, rank: int, taken: Collection[str]) -> str:
+    """A name that is not taken: the letter wished for, or another; capitals are for what has two axes or more."""
+    choices = wished + CAPITALS if rank > 1 else wished.lower() + SMALLS
+    numbered = (f"{choices[0]}{k}" for k in count(1))
+    return next(name for name in chain(choices, numbered) if name not in taken)
 
 
 def _triangular(term: Term) -> Term:
