@@ -13,7 +13,7 @@ import numpy as np
 from . import emit, interop, rewrites
 from .dims import Dim, Requirement, bind_sizes
 from .errors import ShapeError, TraceError, UnsupportedError
-from .plan import plan
+from .plan import Program, plan
 from .terms import Index, Sum, Tensor
 
 Shape = tuple[str | int, ...]
@@ -51,7 +51,7 @@ class Compiled:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._compiled: dict[tuple[int, ...], Callable[..., Any]] = {}
+        self._compiled: dict[tuple[int, ...], Any] = {}
         # what has been checked before need not be checked again: by class, dtype and shape of every argument
         self._ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._known: Callable[..., Any] = self._checked
@@ -128,7 +128,7 @@ class Compiled:
     def _signature(self) -> str:
         return f"the function of ({', '.join(self._parts.inputs)})"
 
-    def _code_for(self, arguments: Sequence[Any]) -> Callable[..., Any]:
+    def _code_for(self, arguments: Sequence[Any]) -> Any:
         """The function for arrays like these; ShapeError where their shapes are not what it relies on."""
         shapes = {name: array.shape for name, array in zip(self._parts.inputs, arguments, strict=True)}
         sizes = bind_sizes(self._parts.inputs, shapes, self._parts.requirements)
@@ -139,33 +139,47 @@ class Compiled:
         captured = [array.dtype for array in self._parts.constants.values() if array.dtype.kind != "b"]
         return len({*captured, *(array.dtype for array in arguments)}) == 1
 
-    def _code(self, sizes: Mapping[str, int], tuned: bool) -> Callable[..., Any]:
+    def _code(self, sizes: Mapping[str, int], tuned: bool) -> Any:
         key = (tuned, *(size.bit_length() for size in sizes.values()))
         found = self._compiled.get(key)
         if found is None:
-            generated = self._source(sizes, tuned)
-            scope = {"np": np, "math": math, **self._parts.constants}
-            scope.update(interop.special_names(generated.text))
-            found = emit.compiled(generated, scope)
-            if not generated.ordered:
-                found = _put_in_order(found)
+            found = self._made(sizes, tuned)
             if len(self._compiled) >= PLANS:
                 self._compiled.clear()
             self._compiled[key] = found
         return found
 
+    def _made(self, sizes: Mapping[str, int], tuned: bool) -> Any:
+        """What runs at sizes like these."""
+        return self._run(self._source(sizes, tuned))
+
+    def _run(self, generated: emit.Source) -> Callable[..., Any]:
+        """The function that a source defines, its results in C order."""
+        scope = {"np": np, "math": math, **self._parts.constants}
+        scope.update(interop.special_names(generated.text))
+        code = emit.compiled(generated, scope)
+        return code if generated.ordered else _put_in_order(code)
+
     def _source(self, sizes: Mapping[str, int], tuned: bool) -> emit.Source:
         parts = self._parts
-        with rewrites.assuming(parts.requirements):
-            order = [dim for dims in parts.inputs.values() for dim in dims]
-            variables = emit.variables(parts.inputs)
-            program = plan(self._planned(), parts.names, sizes, order, variables, tuned)
         name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "vjp" if parts.origin else "f"
         if name in parts.inputs:
             name = "f"
         single = parts.nesting == "single" or len(parts.outputs) > 1
-        inputs = {variables[own]: dims for own, dims in parts.inputs.items()}
-        return emit.source(program, name, inputs, list(parts.outputs), parts.constants, single)
+        program = self._program(sizes, tuned)
+        return emit.source(program, name, self._variables, list(parts.outputs), parts.constants, single)
+
+    @cached_property
+    def _variables(self) -> dict[str, tuple[Dim, ...]]:
+        """The inputs as parameters of the source."""
+        names = emit.variables(self._parts.inputs)
+        return {names[own]: dims for own, dims in self._parts.inputs.items()}
+
+    def _program(self, sizes: Mapping[str, int], tuned: bool) -> Program:
+        parts = self._parts
+        with rewrites.assuming(parts.requirements):
+            order = [dim for dims in parts.inputs.values() for dim in dims]
+            return plan(self._planned(), parts.names, sizes, order, emit.variables(parts.inputs), tuned)
 
     def _planned(self) -> list[Expression]:
         """The expressions that are computed."""

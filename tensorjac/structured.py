@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import prod
@@ -200,7 +200,7 @@ class Structured(Compiled):
         with rewrites.assuming(self._parts.requirements):
             return [(axes, rewrites.finished(Sum(opened(body, axes))))]
 
-    def _code(self, sizes: Mapping[str, int], tuned: bool) -> Callable[..., Any]:
+    def _code(self, sizes: Mapping[str, int], tuned: bool) -> Any:
         code = super()._code(sizes, tuned)
         if prod(numbers(self._dims, sizes)) <= SMALL:
             return code

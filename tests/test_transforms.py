@@ -19,6 +19,7 @@ from scipy import special
 
 import tensorjac as tj
 from functions import CASES
+from tensorjac import emit
 from tensorjac.transforms import bytecode, calls, environment, programs
 from tensorjac.transforms.environment import Environment, Unreadable
 from tensorjac.transforms.trees import flatten, unflatten
@@ -385,6 +386,46 @@ def test_transforms_nest():
     close(tj.grad(lambda x: tj.value_and_grad(cube)(x)[0])(2.0), 12.0)
     close(tj.grad(lambda x: tj.grad(lambda y: (y**2, x * y), has_aux=True)(x)[1])(3.0), 6.0)
     assert str(tj.trace(lambda x: tj.grad(lambda y: (y**3).sum())(x), x="n")) == "Y[i] = 3 x[i]^2"
+
+
+def test_a_pullback_reads_what_the_value_was_calculated_from(monkeypatch):
+    """Nothing is calculated twice, and what is kept may be read any number of times."""
+    texts, compiled = [], emit.compiled
+    monkeypatch.setattr(emit, "compiled", lambda source, scope: texts.append(source.text) or compiled(source, scope))
+
+    def softmax(X):
+        E = np.exp(X - 0.125)
+        return E / E.sum(axis=1, keepdims=True)
+
+    X, G = np.arange(6.0).reshape(2, 3) / 7, np.arange(6.0).reshape(2, 3) ** 2
+    value, pullback = tj.vjp(softmax, X)
+    first, second = texts
+    assert "exp" in first and "sum" in first
+    assert not any(word in second for word in ("exp", "sum(", "X -"))
+    expected = tj.trace(softmax, X="b n").vjp()(X, G)
+    X[:], value[:] = 0, 0
+    for _ in range(2):
+        close(pullback(G), (expected,))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_values_and_gradients_are_in_order(order):
+    def fun(X, A):
+        return np.exp(X) * A, np.tanh(X.T @ A)
+
+    X, A = (np.array(array, order=order) for array in np.random.default_rng(0).normal(size=(2, 19, 17)))
+    values, pullback = tj.vjp(fun, X, A)
+    for one in (*values, *pullback(tuple(np.array(value, order=order) for value in values))):
+        assert one.flags.c_contiguous
+
+
+def test_nothing_to_pull_back():
+    value, pullback = tj.vjp(lambda X: (), np.ones(2))
+    assert value == ()
+    close(pullback(()), (np.zeros(2),))
+    value, pullback = tj.vjp(lambda: np.ones(2))
+    close(value, np.ones(2))
+    assert pullback(np.ones(2)) == ()
 
 
 def test_pullbacks_of_one_run_do_not_mix():

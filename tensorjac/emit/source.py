@@ -51,7 +51,7 @@ def source(
 ) -> Source:
     """The function's source: sizes read from arguments, named intermediates, and the results returned in order.
 
-    A single result is returned as it is where ``bare``, else as a tuple of one.
+    A single result is returned as it is where ``bare``, else as a tuple, like several ones, or none.
     """
     constants = constants or {}
     names = {size for shape in inputs.values() for dim in shape for size in dim.names}
@@ -63,7 +63,7 @@ def source(
         lines, results = _renamed(lines, results, outputs, taken)
     head = _head(lines + results, inputs, constants, program.costs.tuned)
     parameters = ", ".join([*inputs, *(f"{c}={c}" for c in constants)])
-    returned = _returned(results, outputs) if bare else [f"return ({results[0]},)"]
+    returned = _returned(results, outputs, bare)
     body = "\n".join(f"    {line}" for line in [*head, *lines, *returned])
     ordered = _ordered(writer.order)
     return Source(f"def {name}({parameters}):\n{body}\n", name, all(id(value) in ordered for value in program.outputs))
@@ -87,11 +87,13 @@ def _renamed(
     return [renamed(line) for line in lines], [renamed(text) for text in results]
 
 
-def _returned(results: Sequence[str], outputs: Sequence[str]) -> list[str]:
-    if len(results) == 1:
+def _returned(results: Sequence[str], outputs: Sequence[str], bare: bool) -> list[str]:
+    if len(results) > 1:
+        lines = [f"{name} = {text}" for name, text in zip(outputs, results, strict=True) if text != name]
+        return [*lines, f"return {', '.join(outputs)}"]
+    if bare:
         return [f"return {results[0]}"]
-    lines = [f"{name} = {text}" for name, text in zip(outputs, results, strict=True) if text != name]
-    return [*lines, f"return {', '.join(outputs)}"]
+    return [f"return ({results[0]},)" if results else "return ()"]
 
 
 def _owned(writer: Statements, outputs: Sequence[Value]) -> list[str]:

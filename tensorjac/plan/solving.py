@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from ..arrays import Value, Values
 
@@ -29,8 +29,8 @@ def solved(values: Values, outputs: Sequence[Value]) -> list[Value]:
     return [done[id(value)] for value in outputs]
 
 
-def computed(outputs: Sequence[Value]) -> list[Value]:
-    """The values below the outputs, each after its operands."""
+def computed(outputs: Sequence[Value], given: Container[int] = ()) -> list[Value]:
+    """The values below the outputs, each after its operands, and nothing below those that are ``given``."""
     done: dict[int, Value] = {}
     stack = [(value, False) for value in reversed(outputs)]
     while stack:
@@ -41,7 +41,8 @@ def computed(outputs: Sequence[Value]) -> list[Value]:
             done[id(value)] = value
             continue
         stack.append((value, True))
-        stack.extend((arg, False) for arg in reversed(value.args))
+        if id(value) not in given:
+            stack.extend((arg, False) for arg in reversed(value.args))
     return list(done.values())
 
 

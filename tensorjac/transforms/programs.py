@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
 
 import numpy as np
 
-from .. import rewrites
-from ..calls import Expression, Parts
+from ..calls import Compiled, Expression, Parts
 from ..dims import Dim
-from ..function import Function
-from ..primitives import Primitive
-from ..terms import Apply, Constant, Contraction, Input, Shared, Tensor, of_factor, topological
+from ..terms import Constant, Tensor, topological
 from ..trace import Traced, Tracer
 from ..trace import trace as run_traced
 from ..trace.operands import of_input
 from ..trace.sizes import SizeNumber
 from .environment import Environment, Unreadable
+from .halves import Halves
 from .rules import Transform, pull
 from .runs import argument_names, check_callable, name_of, not_real
 from .trees import Tree, flatten, identifier, paths, unflatten
@@ -72,12 +70,10 @@ class Program:
     """A traced call: its function of the leaves at ``positions``, and what becomes of the results.
 
     Each output has the dtype of the leaf at its place in ``dtypes``, or the dtype that is there, or whatever comes out.
-    A vjp has a second function, for the gradients: it takes the same leaves, then what the first one calculated
-    on its way (after its outputs), then the cotangents.
+    The function of a vjp is one in two parts, of which the second also takes the cotangents.
     """
 
-    function: Function
-    pullback: Function | None
+    function: Compiled
     positions: tuple[int, ...]
     plain: Side
     derivative: Side
@@ -209,59 +205,15 @@ class _Body:
         return number
 
     def program(self, traced: Traced) -> Program:
-        """The traced outputs as functions."""
-        if self.job.wish.kind != "vjp":
-            function = _function(traced, {name: traced.outputs[name] for name in self.outputs}, {})
-            pullback = None
-        else:
-            function, pullback = self._split(traced)
-        return Program(function, pullback, self.wanted, self.plain, self.derivative, tuple(self.dtypes), self.reusable)
-
-    def _split(self, traced: Traced) -> tuple[Function, Function]:
-        """The function of the values and that of the gradients; what both calculate passes from one to the other."""
-        split = len(self.plain.leaves)
-        names = list(self.outputs)
-        values = {name: traced.outputs[name] for name in names[:split]}
-        gradients = {name: traced.outputs[name] for name in names[split:]}
-        passed: dict[str, tuple[Dim, ...]] = {}
-        replaced: dict[Tensor, Any] = {}
-        for tensor in _common(values.values(), gradients.values()):
-            name = _free(f"R{len(passed) + 1}", self.taken)
-            passed[name] = tensor.shape
-            replaced[tensor] = of_factor(Input(name, tensor.shape)(*tensor.axes))
-            values[name] = tensor.axes, of_factor(tensor(*tensor.axes))
-        with rewrites.assuming(traced.requirements):
-            bodies = rewrites.rebuild([body for _, body in gradients.values()], replaced)
-        gradients = {name: (axes, body) for (name, (axes, _)), body in zip(gradients.items(), bodies, strict=True)}
-        self.derivative = Side(self.derivative.tree, range(len(gradients)))
-        return _function(traced, values, {}), _function(traced, gradients, {**passed, **self.cotangents})
-
-
-def _common(values: Iterable[Expression], gradients: Iterable[Expression]) -> list[Tensor]:
-    """What the values are calculated from and the gradients use, too."""
-    known = {tensor for tensor in topological(_tensors(values)) if _is_worth_keeping(tensor)}
-    found: dict[Tensor, None] = {}
-    seen: set[Tensor] = set()
-    stack = list(_tensors(gradients))[::-1]
-    while stack:
-        tensor = stack.pop()
-        if tensor in known:
-            found[tensor] = None
-        elif tensor not in seen:
-            seen.add(tensor)
-            stack.extend(reversed(tensor.parts))
-    return list(found)
-
-
-def _tensors(expressions: Iterable[Expression]) -> list[Tensor]:
-    return [tensor for _, body in expressions for tensor in body.tensors]
-
-
-def _is_worth_keeping(tensor: Tensor) -> bool:
-    # a mask says where, and cannot become a factor: 0 times infinity is no number
-    if isinstance(tensor, Apply):
-        return isinstance(tensor.operation, Primitive) and not tensor.operation.boolean
-    return isinstance(tensor, Contraction | Shared)
+        """The traced outputs as a function."""
+        outputs = {name: traced.outputs[name] for name in self.outputs}
+        parts = _parts(traced, outputs, self.cotangents)
+        function = Compiled(parts)
+        if self.job.wish.kind == "vjp":
+            count = len(self.plain.leaves)
+            function = Halves(parts, count, len(self.cotangents))
+            self.derivative = Side(self.derivative.tree, range(len(outputs) - count))
+        return Program(function, self.wanted, self.plain, self.derivative, tuple(self.dtypes), self.reusable)
 
 
 def _constant(leaf: Any) -> Any:
@@ -283,12 +235,12 @@ def _is_immutable(leaf: Any) -> bool:
     return True
 
 
-def _function(traced: Traced, outputs: Mapping[str, Expression], more: Mapping[str, tuple[Dim, ...]]) -> Function:
+def _parts(traced: Traced, outputs: Mapping[str, Expression], more: Mapping[str, tuple[Dim, ...]]) -> Parts:
     names = {id(array): name for name, array in traced.constants.items()}
     constants: dict[Tensor, str] = {
         tensor: names[id(tensor.array)]
-        for tensor in topological(_tensors(outputs.values()))
+        for tensor in topological(tensor for _, body in outputs.values() for tensor in body.tensors)
         if isinstance(tensor, Constant)
     }
     arrays = {name: traced.constants[name] for name in constants.values()}
-    return Function(Parts({**traced.inputs, **more}, outputs, "tuple", arrays, constants, traced.requirements))
+    return Parts({**traced.inputs, **more}, outputs, "tuple", arrays, constants, traced.requirements)

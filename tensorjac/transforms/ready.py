@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Hashable, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 
 from ..errors import TraceError
-from ..function import Function
 from ..trace.record import running, spelled
 from .environment import Environment, Unreadable
+from .halves import Halves
 from .programs import Job, Program
 from .rules import Transform
 from .runs import applied, name_of, wrong_shape
@@ -37,8 +39,10 @@ class Ready:
             for place, k in enumerate(positions)
             if not np.ndim(leaves[k])
         ]
-        self.dtypes = [_dtype(each, leaves) for each in program.dtypes]
-        self.code = compiled(program.function, self.arguments(leaves))
+        self._compile(self.arguments(leaves), [_dtype(each, leaves) for each in program.dtypes])
+
+    def _compile(self, arguments: Sequence[Any], dtypes: Sequence[np.dtype[Any] | None]) -> None:
+        self._run = Finished(self.program.function._code_for(arguments), dtypes)
 
     def arguments(self, leaves: Sequence[Any]) -> list[Any]:
         """What the compiled function takes: arrays with axes, and NumPy's scalars."""
@@ -48,8 +52,7 @@ class Ready:
         return found
 
     def __call__(self, wish: Transform, leaves: Sequence[Any]) -> Any:
-        found = self.arguments(leaves)
-        values = finished(self.code(*found), self.dtypes, found)
+        values = self._run(self.arguments(leaves))
         return wish.shown(self.program.plain.nested(values), self.program.derivative.nested(values))
 
 
@@ -63,37 +66,38 @@ def _entry(value: Any) -> Any:
     return value[()]
 
 
-def compiled(function: Function, arguments: Sequence[Any]) -> Callable[..., tuple[Any, ...]]:
-    """The compiled function for arguments like these; ShapeError where their shapes are not what it relies on."""
-    return function._code_for(arguments) if function._parts.outputs else lambda *_: ()
+class Finished:
+    """A compiled function with results in their dtypes; none shares memory with another one or with an argument.
 
+    Whether anything is to be done for that is the same at all calls, as shapes and dtypes are: the first one shows it.
+    """
 
-def finished(values: Sequence[Any], dtypes: Sequence[np.dtype[Any] | None], arguments: Sequence[Any]) -> list[Any]:
-    """The results in their dtypes and in C order; none shares memory with another one or with an argument."""
-    found: list[Any] = []
-    for value, dtype in zip(values, dtypes):  # noqa: B905 - strict= costs time; both are as long as the outputs
-        if dtype is not None and value.dtype is not dtype:
-            value = value.astype(dtype)
-        if value.__class__ is np.ndarray:
-            if not value.ndim:
-                value = value[()]
-            elif (
-                (value.base is not None and _shares(value, arguments))
-                or (found and _shares(value, found))
-                or not value.flags.c_contiguous
-            ):
-                value = value.copy()
-        found.append(value)
-    return found
+    def __init__(self, code: Callable[..., tuple[Any, ...]], dtypes: Sequence[np.dtype[Any] | None]) -> None:
+        self._code, self._dtypes = code, dtypes
+        self._done = False
+
+    def __call__(self, arguments: Sequence[Any]) -> Sequence[Any]:
+        values = self._code(*arguments)
+        if self._done:
+            return values
+        found: list[Any] = []
+        for value, dtype in zip(values, chain(self._dtypes, repeat(None))):  # noqa: B905 - what is only kept is as it is
+            if dtype is not None and value.dtype is not dtype:
+                value = value.astype(dtype)
+            if value.__class__ is np.ndarray:
+                if not value.ndim:
+                    value = value[()]
+                elif _shares(value, arguments) or _shares(value, found):
+                    value = value.copy()
+            found.append(value)
+        self._done = all(map(operator.is_, found, values))
+        return found
 
 
 def _shares(array: np.ndarray[Any, Any], others: Sequence[Any]) -> bool:
     """Whether an array, or what it is a view of, is one of the others, or what one of these is a view of."""
     owner = array if array.base is None else array.base
-    for other in others:  # noqa: SIM110 - a loop takes half the time
-        if other is owner or (other.__class__ is np.ndarray and other.base is owner):
-            return True
-    return False
+    return any(other is owner or (type(other) is np.ndarray and other.base is owner) for other in others)
 
 
 # Pulling back --------------------------------------------------------------------------------------------------
@@ -102,58 +106,46 @@ def _shares(array: np.ndarray[Any, Any], others: Sequence[Any]) -> bool:
 class Pulled(Ready):
     """A vjp: the value now, the gradients when the cotangent is there."""
 
-    def __init__(
-        self, program: Program, leaves: Sequence[Any], reads: Hashable | None = None, symbolic: bool = False
-    ) -> None:
-        super().__init__(program, leaves, reads, symbolic)
-        assert program.pullback is not None
-        parts = program.pullback._parts
-        read = {name for _, body in parts.outputs.values() for tensor in body.tensors for name in tensor.inputs}
+    def _compile(self, arguments: Sequence[Any], dtypes: Sequence[np.dtype[Any] | None]) -> None:
+        function = self.program.function
+        assert isinstance(function, Halves)
+        values, gradients, read = function.codes(arguments)
+        self._count = function.count
+        self._run, self._gradients = Finished(values, dtypes[: self._count]), Finished(gradients, dtypes[self._count :])
         # arrays may be written into before the pullback is called
-        names = list(parts.inputs)[: len(program.positions)]
-        self._copied = [k for k, name in enumerate(names) if name in read and np.ndim(leaves[k])]
-        self._split = len(program.plain.leaves)
-        self.gradient_dtypes = self.dtypes[self._split :]
-        self.dtypes = [*self.dtypes[: self._split], *[None] * (len(program.function._parts.outputs) - self._split)]
-        self.gradients: Callable[..., tuple[Any, ...]] | None = None
+        self._copied = [k for k in read if np.ndim(arguments[k])]
 
     def __call__(self, wish: Transform, leaves: Sequence[Any]) -> Any:
         found = self.arguments(leaves)
-        values = finished(self.code(*found), self.dtypes, found)
+        values = self._run(found)
         for k in self._copied:
             found[k] = found[k].copy()
-        program, split = self.program, self._split
+        program, outputs = self.program, values[: self._count]
+        like = [(each.shape, each.dtype) for each in outputs]
         # one array is as frequent as it is simple
-        bare = program.plain.bare is not None and values[0].ndim
-        like = [(each.shape, each.dtype) for each in values[:split]]
-        shape, dtype = like[0] if bare else (None, None)
-        known = found + values[split:]
+        shape, dtype = like[0] if program.plain.bare is not None and outputs[0].ndim else (None, None)
+        known = [*found, *values[self._count :]]
 
         def pullback(cotangent: Any) -> tuple[Any, ...]:
             """The gradients by all arguments."""
             if cotangent.__class__ is np.ndarray and cotangent.dtype is dtype and cotangent.shape == shape:
                 given = [cotangent]
             elif running() is not None:
-                return self._traced(wish, found, known, cotangent)
+                return self._traced(wish, found, cotangent)
             else:
                 given = _cotangents(program.plain.tree, cotangent, like)
-            every = known + given
-            gradients = self.gradients
-            if gradients is None:
-                assert program.pullback is not None
-                gradients = self.gradients = compiled(program.pullback, every)
-            return program.derivative.nested(finished(gradients(*every), self.gradient_dtypes, every))  # type: ignore[no-any-return]
+            return program.derivative.nested(self._gradients(known + given))  # type: ignore[no-any-return]
 
-        return program.plain.nested(values), pullback
+        return program.plain.nested(outputs), pullback
 
-    def _traced(self, wish: Transform, point: Sequence[Any], known: Sequence[Any], cotangent: Any) -> tuple[Any, ...]:
+    def _traced(self, wish: Transform, point: Sequence[Any], cotangent: Any) -> tuple[Any, ...]:
         """The gradients for a cotangent that is being traced, from an expression with sizes that are numbers."""
         program = self.program
         if not self.symbolic:
-            assert program.pullback is not None
-            parts = program.pullback._parts
+            parts = program.function._parts
+            outputs = dict(list(parts.outputs.items())[self._count :])
             leaves = leaves_like(program.plain.tree, cotangent, "the cotangent", "the output")
-            return program.derivative.nested(applied(parts.inputs, parts.outputs, [*known, *leaves]))  # type: ignore[no-any-return]
+            return program.derivative.nested(applied(parts.inputs, outputs, [*point, *leaves]))  # type: ignore[no-any-return]
         if reads_of(wish) != self.reads:
             raise TraceError(
                 f"the pullback of a function is traced from the function, and {name_of(wish.fun)} reads values that "
