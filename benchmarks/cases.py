@@ -102,6 +102,14 @@ def relu_net(sizes: Sequence[int], layers: int = 10, b: int = 16) -> Iterator[Co
         args = weights[0], normal(b, n), one_hot(b, n), *weights[1:]
         some = peers(functions.relu_net, "hessian", names=("jax", "torch", "autograd") if n <= 10 else ("jax",))
         yield Contest("H3 dense", str(n), args, {"hand": expert.relu_net_hessian, "ours": H.dense, **some}, 1.3)
+        run = {"hand": expert.relu_net_factors, "ours": lambda *args: H.factors(*args)[0][1:]}
+        yield Contest("H3 factored", str(n), args, run, 1.3, compared=multiplied)
+
+
+def multiplied(factors: tuple[str, Sequence[Array]]) -> Array:
+    """The array that an einsum equation and its operands stand for."""
+    equation, arrays = factors
+    return np.einsum(equation, *arrays, optimize=True)  # type: ignore[no-any-return]
 
 
 def two_layers(sizes: Sequence[int]) -> Iterator[Contest]:

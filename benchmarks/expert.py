@@ -139,8 +139,8 @@ def factorisation_hessian(U, V, T):
     return out
 
 
-def relu_net_core(W1, X, T, *rest):
-    """B[b], the Hessian of the loss of row b by its first layer's output: all in all it is Σ_b X[b] ⊗ B[b] ⊗ X[b]."""
+def relu_net_slopes(W1, X, T, *rest):
+    """Per row of X: the derivatives of the output by the first layer's output, the probabilities, and the weight."""
     H, masks = X @ W1, []
     for W in rest:
         masks.append(H > 0)
@@ -151,8 +151,20 @@ def relu_net_core(W1, X, T, *rest):
         J *= mask[:, None, :]
         J = (J.reshape(-1, n) @ W).reshape(len(X), n, n)
     E = np.exp(H - H.max(axis=1, keepdims=True))
-    P = E / E.sum(axis=1, keepdims=True)
-    weight = T.sum(axis=1) / len(X)
+    return J, E / E.sum(axis=1, keepdims=True), T.sum(axis=1) / len(X)
+
+
+def relu_net_factors(W1, X, T, *rest):
+    """The Hessian by the first layer's weights as a product that is not carried out."""
+    J, P, weight = relu_net_slopes(W1, X, T, *rest)
+    Z = J - np.matvec(J, P)[:, :, None]
+    Z *= (P * weight[:, None])[:, None, :]
+    return "bi,bjc,bk,blc->ijkl", (X, Z, X, J)
+
+
+def relu_net_core(W1, X, T, *rest):
+    """B[b], the Hessian of the loss of row b by its first layer's output: all in all it is Σ_b X[b] ⊗ B[b] ⊗ X[b]."""
+    J, P, weight = relu_net_slopes(W1, X, T, *rest)
     Z = J * np.sqrt(P * weight[:, None])[:, None, :]
     v = np.matvec(J, P) * np.sqrt(weight)[:, None]
     return Z @ Z.mT - v[:, :, None] * v[:, None, :]

@@ -19,7 +19,8 @@ LEAST = 2e-3
 class Contest:
     """One workload at one size: who takes part, each a function of the same arguments.
 
-    ``hand`` is the expert's NumPy, to which all ratios refer, and ``ours`` this library.
+    ``hand`` is the expert's NumPy, to which all ratios refer, and ``ours`` this library. ``compared`` makes arrays of
+    results that may be written in several ways.
     """
 
     workload: str
@@ -28,14 +29,15 @@ class Contest:
     contestants: Mapping[str, Callable[..., Any]]
     goal: float
     tolerance: float = 1e-9
+    compared: Callable[[Any], Any] = lambda result: result
     times: dict[str, float] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
 
     def prove(self) -> None:
         """Fail unless every contestant's result is the expert's."""
-        expected = arrays(self.contestants["hand"](*self.args))
+        expected = arrays(self.compared(self.contestants["hand"](*self.args)))
         for name, run in self.contestants.items():
-            found = arrays(run(*self.args))
+            found = arrays(self.compared(run(*self.args)))
             assert len(found) == len(expected), f"{self.workload} {self.size}: {name} returns {len(found)} arrays"
             for one, other in zip(found, expected, strict=True):
                 assert one.shape == other.shape, f"{self.workload} {self.size}: {name} has shape {one.shape}"

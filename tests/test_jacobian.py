@@ -346,3 +346,6 @@ def test_hessian_of_a_network_in_factors():
     ((_, equation, arrays),) = H.factors(**args)
     assert sorted(array.ndim for array in arrays) == [2, 2, 3, 3]
     assert_close(np.einsum(equation, *arrays), H.dense(**args))
+    source = H._products[1].source(sizes)
+    # three products forward, and one chain for the slopes that both sides hold
+    assert sum(source.count(word) for word in ("@", ".dot(", "tensordot")) == 3 + 1, source

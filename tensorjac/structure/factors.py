@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from ..plan.costs import Costs
 from ..rewrites import contracted, multiply
-from ..terms import Factor, Index, Shared, Sum, Term, constant, flattened, product, slot_labels, topological
+from ..terms import Factor, Index, Shared, Sum, Term, constant, flattened, product, slot_labels
 from .pattern import Part
+from .refolding import shared_products
 
 # A product of more factors than these is left as it is nested.
 OPENED = 200
@@ -85,7 +86,7 @@ def _grouped(term: Term, labels: Sequence[Index], sides: tuple[set[Index], set[I
         kept |= cut
         groups += _connected(group, apart | cut)
     order = [*labels, *term.summed]
-    found = [_group(factors, order, kept, term.summed) for factors in groups]
+    found = [_group(factors, order, kept, term.summed) for factors in shared_products(groups, kept)]
     folded = _folded([Group((), constant(term.coefficient)), *found])
     return Product(tuple(labels), tuple(sorted(folded, key=lambda group: [order.index(x) for x in group.labels])))
 
@@ -124,7 +125,7 @@ def _connected(factors: Sequence[Factor], apart: set[Index]) -> list[list[Factor
 def _cut(factors: Sequence[Factor], sides: tuple[set[Index], set[Index]], kept: set[Index]) -> set[Index]:
     """One or two summed labels that, left open, part output from input and leave the smallest arrays; often none.
 
-    Of several cuts that leave as much, the one whose largest side is made of the fewest tensors.
+    Of several cuts that leave as much, the one after which the fewest factors are left to be multiplied.
     """
     inner = list(dict.fromkeys(label for factor in factors for label in factor.labels if label not in kept))
     whole = {label for factor in factors for label in factor.labels if label in kept}
@@ -136,6 +137,7 @@ def _cut(factors: Sequence[Factor], sides: tuple[set[Index], set[Index]], kept: 
         if not any(labels & sides[0] and labels & sides[1] for labels in carried):
             arrays = {frozenset(labels & (kept | cut)) for labels in carried}
             stored = sum(NOMINAL.volume(array) for array in arrays if not any(array < other for other in arrays))
-            work = max(sum(len(topological([factor.tensor])) for factor in group) for group in groups)
-            best = min(best, (stored, work, cut), key=lambda choice: choice[:2])
+            if stored <= best[0]:
+                work = sum(map(len, shared_products(groups, kept | cut)))
+                best = min(best, (stored, work, cut), key=lambda choice: choice[:2])
     return best[2]
