@@ -34,7 +34,7 @@ def bench(arguments: Arguments, paint: Paint) -> Answer:
         sizes=_sizes(arguments),
         of=of[0],
         strategies=arguments.options.get("--strategy"),
-        memory_limit=_last(arguments, "--memory") or None,
+        memory_limit=_last(arguments, "--memory-limit") or None,
         progress=_Bar(),
     )
     if "--json" in arguments.options:
@@ -94,7 +94,7 @@ BENCH = Command(
         Option("--of", "OUTPUT", "differentiate this output"),
         Option("--size", "NAME=N[,N…]", "the numbers of a size; once for each name"),
         Option("--strategy", "NAME", "measure this strategy only; may be repeated"),
-        Option("--memory", "LIMIT", "leave out what needs more memory, 512MB for example"),
+        Option("--memory-limit", "LIMIT", "cut what needs more memory into slices, 512MB for example"),
         Option("--plot", "FILE", "draw time, memory and speed: PNG, SVG or PDF"),
         Option("--json", "FILE", "write the table as JSON"),
         Option("--markdown", "", "print the table in Markdown"),

@@ -42,11 +42,14 @@ def size(value: float) -> str:
 
 
 def time(value: float) -> str:
-    """Seconds, with a prefix for small ones.
+    """Seconds, with a prefix for small ones, and larger units for long times.
 
-    >>> time(4.2e-6), time(0.0123), time(75)
-    ('4.2 µs', '12.3 ms', '75 s')
+    >>> time(4.2e-6), time(0.0123), time(75), time(4.2 * 3600)
+    ('4.2 µs', '12.3 ms', '75 s', '4.2 h')
     """
+    for name, unit in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if value >= 2 * unit:
+            return f"{_digits(value / unit)} {name}"
     for prefix, unit in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if value >= unit * 0.9995:
             return f"{_digits(value / unit)} {prefix}"
@@ -85,16 +88,17 @@ COLUMNS: dict[str, Column] = {
         Column("ratio", "median ÷ the least median in the table", "ratio", ratio),
         Column(
             "error",
-            "largest error ÷ largest entry, against extended precision",
+            "largest error ÷ largest entry, against the reference",
             "error",
             "{:.0e}".format,
         ),
+        Column("reference", "what the error is measured against, or why it is not"),
         Column("slices", "into how many slices the work is cut, so that the memory limit holds", "slices"),
         Column(
             "overhead",
-            "predicted time of the slices ÷ that of one piece, minus 1",
+            "predicted time of the slices ÷ that of one piece, which the limit forbids to measure, minus 1",
             "overhead",
-            "{:.0%}".format,
+            "{:+.0%}".format,
         ),
         Column("order", "what is contracted with what, in words"),
         Column("note", "why a row was not measured: what it would need; empty for a measured row"),

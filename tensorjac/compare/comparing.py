@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -15,10 +15,12 @@ from . import strategies
 from .calibration import model
 from .columns import COLUMNS, size, time
 from .machine import machine
-from .measuring import Array, Contestant, agrees, arguments, deviation, interleaved, reference
+from .measuring import Array, Contestant, agrees, arguments, interleaved
 from .meter import Cost
 from .problem import Problem, Routine
-from .registry import STRATEGIES, Strategy
+from .proving import Proof
+from .registry import STRATEGIES, Foreign, Strategy
+from .slicing import fitted
 from .words import equation
 
 Row = dict[str, Any]
@@ -44,17 +46,18 @@ class Point:
     limits: Limits
     at: Mapping[str, Any]
     seed: int
-    dtype: Any
     rows: list[Row] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     contestants: list[tuple[Row, Contestant]] = field(default_factory=list)
-    truth: Array | None = None
-    exact: bool = False
+
+    @cached_property
+    def proof(self) -> Proof:
+        return Proof.of(self.problem, self.limits.memory - self.problem.held)
 
     @property
     def held(self) -> float:
-        """Bytes of the arguments."""
-        return sum(prod(shape) for shape in self.problem.inputs.values()) * float(np.dtype(self.dtype).itemsize)
+        """Bytes that are taken whichever strategy runs."""
+        return self.problem.held + self.proof.kept
 
     def run(self, names: Sequence[str], progress: Progress) -> None:
         """Fill in the rows; what is finished stays when this is interrupted."""
@@ -87,34 +90,57 @@ class Point:
         except UnsupportedError as error:
             self.skipped[strategy.name] = str(error)
             return None
+        if isinstance(way, Routine):
+            way = self._counted(row, strategy, way)
+        elif isinstance(way, Foreign):
+            row["peak"] = way.needs
+            self._limited(row)
         run = way.compiled() if isinstance(way, Routine) else way
         row["planning"] = perf_counter() - start
         row["equation"] = equation(self.problem)
-        if isinstance(way, Routine):
-            row["order"] = way.order
-            self._count(row, way)
+        row["reference"] = self.proof.said
         return row, run
 
-    def _count(self, row: Row, routine: Routine) -> None:
+    def _counted(self, row: Row, strategy: Strategy, routine: Routine) -> Routine:
+        """The routine, in slices where the memory limit demands them, with its costs in the row."""
+        row["order"] = routine.order
         try:
-            cost = routine.cost(list(self.problem.inputs.values()), self.dtype)
+            whole = self.problem.cost(routine)
         except UnsupportedError:
-            return  # a function that the meter does not know: the columns stay empty
-        row.update(counted(cost), predicted=model().seconds(cost, np.dtype(self.dtype).itemsize))
-        if self.held + cost.peak > self.limits.memory:
-            row["note"] = f"needs {size(self.held + cost.peak)} of memory, and the limit is {size(self.limits.memory)}"
-        elif row["predicted"] > self.limits.call:
-            row["note"] = f"would take about {time(row['predicted'])}, and the limit is {time(self.limits.call)}"
+            return routine  # a function that the meter does not know: the columns stay empty
+        self._priced(row, whole)
+        if not self._limited(row):
+            return routine
+        sliced = fitted(self.problem, strategy.make, self.limits.memory - self.held)
+        if sliced is None:
+            return routine
+        before = row["predicted"]
+        self._priced(row, self.problem.cost(sliced))
+        row.update(note="", order=sliced.order, slices=sliced.slices, overhead=row["predicted"] / before - 1)
+        self._limited(row)
+        return sliced
 
-    def _values(self, entered: Sequence[tuple[Row, Any]]) -> dict[str, Array] | None:
+    def _priced(self, row: Row, cost: Cost) -> None:
+        row.update(counted(cost), predicted=model().seconds(cost, self.problem.itemsize))
+
+    def _limited(self, row: Row) -> bool:
+        """Whether a strategy needs more memory than there is; the row says that, or that it takes too long."""
+        needed = self.held + row["peak"]
+        if needed > self.limits.memory:
+            row["note"] = f"needs {size(needed)} of memory, and the limit is {size(self.limits.memory)}"
+            return True
+        if row["predicted"] is not None and row["predicted"] > self.limits.call:
+            row["note"] = f"would take about {time(row['predicted'])}, and the limit is {time(self.limits.call)}"
+        return False
+
+    def _values(self, entered: Sequence[tuple[Row, Callable[..., Any]]]) -> dict[str, Array] | None:
         """The arguments; None where nothing is to be run on them."""
-        runnable = [row for row, _ in entered if not row["note"]]
-        if not runnable or self.held > self.limits.memory:
+        runnable = [(row["predicted"] or float("inf"), run) for row, run in entered if not row["note"]]
+        if not runnable:
             return None
-        values = arguments(self.problem, self.at, self.seed, self.dtype)
-        flops = min((row["flops"] for row in runnable if row["flops"] is not None), default=0)
-        self.truth = reference(self.problem, values, flops)
-        self.exact = self.truth is not None
+        _, fastest = min(runnable, key=lambda pair: pair[0])
+        values = arguments(self.problem, self.at, self.seed, fastest)
+        self.proof.prepare(values)
         return values
 
     def _proved(self, row: Row, run: Callable[..., Any], values: Sequence[Array]) -> None:
@@ -128,15 +154,13 @@ class Point:
                 start = perf_counter()
                 run(*values)
             once = perf_counter() - start
-        if self.truth is None:
-            self.truth = result
-        error = deviation(result, self.truth)
-        row["error"] = error if self.exact else None
-        if agrees(error, self.dtype):
+        row["error"], gap = self.proof.errors(result)
+        row["reference"] = self.proof.said
+        if agrees(gap, self.problem.dtype):
             contestant = Contestant(lambda: run(*values), once)
             self.contestants.append((row, contestant))
         else:
-            row["note"] = f"differs from the others by {error:.1e} of the largest entry: not timed"
+            row["note"] = f"differs from the others by {gap:.1e} of the largest entry: not timed"
             self.rows.append(row)
 
     def _summarise(self) -> None:

@@ -29,7 +29,7 @@ class Model:
 
     def seconds(self, cost: Cost, itemsize: int = 8) -> float:
         """The time of a routine."""
-        return sum(self.operation(operation, itemsize) for operation in cost.operations)
+        return sum(operation.times * self.operation(operation, itemsize) for operation in cost.operations)
 
     def operation(self, operation: Operation, itemsize: int = 8) -> float:
         """The time of one operation: of computing or of moving, whichever takes longer, and of its call."""

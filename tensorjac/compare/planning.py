@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import ShapeError, UnsupportedError
 from ..function import Function
@@ -15,19 +14,22 @@ from .memory import memory_of
 from .meter import Cost
 from .problem import Problem, Routine
 from .registry import STRATEGIES
+from .slicing import Sliced, fitted
 
 
 @dataclass(frozen=True)
 class Plan:
     """A strategy that was chosen, what it is predicted to cost, and the function itself.
 
-    It is called with the function's inputs and the cotangent, at the sizes that it was made for.
+    It is called with the function's inputs and the cotangent, at the sizes that it was made for. ``slices`` is into
+    how many parts the work is cut, so that the memory limit holds.
     """
 
     strategy: str
     predicted: float
     cost: Cost
     order: str
+    slices: int
     source: str
     _inputs: Mapping[str, tuple[int, ...]]
     _run: Callable[..., Any]
@@ -56,7 +58,9 @@ def plan(
 ) -> Plan:
     """The strategy for ∂L/∂Y · ∂Y/∂A that is predicted to be fastest at these sizes, within a memory limit.
 
-    UnsupportedError where every strategy would need more memory.
+    ``memory_limit`` is for arguments, gradient and all arrays in between: bytes, or a text such as "512MB"; half of the
+    free memory where not given. What needs more is cut along an index into ``slices``, one after the other;
+    UnsupportedError where that does not suffice.
 
     >>> import numpy as np, tensorjac as tj
     >>> F = tj.trace(lambda X, A, B: X @ A @ B, X="b m", A="m m", B="m m")
@@ -66,24 +70,61 @@ def plan(
     """
     problem = Problem.of(function, wrt, sizes, of)
     limit = memory_of(memory_limit)
-    held = 8.0 * sum(prod(shape) for shape in problem.inputs.values())
-    best: tuple[float, str, Cost, Routine] | None = None
-    least = float("inf")
+    counted = _counted(problem)
+    found = [choice for choice in counted if problem.held + choice.cost.peak <= limit]
+    best = min(found, key=_predicted, default=None)
+    # slices may be faster than what fits in one piece, but hardly faster than the one piece of which they are slices
+    for choice in counted:
+        if choice not in found and (best is None or choice.predicted < best.predicted):
+            sliced = fitted(problem, STRATEGIES[choice.strategy].make, limit - problem.held)
+            if sliced is not None:
+                found.append(_Choice.of(choice.strategy, problem, sliced))
+    if not found:
+        raise _refused(problem, limit, min((choice.cost.peak for choice in counted), default=float("inf")))
+    strategy, routine, cost, predicted = min(found, key=_predicted)
+    slices = routine.slices if isinstance(routine, Sliced) else 1
+    return Plan(strategy, predicted, cost, routine.order, slices, routine.text, problem.inputs, routine.compiled())
+
+
+class _Choice(NamedTuple):
+    """A strategy, its routine, and what that costs."""
+
+    strategy: str
+    routine: Routine
+    cost: Cost
+    predicted: float
+
+    @classmethod
+    def of(cls, strategy: str, problem: Problem, routine: Routine) -> _Choice:
+        cost = problem.cost(routine)
+        return cls(strategy, routine, cost, model().seconds(cost, problem.itemsize))
+
+
+def _predicted(choice: _Choice) -> float:
+    return choice.predicted
+
+
+def _counted(problem: Problem) -> list[_Choice]:
+    """The strategies that apply and whose costs can be counted."""
+    found = []
     for name, strategy in STRATEGIES.items():
         try:
             way = strategy.make(problem)
-            cost = way.cost(list(problem.inputs.values())) if isinstance(way, Routine) else None
+            if isinstance(way, Routine):
+                found.append(_Choice.of(name, problem, way))
         except UnsupportedError:
             continue
-        if cost is None or not isinstance(way, Routine):
-            continue
-        least = min(least, held + cost.peak)
-        predicted = model().seconds(cost)
-        if held + cost.peak <= limit and (best is None or predicted < best[0]):
-            best = predicted, name, cost, way
-    if best is None:
-        raise UnsupportedError(
-            f"every strategy needs more memory than {size(limit)}: the least is {size(least)}; raise memory_limit."
+    return found
+
+
+def _refused(problem: Problem, limit: float, least: float) -> UnsupportedError:
+    alone = problem.held + problem.bytes(problem.wrt)
+    if alone > limit:
+        return UnsupportedError(
+            f"the arguments take {size(problem.held)} and the gradient {size(problem.bytes(problem.wrt))}, "
+            f"and the memory limit is {size(limit)}: raise memory_limit."
         )
-    predicted, name, cost, routine = best
-    return Plan(name, predicted, cost, routine.order, routine.text, problem.inputs, routine.compiled())
+    return UnsupportedError(
+        f"every strategy needs more memory than {size(limit)}, in slices, too: the least in one piece is "
+        f"{size(problem.held + least)}; raise memory_limit."
+    )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -15,19 +15,44 @@ from .. import emit, interop
 from ..errors import ShapeError
 from ..function import Function, Jacobian
 from .contraction import Operand, Product, products
-from .meter import Cost, metered
+from .meter import Cost, Shape, metered
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+class derived(Generic[T]):
+    """A property that is computed once for a function, whatever the sizes."""
+
+    def __init__(self, compute: Callable[[Problem], T]) -> None:
+        self.compute = compute
+
+    def __get__(self, problem: Problem, owner: type[Problem]) -> T:
+        known = problem.known
+        name = self.compute.__name__
+        if name not in known:
+            known[name] = self.compute(problem)
+        return known[name]  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
-    """A function with one output, the input ``wrt``, and a number for every named size."""
+    """A function with one output, the input ``wrt``, a number for every named size, and the dtype of all arrays."""
 
     function: Function
     wrt: str
     sizes: Mapping[str, int]
+    dtype: Any = np.float64
+    known: dict[str, Any] = field(default_factory=dict, repr=False)  # what was derived, by name
 
     @classmethod
-    def of(cls, function: Function, wrt: str, sizes: Mapping[str, int], of: str | None = None) -> Problem:
+    def of(
+        cls,
+        function: Function,
+        wrt: str,
+        sizes: Mapping[str, int],
+        of: str | None = None,
+        dtype: Any = np.float64,
+    ) -> Problem:
         """The function cut down to the output ``of``; ShapeError where a size has no number."""
         name, expression = function._single(of, "compare")
         (wrt,) = function._wrt((wrt,))
@@ -37,21 +62,21 @@ class Problem:
         if missing:
             example = ", ".join(f'"{size}": 64' for size in missing)
             raise ShapeError(f"the size {missing[0]} has no number: pass sizes={{{example}}}.")
-        return cls(Function(parts), wrt, {size: sizes[size] for size in dict.fromkeys(named)})
+        return cls(Function(parts), wrt, {size: sizes[size] for size in dict.fromkeys(named)}, dtype)
 
-    @cached_property
+    @derived
     def jacobian(self) -> Jacobian:
         return self.function.jacobian(self.wrt)
 
-    @cached_property
+    @derived
     def forward(self) -> Jacobian:
         return self.function._forward_jacobian(self.wrt)
 
-    @cached_property
+    @derived
     def vjp(self) -> Function:
         return self.function.vjp(self.wrt)
 
-    @cached_property
+    @derived
     def cotangent(self) -> str:
         return next(name for name in self.vjp.inputs if name not in self.function.inputs)
 
@@ -61,25 +86,46 @@ class Problem:
         parts = self.vjp._parts
         return {name: tuple(dim.evaluate(self.sizes) for dim in dims) for name, dims in parts.inputs.items()}
 
+    @property
+    def itemsize(self) -> int:
+        return int(np.dtype(self.dtype).itemsize)
+
     @cached_property
+    def held(self) -> float:
+        """Bytes of the arguments."""
+        return sum(map(self.bytes, self.inputs))
+
+    def bytes(self, name: str) -> float:
+        """Bytes of one argument; the gradient by an input has as many as the input."""
+        return float(math.prod(self.inputs[name]) * self.itemsize)
+
+    def cost(self, routine: Routine) -> Cost:
+        """What a routine costs at the shapes and the dtype of the arguments."""
+        return routine.cost(list(self.inputs.values()), self.dtype)
+
+    @derived
     def variables(self) -> dict[str, str]:
         """What the arguments are called in source."""
         return emit.variables(self.vjp._parts.inputs)
 
-    @cached_property
+    @derived
     def eliminated(self) -> tuple[Product, ...]:
         """The contraction without δ, as backward differentiation nests it."""
         return self._products(self.vjp)
 
-    @cached_property
+    @derived
     def eliminated_forward(self) -> tuple[Product, ...]:
         """The contraction without δ, as forward differentiation nests it."""
         return self._products(self.forward.pullback(self.cotangent))
 
-    @cached_property
+    @derived
     def explicit(self) -> tuple[Product, ...]:
         """The terms of the Jacobian, every δ an operand."""
         return self._products(self.jacobian)
+
+    def at(self, **sizes: int) -> Problem:
+        """The same problem with other numbers for some sizes."""
+        return replace(self, sizes={**self.sizes, **sizes})
 
     @staticmethod
     def _products(function: Function) -> tuple[Product, ...]:
@@ -122,6 +168,6 @@ class Routine:
         exec(compile(self.text, f"<tensorjac {self.name}>", "exec"), names)
         return names[self.name]  # type: ignore[no-any-return]
 
-    def cost(self, shapes: Sequence[Sequence[int]], dtype: Any = np.float64) -> Cost:
+    def cost(self, shapes: Sequence[Shape], dtype: Any = np.float64) -> Cost:
         """What it would cost at arguments of these shapes."""
         return metered(self.text, self.name, self.scope, shapes, dtype)

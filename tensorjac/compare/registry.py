@@ -8,8 +8,20 @@ from typing import Any
 
 from .problem import Problem, Routine
 
+
+@dataclass(frozen=True)
+class Foreign:
+    """What another library computes: a function of the arguments, and the bytes that it takes besides them, at most."""
+
+    run: Callable[..., Any]
+    needs: float
+
+    def __call__(self, *values: Any) -> Any:
+        return self.run(*values)
+
+
 # A routine in NumPy's own functions, or a function of the arguments in the problem's order.
-Way = Routine | Callable[..., Any]
+Way = Routine | Foreign | Callable[..., Any]
 
 
 @dataclass(frozen=True)

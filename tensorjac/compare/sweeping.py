@@ -39,9 +39,10 @@ def compare(
 
     ``sizes`` gives a number for each named size; lists of numbers, all of one length, make a sweep. ``at`` holds
     arrays to use in place of random ones. A strategy that needs more than ``memory_limit`` (bytes, or a text such as
-    "512MB"; half of the free memory where not given) or whose call would take more than ``time_limit`` seconds is not
-    run: its row says so. ``seconds`` is how long each strategy is timed. ShapeError where a size has no number;
-    UnsupportedError where the derivative is finite at no random inputs.
+    "512MB"; half of the free memory where not given; arguments and a result to compare with included) is cut into
+    slices along an index, one after the other; where that does not suffice, or where a call would take more than
+    ``time_limit`` seconds, it is not run, and its row says so. ``seconds`` is how long each strategy is timed.
+    ShapeError where a size has no number; UnsupportedError where the derivative is finite at no random inputs.
 
     >>> import tensorjac as tj
     >>> F = tj.trace(lambda X, A: X @ A, X="b m", A="m n")
@@ -55,8 +56,8 @@ def compare(
     table = Table(str(function), wrt)
     try:
         for done, numbers in enumerate(points):
-            problem = Problem.of(function, wrt, numbers, of)
-            point = Point(problem, limits, at or {}, seed, dtype, rows=[], skipped=table.skipped)
+            problem = Problem.of(function, wrt, numbers, of, dtype)
+            point = Point(problem, limits, at or {}, seed, skipped=table.skipped)
             try:
                 point.run(names, _part(progress, done, len(points)))
             finally:

@@ -14,7 +14,7 @@ from .columns import COLUMNS
 from .layout import fitted, markdown
 
 # Raised when rows of an older form can no longer be read.
-FORM = 1
+FORM = 2
 
 # In which order columns go where a terminal is too narrow; those not named stay.
 DISPENSABLE = (

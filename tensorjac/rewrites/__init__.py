@@ -21,6 +21,7 @@ from .ranges import in_range
 from .rebuilding import rebuild
 from .registry import REWRITES, Rewrite, Step, assuming, recording, term_rules, without
 from .resizing import resized
+from .restricting import restricted
 from .sums import add, compact, whole
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "recording",
     "reread",
     "resized",
+    "restricted",
     "settled",
     "substitute",
     "term_rules",

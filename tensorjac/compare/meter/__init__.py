@@ -6,7 +6,7 @@ array and of all arrays alive at one moment come out as they would, for problems
 """
 
 from . import elementwise, functions, products  # isort: skip  (they fill the tables of arrays.py)
-from .cost import Cost, metered
+from .cost import Cost, Shape, Within, metered
 from .ledger import Operation
 
-__all__ = ["Cost", "Operation", "elementwise", "functions", "metered", "products"]
+__all__ = ["Cost", "Operation", "Shape", "Within", "elementwise", "functions", "metered", "products"]

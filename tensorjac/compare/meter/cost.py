@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,12 +24,12 @@ class Cost:
 
     @property
     def flops(self) -> float:
-        return sum(operation.flops for operation in self.operations)
+        return sum(operation.flops * operation.times for operation in self.operations)
 
     @property
     def bytes(self) -> float:
         """Bytes read and written, each operation for itself."""
-        return sum(operation.read + operation.written for operation in self.operations)
+        return sum((operation.read + operation.written) * operation.times for operation in self.operations)
 
     @property
     def intensity(self) -> float:
@@ -38,7 +38,23 @@ class Cost:
 
     def count(self, *kinds: str) -> int:
         """How many operations are of these kinds."""
-        return sum(operation.kind in kinds for operation in self.operations)
+        return sum(operation.times for operation in self.operations if operation.kind in kinds)
+
+
+class Within(NamedTuple):
+    """The shape of an argument that is a part of an array, and lies there as that array does."""
+
+    shape: tuple[int, ...]
+    whole: tuple[int, ...]
+
+
+Shape = Sequence[int] | Within
+
+
+def _given(ledger: Ledger, shape: Shape, dtype: Any) -> Counted:
+    if not isinstance(shape, Within):
+        return Counted.given(ledger, shape, dtype)
+    return Counted.given(ledger, shape.whole, dtype)[tuple(map(slice, shape.shape))]
 
 
 class _Temporaries(ast.NodeTransformer):
@@ -62,9 +78,7 @@ def _temporary(value: Any) -> Any:
     return value
 
 
-def metered(
-    text: str, name: str, scope: Mapping[str, Any], shapes: Sequence[Sequence[int]], dtype: Any = np.float64
-) -> Cost:
+def metered(text: str, name: str, scope: Mapping[str, Any], shapes: Sequence[Shape], dtype: Any = np.float64) -> Cost:
     """What the function ``name`` of a source costs at arguments of these shapes.
 
     >>> cost = metered("def f(X, A):\\n    return X @ A\\n", "f", {}, [(2, 3), (3, 5)])
@@ -80,6 +94,6 @@ def metered(
     names: dict[str, Any] = {**captured, "np": CountedNumpy(ledger), "_temporary": _temporary}
     exec(compile(code, f"<counted {name}>", "exec"), names)
     function: Callable[..., Any] = names[name]
-    result = function(*(Counted.given(ledger, shape, dtype) for shape in shapes))
+    result = function(*(_given(ledger, shape, dtype) for shape in shapes))
     del result
     return Cost(tuple(ledger.operations), ledger.largest, ledger.peak)

@@ -13,7 +13,8 @@ Kind = Literal["elementwise", "slow", "copy", "zeros", "sum", "product", "inner"
 class Operation:
     """One array operation: what it computes, how many bytes it reads and writes, how many of these are new memory.
 
-    ``matrices`` are for products how many there are, rows, columns, and what is summed over.
+    ``matrices`` are for products how many there are, rows, columns, and what is summed over; ``times`` is how often it
+    is done.
     """
 
     kind: Kind
@@ -22,6 +23,7 @@ class Operation:
     written: float
     fresh: float = 0
     matrices: tuple[int, int, int, int] | None = None
+    times: int = 1
 
 
 @dataclass

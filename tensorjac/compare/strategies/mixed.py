@@ -42,13 +42,12 @@ def brackets(problem: Problem) -> Routine:
 
 @strategy("mixed", "δ eliminated; the order predicted to be fastest, forward and reverse among the candidates")
 def mixed(problem: Problem) -> Routine:
-    shapes = list(problem.inputs.values())
     candidates: list[tuple[float, str, Routine]] = []
     for name in ORDERS:
         try:
             routine = STRATEGIES[name].make(problem)
             assert isinstance(routine, Routine)
-            candidates.append((model().seconds(routine.cost(shapes)), name, routine))
+            candidates.append((model().seconds(problem.cost(routine), problem.itemsize), name, routine))
         except UnsupportedError:
             continue
     if not candidates:

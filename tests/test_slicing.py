@@ -1,0 +1,280 @@
+"""Memory limits: which indices can be cut, that slices give the same gradient, and that the limit holds."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tensorjac as tj
+from functions import CASES
+from generators import TENSORS, arrays, function, sums_of_einsums
+from memory import peak_between_pauses
+from oracles import EPS
+from tensorjac import rewrites
+from tensorjac.compare import STRATEGIES
+from tensorjac.compare.cutting import cuts
+from tensorjac.compare.problem import Problem, Routine
+from tensorjac.compare.slicing import Sliced, fitted
+from test_compare import LAYERS, layer, problem_and_values
+
+LINEAR = tj.trace(lambda X, A: X @ A, X="b m", A="m n")
+NET = tj.trace(lambda X, A, B: np.tanh(X @ A) @ B, X="b m", A="m n", B="n k")
+SIZES = {"b": 11, "m": 3, "n": 5, "k": 2}
+
+
+def indices(fun, wrt, **shapes):
+    """The sizes of the indices that can be cut, with the axes of the gradient that they cut."""
+    traced = tj.trace(fun, **shapes)
+    names = {name for shape in shapes.values() for name in shape.split() if name.isidentifier()}
+    found = cuts(Problem.of(traced, wrt, dict.fromkeys(names, 7)))
+    return {str(cut.index.dim): sorted(cut.into) for cut in found}
+
+
+@pytest.mark.parametrize(
+    ("fun", "shapes", "wrt", "expected"),
+    [
+        # an axis of the output, cut in the gradient or added up; and what is summed over
+        (lambda X, A: X @ A, {"X": "b m", "A": "m n"}, "A", {"b": [], "n": [1], "m": [0]}),
+        (lambda X, A: X @ A, {"X": "b m", "A": "m n"}, "X", {"b": [0], "n": [], "m": [1]}),
+        # what a nonlinear function is summed over inside cannot be cut, what it is summed over outside can
+        (lambda X, A, B: np.tanh(X @ A) @ B, {"X": "b m", "A": "m n", "B": "n k"}, "A", {"b": [], "k": [], "n": [1]}),
+        (lambda X, w: np.mean((X @ w) ** 2), {"X": "b n", "w": "n"}, "w", {"b": []}),
+        (lambda X: np.exp(X) / np.exp(X).sum(axis=1, keepdims=True), {"X": "b n"}, "X", {"b": [0]}),
+        # the input stands in it whole, and in parts
+        (lambda X: X @ X.T, {"X": "b n"}, "X", {"n": [1]}),
+        (lambda X: X - X.mean(axis=0), {"X": "b n"}, "X", {"n": [1]}),
+        (lambda x: x * (x @ x), {"x": "n"}, "x", {}),
+        # two terms, both summed over an index of the same size
+        (lambda x, y: (x * y).sum() + (x * x).sum(), {"x": "n", "y": "n"}, "x", {"n": [0]}),
+        (lambda x, y: (x * y).sum() + (y @ y) * x[0], {"x": "n", "y": "n"}, "x", {}),
+        # a diagonal
+        (lambda X: np.diagonal(X) ** 2, {"X": "n n"}, "X", {"n": [0, 1]}),
+        # windows, shifts, comparisons of positions; matrices of which every entry counts
+        (lambda x: np.diff(x), {"x": "n"}, "x", {}),
+        (lambda X: np.tril(X), {"X": "n n"}, "X", {}),
+        (lambda X: np.linalg.inv(X), {"X": "b n n"}, "X", {"b": [0]}),
+        # no array says how large a part of b would be
+        (lambda c: np.broadcast_to(c, (4, 7)), {"c": "7"}, "c", {"7": [0]}),
+    ],
+)
+def test_which_indices_can_be_cut(fun, shapes, wrt, expected):
+    assert indices(fun, wrt, **shapes) == expected
+
+
+def assert_slices_agree(problem, values, names, sizes=(1, 3)):
+    """For every index that can be cut: the same gradient in slices, and costs that are those of the source."""
+    expected = problem.vjp(*values)
+    scale = np.max(np.abs(expected), initial=1.0)
+    for cut in cuts(problem):
+        for size in sizes:
+            for name in names:
+                try:
+                    sliced = Sliced.of(cut, min(size, cut.size), STRATEGIES[name].make)
+                except tj.UnsupportedError:
+                    continue
+                with np.errstate(all="ignore"):
+                    result = sliced.compiled()(*values)
+                assert result.shape == np.shape(expected)
+                np.testing.assert_allclose(result, expected, rtol=0, atol=2**20 * EPS * scale, err_msg=name)
+                counted, written = problem.cost(sliced), problem.cost(Routine(sliced.text, sliced.scope))
+                # what was captured may be of a narrower type than the arguments
+                assert (counted.flops, counted.bytes, counted.peak) == pytest.approx(
+                    (written.flops, written.bytes, written.peak), rel=0.05
+                )
+
+
+@pytest.mark.parametrize(("name", "wrt"), [(name, wrt) for name, shapes in LAYERS.items() for wrt in shapes])
+def test_slices_of_layers(name, wrt):
+    _, traced, args = layer(name)
+    problem, values, _ = problem_and_values(traced, wrt, args)
+    assert cuts(problem)
+    routines = [name for name in STRATEGIES if name not in ("sparse", "cotengra") and "_" not in name]
+    assert_slices_agree(problem, values, [*routines, "dense_writes", "dense_identity"])
+
+
+@pytest.mark.parametrize("case", CASES[::6], ids=str)
+def test_slices_of_functions(case):
+    traced = tj.trace(case.fun, **case.shapes)
+    args = case.inputs()
+    for output in traced.outputs:
+        for wrt in traced.inputs:
+            problem, values, _ = problem_and_values(traced, wrt, args, output)
+            assert_slices_agree(problem, values, ["compiled"], sizes=(2,))
+
+
+@given(sums_of_einsums(ties=1, powers=(1, 2)), st.sampled_from(sorted(TENSORS)))
+def test_slices_of_sums_of_products(parts, wrt):
+    """With repeated indices, traces, δ, numbers, and indices that nothing carries."""
+    indices = parts[0].indices()
+    axes = parts[0].axes(indices)
+    owned = [part.indices() | {letter: indices[letter] for letter in part.out} for part in parts]
+    body = rewrites.add(*(rewrites.contracted(part.term(own)) for part, own in zip(parts, owned, strict=True)))
+    assert_slices_agree(*problem_and_values(function(axes, body), wrt, arrays())[:2], ["reverse"], sizes=(1,))
+
+
+def test_slices_read_parts_of_captured_arrays():
+    weights = np.arange(1.0, 12.0)
+    traced = tj.trace(lambda X: weights[:, None] * np.tanh(X) @ X.T, X="11 3")
+    problem = Problem.of(traced, "X", {})
+    values = [np.random.default_rng(0).standard_normal(shape) for shape in problem.inputs.values()]
+    assert_slices_agree(problem, values, ["compiled", "dense_writes"])
+
+
+def test_names_of_arguments_are_kept_apart_from_those_of_the_loop():
+    traced = tj.trace(lambda part, start, of_part: (part @ start) * of_part, part="b m", start="m n", of_part="n")
+    problem = Problem.of(traced, "start", SIZES)
+    values = [np.random.default_rng(0).standard_normal(shape) for shape in problem.inputs.values()]
+    assert_slices_agree(problem, values, ["reverse"])
+
+
+def test_the_source_of_slices():
+    problem = Problem.of(LINEAR, "A", {"b": 10, "m": 3, "n": 5})
+    by_rows, by_columns = cuts(problem)[:2]
+    assert Sliced.of(by_rows, 4, STRATEGIES["compiled"].make).text.partition("\n\n\ndef contraction")[2] == (
+        "(X, A, G):\n"
+        "    gradient = np.zeros((3, 5), dtype=np.result_type(X, A, G))\n"
+        "    for start in range(0, 8, 4):\n"
+        "        part = slice(start, start + 4)\n"
+        "        gradient += of_part(A, X[part], G[part])\n"
+        "    part = slice(8, 10)\n"
+        "    gradient += of_rest(A, X[part], G[part])\n"
+        "    return gradient\n"
+    )
+    assert "        gradient[:, part] = of_part(X, A[:, part], G[:, part])\n" in (
+        Sliced.of(by_columns, 2, STRATEGIES["compiled"].make).text
+    )
+
+
+# Limits
+
+
+@pytest.mark.parametrize("name", ["dense_writes", "dense_identity", "identity_optimal", "reverse", "compiled"])
+def test_slices_keep_to_the_room_that_they_are_given(name):
+    """And are no smaller than need be: of twice the size they would not fit, or there are only two."""
+    problem = Problem.of(NET, "A", {"b": 120, "m": 11, "n": 13, "k": 7})
+    whole = problem.cost(STRATEGIES[name].make(problem)).peak
+    counts = []
+    for share in (0.9, 0.5, 0.2):
+        sliced = fitted(problem, STRATEGIES[name].make, whole * share)
+        assert problem.cost(sliced).peak <= whole * share
+        size = 2 * sliced.each[0]
+        if size <= sliced.cut.size:
+            assert problem.cost(Sliced.of(sliced.cut, size, STRATEGIES[name].make)).peak > whole * share
+        counts.append(sliced.slices)
+    assert min(counts) >= 2
+
+
+def test_where_one_index_is_not_enough_another_is_cut_in_turn():
+    problem = Problem.of(LINEAR, "A", {"b": 64, "m": 50, "n": 40})
+    # one row by one column still has 50·40 numbers in its Jacobian; so has the gradient
+    sliced = fitted(problem, STRATEGIES["dense_identity"].make, 8 * 50 * 40 + 6000)
+    assert isinstance(sliced.each[1], Sliced)
+    assert problem.cost(sliced).peak <= 8 * 50 * 40 + 6000
+    assert sliced.slices > 40
+    values = [np.random.default_rng(k).standard_normal(shape) for k, shape in enumerate(problem.inputs.values())]
+    np.testing.assert_allclose(sliced.compiled()(*values), values[0].T @ values[2], rtol=1e-12)
+
+
+def test_there_is_no_slice_small_enough():
+    problem = Problem.of(LINEAR, "A", {"b": 64, "m": 50, "n": 40})
+    assert fitted(problem, STRATEGIES["dense_writes"].make, 8 * 50 * 40) is None
+    assert fitted(problem, STRATEGIES["dense_writes"].make, 8 * 50 * 40 + 100) is None
+
+
+# Tables and plans
+
+
+def test_a_strategy_beyond_the_memory_limit_is_cut_into_slices():
+    sizes = {"b": 64, "m": 96, "n": 128}
+    table = tj.compare(LINEAR, "A", sizes=sizes, memory_limit="3MB", seconds=0, strategies=["dense_writes", "reverse"])
+    dense, reverse = table.rows
+    # 64·128·96·128 numbers of eight bytes in one piece; 64·s·96·s of s columns of A
+    assert (dense["note"], dense["slices"], dense["largest"]) == ("", 19, 8 * 64 * 7 * 96 * 7)
+    assert -1 < dense["overhead"] < 0
+    assert (reverse["note"], reverse["slices"], reverse["overhead"]) == ("", None, None)
+    assert dense["error"] < 1e-13
+    heads, row = (line for line in table.text(200).splitlines() if line.startswith(("strategy", "dense_writes")))
+    assert "slices" in heads
+    assert " 19 " in row
+
+
+def test_a_strategy_beyond_the_memory_limit_that_cannot_be_cut_says_what_it_needs():
+    whole = tj.trace(lambda x: x * (x @ x), x="n")
+    names = ["dense_writes", "reverse"]
+    table = tj.compare(whole, "x", sizes={"n": 4096}, memory_limit="3MB", seconds=0, strategies=names)
+    dense, reverse = table.rows
+    assert dense["note"] == "needs 128 MiB of memory, and the limit is 2.86 MiB"
+    assert dense["median"] is None
+    assert reverse["note"] == ""
+
+
+def test_a_plan_in_slices():
+    sizes = {"b": 4000, "m": 30, "n": 20, "k": 10}
+    free, bound = (tj.plan(NET, "A", sizes=sizes, memory_limit=limit) for limit in ("1GB", "1.6MB"))
+    assert free.slices == 1
+    assert bound.slices > 1
+    assert bound.cost.peak < free.cost.peak / 4
+    values = [np.random.default_rng(k).standard_normal(shape) for k, shape in enumerate(free._inputs.values())]
+    np.testing.assert_allclose(bound(*values), free(*values), rtol=1e-10)
+
+
+def test_a_plan_without_enough_memory_for_its_result():
+    sizes = {"b": 64, "m": 64, "n": 64}
+    assert tj.plan(LINEAR, "A", sizes=sizes, memory_limit="132kB").slices == 1
+    with pytest.raises(tj.UnsupportedError) as caught:
+        tj.plan(LINEAR, "A", sizes=sizes, memory_limit="131kB")
+    assert str(caught.value) == (
+        "the arguments take 96 KiB and the gradient 32 KiB, and the memory limit is 128 KiB: raise memory_limit."
+    )
+
+
+def test_a_plan_without_enough_memory_for_its_slices():
+    whole = tj.trace(lambda x: np.exp(x * (x @ x)), x="n")
+    with pytest.raises(tj.UnsupportedError) as caught:
+        tj.plan(whole, "x", sizes={"n": 1024}, memory_limit="25kB")
+    assert str(caught.value) == (
+        "every strategy needs more memory than 24.4 KiB, in slices, too: the least in one piece is 40 KiB; "
+        "raise memory_limit."
+    )
+
+
+# From outside
+
+PLAN = """
+F = tj.trace(lambda X, A, B: np.tanh(X @ A) @ B, X="b m", A="m n", B="n k")
+shapes = {"b": 100_000, "m": 32, "n": 64, "k": 16}
+plan = tj.plan(F, "A", sizes=shapes, memory_limit=sys.argv[1])
+rng = np.random.default_rng(0)
+
+
+def run(plan, b):
+    return plan(*(rng.standard_normal(shape) for shape in ((b, 32), (32, 64), (64, 16), (b, 16))))
+
+
+run(tj.plan(F, "A", sizes={**shapes, "b": 1000}), 1000)  # what is allocated once
+pause()
+run(plan, 100_000)
+pause()
+"""
+
+COMPARE = """
+F = tj.trace(lambda X, A, B: np.tanh(X @ A) @ B, X="b m", A="m n", B="n k")
+sizes = {"b": 100_000, "m": 32, "n": 64, "k": 16}
+names = ["reverse", "compiled"]
+tj.compare(F, "A", sizes={**sizes, "b": 1000}, seconds=0, strategies=names)
+tj.plan(F, "A", sizes=sizes, memory_limit=sys.argv[1])
+pause()
+table = tj.compare(F, "A", sizes=sizes, seconds=0, strategies=names, memory_limit=sys.argv[1])
+assert all(row["median"] for row in table.rows)
+pause()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's mark of memory is read from /proc")
+@pytest.mark.parametrize("code", [PLAN, COMPARE], ids=["plan", "compare"])
+def test_a_process_keeps_to_the_limit(code):
+    """38 MB of arguments, and 51 MB for each array of a row by hidden unit: two of these do not fit into 80 MB."""
+    assert peak_between_pauses(code, "80MB") <= 80e6
+    assert peak_between_pauses(code, "1GB") > 120e6
