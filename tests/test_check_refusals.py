@@ -10,7 +10,7 @@ from tensorjac.check import Finding, Report
 from tensorjac.check.derivation.paper import Lowering
 from tensorjac.check.derivation.shapes import Shapes
 from tensorjac.check.derivation.text import LONGEST
-from tensorjac.check.derivation.writing import _text
+from tensorjac.matrix.plain import plain
 from tensorjac.notation.syntax import Node
 
 SHAPES = {"X": "b m", "A": "m n"}
@@ -30,7 +30,7 @@ REFUSED = [
         tj.NotationError,
         "line 1: a derivation has at least one =, and here is none: write one.",
     ),
-    (lambda: _text(None), TypeError, "NoneType is no node of matrix notation"),
+    (lambda: plain(None), TypeError, "NoneType is no node of matrix notation"),
     (lambda: Shapes("", SimpleNamespace(letters={})).of(Node()), TypeError, "Node is no node of paper notation"),
     (lambda: Lowering(None, None, {}).of(Node()), TypeError, "Node is no node of paper notation"),
     (

@@ -21,7 +21,20 @@ from tensorjac.dims import Dim
 from tensorjac.matrix import matrix_forms
 from tensorjac.matrix.building import multiply, plus, scaled, transpose
 from tensorjac.matrix.network import Network, NoForm
-from tensorjac.matrix.tree import Diagonal, Hadamard, Name, Number, Plus, Product, Repeated, Scaled, Transpose, Zero
+from tensorjac.matrix.plain import plain
+from tensorjac.matrix.tree import (
+    Diagonal,
+    Hadamard,
+    Name,
+    Number,
+    Plus,
+    Power,
+    Product,
+    Repeated,
+    Scaled,
+    Transpose,
+    Zero,
+)
 from tensorjac.primitives import PRIMITIVES
 from tensorjac.terms import Index, Input, Sum, constant, delta, of_factor
 
@@ -80,6 +93,29 @@ def test_every_identity_has_matrix_notation(row):
     F = tj.trace(row.fun, **row.shapes)
     assert forms_of(F) is not None
     assert forms_of(F.vjp(row.wrt)) is not None
+
+
+# adj is no function of paper notation, a constant is no input, and G I might be NumPy text with an error in it
+UNREAD = {"det X by X", "tr X by X", "mean cross-entropy of one-hot labels by X"}
+
+
+@pytest.mark.parametrize("row", [row for row in IDENTITIES if str(row) not in UNREAD], ids=str)
+def test_plain_text_is_paper_notation(row):
+    """The checker reads a gradient that is written in one line, and finds it right."""
+    F = tj.trace(row.fun, **row.shapes)
+    forms = forms_of(F.vjp(row.wrt))
+    if not forms.definitions:
+        (node,) = forms.outputs.values()
+        assert tj.check_vjp(F, {row.wrt: plain(node)})
+
+
+def test_powers_of_all_entries_are_no_powers_of_the_matrix():
+    assert plain(Power(A, 2)) == "A ∘ A"
+    assert plain(Repeated(A, 2)) == "A²"
+    assert plain(Hadamard((Power(A, 2), B), (Power(A, 3),))) == "A ∘ A ∘ B ⊘ (A ∘ A ∘ A)"
+    assert plain(Power(A, -2)) == "1 ⊘ (A ∘ A)"
+    assert plain(Power(x, 2)) == "x²"
+    assert plain(Power(x, Fraction(-1, 2))) == "1 ⊘ √x"
 
 
 # Random products ----------------------------------------------------------------------------------

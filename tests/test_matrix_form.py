@@ -56,19 +56,24 @@ class Matrix:
         return Matrix(self.array.T)
 
     @property
+    def squared(self):
+        return Matrix(self.array @ self.array)
+
+    @property
     def inv(self):
         return Matrix(np.linalg.inv(self.array))
 
 
 def values(text, names, sizes):
-    """All values of a Kronecker form, identities being of any size that fits."""
-    code = text.replace("⁻ᵀ", ".inv.T").replace("⁻¹", ".inv").replace("ᵀ", ".T").replace(" ⊗ ", " @ ")
-    code = re.sub(r"(?<=[\w)])\s+(?=[\w(])", " ** ", code)
-    count = len(re.findall(r"\bI\b", code))
-    places = iter(range(count))
-    code = re.sub(r"\bI\b", lambda _: f"I{next(places)}", code)
-    for chosen in product(sizes, repeat=count):
-        scope = {f"I{k}": Matrix(np.eye(size)) for k, size in enumerate(chosen)}
+    """All values of a Kronecker form, identities and columns of ones being of any size that fits."""
+    code = text.replace("⁻ᵀ", ".inv.T").replace("⁻¹", ".inv").replace("ᵀ", ".T").replace("²", ".squared")
+    code = re.sub(r"(?<=[\w)])\s+(?=[\w(])", " ** ", code.replace(" ⊗ ", " @ ").replace("𝟏", "E"))
+    found = re.findall(r"\b[IE]\b", code)
+    places = iter(range(len(found)))
+    code = re.sub(r"\b[IE]\b", lambda match: f"{match[0]}{next(places)}", code)
+    for chosen in product(sizes, repeat=len(found)):
+        made = [np.eye(size) if name == "I" else np.ones((size, 1)) for name, size in zip(found, chosen, strict=True)]
+        scope = {f"{name}{k}": Matrix(array) for k, (name, array) in enumerate(zip(found, made, strict=True))}
         try:
             yield eval(code, {**names, **scope}).array
         except ValueError:
@@ -82,7 +87,9 @@ def commutation(rows, columns):
     )
 
 
-SPELLED = [row for row in IDENTITIES if not re.search(r"None|diag|\^|1|^0$", str(jacobian(row).matrix().kronecker))]
+SPELLED = [
+    row for row in IDENTITIES if not re.search(r"None|diag|[\^/½³∘⊘‖]|^0$", str(jacobian(row).matrix().kronecker))
+]
 
 
 @pytest.mark.parametrize("row", SPELLED, ids=str)

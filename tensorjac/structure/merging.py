@@ -12,7 +12,7 @@ from ..errors import TraceError
 from ..latex.matrices import expression
 from ..matrix import matrix_forms
 from ..matrix.network import NoForm
-from ..matrix.plain import SUM, TIMES, added, plain
+from ..matrix.plain import FACTORS, SUM, added, plain
 from ..matrix.tree import Identity, Node, Transpose
 from ..rewrites import contract, multiply
 from ..terms import ONE, ZERO, Index, Slot, Sum, Tensor, affine, delta, product
@@ -82,7 +82,7 @@ class Form:
         """The form of an expression with its parts; ``names`` are its inputs and its constants."""
         known = {*names[0], *names[1].values()}
         writers: list[tuple[Write, str]] = [
-            (lambda node, factor: plain(node, TIMES if factor else SUM), " ⊗ "),
+            (lambda node, factor: plain(node, FACTORS if factor else SUM), " ⊗ "),
             (lambda node, factor: expression(node, known, factor), r" \otimes "),
         ]
         texts = [_Kronecker(rank, convention, names, *writer).text(parts, axes, body) for writer in writers]
