@@ -237,7 +237,7 @@ def _reported() -> Iterator[None]:
         yield
     except (TensorjacError, KeyboardInterrupt):
         raise
-    except BaseException as error:
+    except BaseException as error:  # a person's own code may raise anything, and may call sys.exit
         said = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
         raise UsageError(f"{_place(error)}{type(error).__name__}: {said}") from None
 

@@ -176,31 +176,17 @@ def apply(
 
     ``result`` holds the slots at which the core axes of the result, of sizes ``core_shape``, are read.
     """
-    bound = [tuple(core) for core in cores]
-    roles: dict[Index, int] = {}
-    for k, (arg, core) in enumerate(zip(args, bound, strict=True)):
-        for label in arg.labels.difference(core):
-            roles[label] = 0
-        for position, index in enumerate(core):
-            roles[index] = 1 + 16 * k + position
-    batch = sum(role == 0 for role in roles.values())
-    # arguments that may change places are told apart by what they are only, if each is one product
-    alike = operation.commutes and all(len(arg.terms) <= 1 for arg in args)
-    pieces = [
-        Piece(f"{'' if alike else k}{number_key(term.coefficient)}", term.factors)
-        for k, arg in enumerate(args)
-        for term in arg.terms
-    ]
-    order, orders = canonical_order(pieces, roles)
-    mapping: dict[Index, Slot] = {index: Index.at(k, index.dim) for k, index in enumerate(order[:batch])}
+    orders = _batch_orders(operation, args, cores)
+    order, batch = orders[0], len(orders[0])
+    mapping: dict[Index, Slot] = {index: Index.at(k, index.dim) for k, index in enumerate(order)}
     inner, inner_cores = [], []
-    for arg, core in zip(args, bound, strict=True):
+    for arg, core in zip(args, cores, strict=True):
         own = tuple(Index.at(batch + k, index.dim) for k, index in enumerate(core))
         inner.append(arg.substitute({**mapping, **dict(zip(core, own, strict=True))}))
         inner_cores.append(own)
     if operation.commutes:
         inner.sort(key=_place)
-    shape = tuple(index.dim for index in order[:batch]) + tuple(core_shape)
+    shape = (*(index.dim for index in order), *core_shape)
     key = digest(
         "apply",
         operation.name,
@@ -223,7 +209,29 @@ def apply(
             found.batch = batch
             found.cores = tuple(inner_cores)
             Tensor._interned[key] = found
-    return found(*order[:batch], *result)
+    return found(*order, *result)
+
+
+def _batch_orders(
+    operation: Operation, args: Sequence[Sum], cores: Sequence[Sequence[Index]]
+) -> list[tuple[Index, ...]]:
+    """The canonical order of the indices that no argument binds, and behind it all orders as good."""
+    roles: dict[Index, int] = {}
+    for k, (arg, core) in enumerate(zip(args, cores, strict=True)):
+        for label in arg.labels.difference(core):
+            roles[label] = 0
+        for position, index in enumerate(core):
+            roles[index] = 1 + 16 * k + position
+    batch = sum(role == 0 for role in roles.values())
+    # arguments that may change places are told apart by what they are only, if each is one product
+    alike = operation.commutes and all(len(arg.terms) <= 1 for arg in args)
+    pieces = [
+        Piece(f"{'' if alike else k}{number_key(term.coefficient)}", term.factors)
+        for k, arg in enumerate(args)
+        for term in arg.terms
+    ]
+    _, orders = canonical_order(pieces, roles)
+    return [order[:batch] for order in orders]
 
 
 def _place(arg: Sum) -> tuple[Hashable, ...]:

@@ -68,7 +68,7 @@ def _in_jax(problem: Problem) -> tuple[Any, Callable[..., Any]]:
     try:
         with interop.double_precision():
             jax.eval_shape(forward, *arrays)
-    except Exception as error:
+    except Exception as error:  # JAX has errors of its own for each thing that it cannot do
         raise UnsupportedError(f"JAX does not run the function's NumPy source: {type(error).__name__}.") from None
     return jax, forward
 
