@@ -5,6 +5,8 @@ from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import special
 
 import tensorjac as tj
@@ -96,6 +98,54 @@ def test_a_deep_net_gives_the_hessian_as_an_expert_writes_it():
     source = H.source({"n": 10, "b": 16})
     # ten products forward, at most nine for the derivatives of the output, one beside the loss, one with the input
     assert sum(source.count(word) for word in ("@", ".dot(", "tensordot")) <= 10 + 9 + 2, source
+
+
+CHAIN = tj.trace(lambda X, A, B, C: X @ A @ B @ C, X="b k", A="k l", B="l m", C="m n")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        # many rows are summed first, few of them last, as in reverse
+        ({"b": 1024, "k": 8, "l": 8, "m": 8, "n": 8}, "X.T.dot(G).dot(C.T).dot(B.T)"),
+        ({"b": 2, "k": 64, "l": 64, "m": 64, "n": 64}, "X.T.dot(G.dot(C.T).dot(B.T))"),
+        ({}, "X.T @ ((G @ C.T) @ B.T)"),
+    ],
+)
+def test_the_gradient_of_a_chain_is_multiplied_in_the_cheapest_order(sizes, expected):
+    gradient = CHAIN.vjp("A")
+    source = gradient.source(sizes) if sizes else gradient.source()
+    assert source == f"def dA(X, A, B, C, G):\n    return {expected}\n"
+
+
+@pytest.mark.parametrize("wrt", ["X", "A", "B", "C"])
+@given(sizes=st.fixed_dictionaries({size: st.sampled_from([1, 2, 7, 40]) for size in "bklmn"}))
+def test_every_order_of_a_chain_gives_the_same(wrt, sizes):
+    rng = np.random.default_rng(0)
+    args = [rng.normal(size=[sizes[name] for name in shape]) for shape in ("bk", "kl", "lm", "mn", "bn")]
+    X, A, B, C, G = args
+    expected = {"X": G @ C.T @ B.T @ A.T, "A": X.T @ G @ C.T @ B.T, "B": A.T @ X.T @ G @ C.T, "C": B.T @ A.T @ X.T @ G}
+    # sums of at most 40⁴ products of four numbers
+    np.testing.assert_allclose(CHAIN.vjp(wrt)(*args), expected[wrt], rtol=1e-9, atol=1e-9)
+
+
+def test_what_is_computed_anyway_stays_as_it_is():
+    """A gradient reads X @ A @ B, which the value is made from, however few its columns are."""
+
+    def both(X, A, B, C, G):
+        value, pullback = tj.vjp(lambda C: X @ A @ B @ C, C)
+        return value, *pullback(G)
+
+    F = tj.trace(both, X="b k", A="k l", B="l m", C="m n", G="b n")
+    source = F.source({"b": 1024, "k": 8, "l": 8, "m": 8, "n": 8})
+    assert source.count("@") + source.count(".dot(") == 4
+
+
+def test_what_is_looked_up_is_no_product():
+    """Rows are read where they stand; the order of the matrices is another matter."""
+    t = np.array([3, 1, 0])
+    gradient = tj.trace(lambda E, W, V: E[t] @ W @ V, E="4 n", W="n m", V="m k").vjp("V")
+    assert "return W.T.dot(E[C1].T.dot(G))" in gradient.source({"n": 200, "m": 300, "k": 2})
 
 
 def test_a_diagonal_of_a_small_array_is_written_through_its_strides():

@@ -26,13 +26,14 @@ from .bracketing import rebracketed
 from .costs import Costs
 from .lifting import lifted
 from .pairs import paired
+from .reordering import reordered
 from .triangles import with_indicators
 
 
 def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
     """The expressions of a program with these outputs."""
     below = _with_extremes_once(Bodies.below(lifted(roots)))
-    bodies = with_indicators(_opened(rebracketed(below))).mapped(_joined_products)
+    bodies = with_indicators(_opened(reordered(rebracketed(below), costs))).mapped(_joined_products)
     _include_new(bodies)
     return paired(bodies, costs)
 
