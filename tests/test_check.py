@@ -416,7 +416,7 @@ ERRORS = [
         tj.ShapeError,
         "an input is drawn from a domain, and 'odd' is none: choose from 'any', 'positive', 'unit', "
         "'between -1 and 1', 'above 1', 'symmetric', 'positive definite', 'invertible', 'mask', "
-        "or 'index n' for whole numbers below a size n.",
+        "'one-hot', 'probabilities', or 'index n' for whole numbers below a size n.",
     ),
     (
         lambda F: tj.check_vjp(F, {"A": "X.T @ G"}, domain={"A": "index q"}),

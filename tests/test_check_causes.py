@@ -296,7 +296,7 @@ CAUSES_OF_WRONG = {
     "bias gradient not summed": "not-summed",
     "bias gradient averaged": "size-factor",
     "symmetric matrix with the off-diagonal doubled": "symmetric-convention",
-    "cross-entropy as S-T where the rows of T do not sum to 1": "exponent",
+    "cross-entropy as S-T where the rows of T do not sum to 1": "row-sum",
     "product gradient transposed": "jacobian-transposed",
     "square with the product rule forgotten": "shared-weight",
     "quadratic form as for a symmetric A": "shared-weight",

@@ -64,8 +64,8 @@ REFUSED = [
         tj.ShapeError,
         (
             "an input is drawn from a domain, and 'odd' is none: choose from 'any', 'positive', 'unit', "
-            "'between -1 and 1', 'above 1', 'symmetric', 'positive definite', 'invertible', 'mask', or 'index"
-            " n' for whole numbers below a size n."
+            "'between -1 and 1', 'above 1', 'symmetric', 'positive definite', 'invertible', 'mask', "
+            "'one-hot', 'probabilities', or 'index n' for whole numbers below a size n."
         ),
     ),
     (

@@ -53,7 +53,7 @@ def probed(claim: Claim, trial: Trial) -> Iterator[Finding]:
             "not-repeatable",
         )
     elif (again := getattr(claim.source, "again", None)) is not None:
-        third = _copied(claim.split(again(*trial.args.values())))
+        third = _copied(claim.split(again(*(array.copy() for array in trial.args.values()))))
         if not _equal(first, third):
             yield Finding(
                 about,

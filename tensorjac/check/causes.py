@@ -73,6 +73,8 @@ CAUSES: Mapping[str, str] = MappingProxyType(
         "another-loss": "The gradient is right for a neighbour of this loss, such as logits for probabilities.",
         "option": "An option or an input is ignored: the gradient is right only at one value of it.",
         "exponent": "A factor has another exponent, or stands along another axis.",
+        "stabiliser": "A small constant of the function, as in log(y + 1e-7), is left out of the gradient.",
+        "row-sum": "The gradient is right only where the rows of an input sum to 1, as labels and probabilities do.",
         "zero-term": "A term of the claim is identically zero: it is right, and may be left out.",
         "step": "A line of a derivation does not follow from the one before.",
     }

@@ -14,6 +14,7 @@ from . import detectors
 from .behaviour import probed, upstream
 from .cases import Array, Case
 from .claims import Claim, Raised, claims
+from .conventions import undeclared
 from .layouts import OURS, other_layout
 from .naming import diagnose, wrong
 from .opaque import Opaque
@@ -198,9 +199,8 @@ def _examined(
     findings = list(probed(claim, trials[0]))
     if any(finding.cause == "not-repeatable" for finding in findings):
         return findings
-    for target in claim.targets:
-        if all(value.get(target.wrt) is None for value in values):
-            continue
+    claimed = [target for target in claim.targets if any(value.get(target.wrt) is not None for value in values)]
+    for target in claimed:
         case = Case(question, target, claim, trials)
         found = _about(case, setting)
         if all(finding.verdict == "right" for finding in found):
@@ -208,8 +208,8 @@ def _examined(
             notes += [note for note in (at_zero(case),) if note]
         notes += vacuous(case, setting.sizes)
         findings += found
-    if len(claim.targets) > 1 and all(finding.verdict == "right" for finding in findings):
-        idle = idle_term(Case(question, claim.targets[0], claim, trials))
+    if len(claim.targets) > 1 and claimed and all(finding.verdict == "right" for finding in findings):
+        idle = idle_term(Case(question, claimed[0], claim, trials))
         notes += [] if idle is None else [f"{idle} (zero-term)."]
     return findings
 
@@ -222,6 +222,9 @@ def _about(case: Case, setting: Setting) -> list[Finding]:
         if "wrong" not in verdicts:
             unclear = "undecided" in verdicts
             return [_undecided(case, judgements[verdicts.index("undecided")]) if unclear else _right(case)]
+        convention = undeclared(case, setting.domain)
+        if convention is not None:
+            return [convention]
     layout = other_layout(case)
     if layout is not None:
         message = f"{case.label} is right in {layout}; {OURS}."

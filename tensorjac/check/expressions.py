@@ -37,6 +37,9 @@ Expression = tuple[Sequence[Index], Sum]
 MOST_NODES = 40
 MOST_TERMS = 8
 
+STABILISER = 1e-4
+"""A constant that is smaller stands there to keep a logarithm, a root or a quotient finite."""
+
 
 def with_outputs(
     function: Function, outputs: Mapping[str, Expression], more: Mapping[str, tuple[Dim, ...]] | None = None
@@ -120,51 +123,103 @@ def _opened(term: Term, cotangents: Collection[str]) -> list[Term] | None:
 # Occurrences ------------------------------------------------------------------------------------------------------
 
 
-class _Splitting:
+class _Rebuilding:
+    """An expression built anew from its parts, each sum of it changed on the way."""
+
+    def __init__(self) -> None:
+        self.known: dict[Tensor, Sum] = {}
+
+    def changed(self, body: Sum) -> Sum:
+        """What stands in the place of one sum, whose intermediates are as they were."""
+        raise NotImplementedError
+
+    def concerns(self, tensor: Tensor) -> bool:
+        """Whether a sum may be changed inside an intermediate."""
+        return True
+
+    def function(self, function: Function) -> dict[str, Expression]:
+        """The outputs of a function, built anew."""
+        parts = function._parts
+        roots = [tensor for _, body in parts.outputs.values() for tensor in body.tensors]
+        with rewrites.assuming(parts.requirements):
+            for tensor in topological(roots):
+                if self.concerns(tensor):
+                    self._add(tensor)
+            return {own: (axes, self._built(body)) for own, (axes, body) in parts.outputs.items()}
+
+    def _built(self, body: Sum) -> Sum:
+        (built,) = rewrites.rebuild([self.changed(body)], self.known)
+        return built
+
+    def _add(self, tensor: Tensor) -> None:
+        axes = tensor.axes
+        if isinstance(tensor, Contraction):
+            self.known[tensor] = self._built(Sum((tensor.term(axes),)))
+        elif isinstance(tensor, Shared):
+            self.known[tensor] = self._built(tensor.body)
+        elif isinstance(tensor, Apply):
+            assert isinstance(tensor.operation, Primitive)
+            args = [self._built(arg) for arg in tensor.args]
+            cores = tensor.cores if any(tensor.cores) else ()
+            batch = tensor.batch
+            self.known[tensor] = rewrites.apply(tensor.operation, args, cores, axes[batch:], tensor.shape[batch:])
+
+
+class _Splitting(_Rebuilding):
     """Every place at which an input stands becomes an input of its own."""
 
     def __init__(self, target: Input) -> None:
+        super().__init__()
         self.target = target
         self.names: list[str] = []
-        self.known: dict[Tensor, Sum] = {}
 
-    def split(self, body: Sum) -> Sum:
+    def concerns(self, tensor: Tensor) -> bool:
+        return self.target.name in tensor.inputs and tensor is not self.target
+
+    def changed(self, body: Sum) -> Sum:
         terms = []
         for term in body.terms:
             factors = [self._fresh(factor) if factor.tensor is self.target else factor for factor in term.factors]
             terms.append(product(term.coefficient, factors, term.summed))
-        (built,) = rewrites.rebuild([Sum(terms)], self.known)
-        return built
+        return Sum(terms)
 
     def _fresh(self, factor: Factor) -> Factor:
         name = f"use{len(self.names)}_"
         self.names.append(name)
         return Factor(Input(name, self.target.shape), factor.slots, factor.power)
 
-    def add(self, tensor: Tensor) -> None:
-        axes = tensor.axes
-        if isinstance(tensor, Contraction):
-            self.known[tensor] = self.split(Sum((tensor.term(axes),)))
-        elif isinstance(tensor, Shared):
-            self.known[tensor] = self.split(tensor.body)
-        elif isinstance(tensor, Apply):
-            assert isinstance(tensor.operation, Primitive)
-            args = [self.split(arg) for arg in tensor.args]
-            cores = tensor.cores if any(tensor.cores) else ()
-            batch = tensor.batch
-            self.known[tensor] = rewrites.apply(tensor.operation, args, cores, axes[batch:], tensor.shape[batch:])
-
 
 def occurrences(function: Function, name: str) -> tuple[Function, list[str]]:
     """The function with each use of an input as an input of its own, and the names of these."""
-    parts = function._parts
-    target = Input(name, parts.inputs[name])
+    target = Input(name, function._parts.inputs[name])
     splitting = _Splitting(target)
-    roots = [tensor for _, body in parts.outputs.values() for tensor in body.tensors]
-    with rewrites.assuming(parts.requirements):
-        for tensor in topological(roots):
-            if name in tensor.inputs and tensor is not target:
-                splitting.add(tensor)
-        outputs = {own: (axes, splitting.split(body)) for own, (axes, body) in parts.outputs.items()}
+    outputs = splitting.function(function)
     more = dict.fromkeys(splitting.names, target.shape)
     return with_outputs(function, outputs, more), splitting.names
+
+
+class _Rounding(_Rebuilding):
+    """Constants that are next to a whole number become that number: log(y + 1e-7) becomes log(y)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[float] = []
+
+    def changed(self, body: Sum) -> Sum:
+        terms = []
+        for term in body.terms:
+            near = round(term.coefficient)
+            small = abs(float(term.coefficient) - near)
+            if not term.factors and not term.summed and 0 < small <= STABILISER:
+                self.found.append(float(f"{small:.3g}"))
+                terms += [Term(near, ())] if near else []
+            else:
+                terms.append(term)
+        return Sum(terms)
+
+
+def without_stabilisers(function: Function) -> tuple[Function, list[float]]:
+    """The function without the small constants that keep it finite, and these constants."""
+    rounding = _Rounding()
+    outputs = rounding.function(function)
+    return with_outputs(function, outputs), sorted(set(rounding.found))

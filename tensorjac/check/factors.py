@@ -71,8 +71,9 @@ def _candidates(trials: Sequence[Point], fixed: Collection[int]) -> Iterator[tup
         cause = "factor-two" if number in (2, Fraction(1, 2)) else "factor"
         yield str(number), str(1 / number), cause, ones * float(number)
     for size in sorted(fixed):
-        yield f"{size} (a fixed size)", f"1/{size}", "size-factor", ones * size
-        yield f"1/{size} ({size} is a fixed size)", f"{size}", "size-factor", ones / size
+        cause = "factor-two" if size == 2 else "size-factor"
+        yield f"{size} (a fixed size)", f"1/{size}", cause, ones * size
+        yield f"1/{size} ({size} is a fixed size)", f"{size}", cause, ones / size
     bases = _bases(trials)
     for base, power in itertools.product(bases, POWERS):
         for number in NUMBERS:

@@ -11,7 +11,7 @@ import numpy as np
 from .cases import Case
 from .causes import DETECTORS, Hypothesis, Stage
 from .factors import Factor, recognise
-from .repairs import SECONDS, repair
+from .repairs import SECONDS, mended_before, repair, told
 from .report import Finding
 
 # Causes that rest on what is seen, not on what was done: a change of the code that mends it says more.
@@ -36,6 +36,9 @@ def diagnose(case: Case) -> list[Finding]:
     plain = _off_by_a_factor(case)
     if plain is not None and plain.cause != "factor":
         return [plain]
+    again = _same_place(case)
+    if again is not None:
+        return [again]
     found = _explained(case, "value") or _explained(case, "structure")
     found = _with_repair(case, found or ([plain] if plain is not None else []))
     return found or [unexplained(case)]
@@ -51,10 +54,22 @@ def _with_repair(case: Case, found: list[Finding]) -> list[Finding]:
         return found
     if found and found[0].cause not in WEAK:
         cause = mended.cause if found[0].cause in INDICES else found[0].cause
+        told(case, mended, cause or mended.cause)
         return [replace(found[0], cause=cause, evidence=(mended.said, *found[0].evidence)), *found[1:]]
+    told(case, mended, mended.cause)
     return [
         wrong(case, mended.cause, f"{case.label} is wrong, and one change mends it: {mended.said}.", (_seen(case),))
     ]
+
+
+def _same_place(case: Case) -> Finding | None:
+    """What is said where a change that mends another gradient of the same function mends this one, too."""
+    mended = mended_before(case)
+    if mended is None:
+        return None
+    found, cause = mended
+    message = f"{case.label} is wrong for the same reason: {found.said}{case.instead}."
+    return wrong(case, cause, message, (_seen(case),))
 
 
 def wrong(case: Case, cause: str | None, message: str, evidence: tuple[str, ...] = ()) -> Finding:

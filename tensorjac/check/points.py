@@ -39,6 +39,8 @@ DOMAINS = (
     "positive definite",
     "invertible",
     "mask",
+    "one-hot",
+    "probabilities",
 )
 
 
@@ -120,6 +122,10 @@ def draw(shape: Sequence[int], domain: str, rng: np.random.Generator, sizes: Map
             return 1.3 + unit
         case "mask":
             return np.where(rng.permutation(unit.size).reshape(unit.shape) % 3 == 0, 0.0, 1.0)
+        case "one-hot":
+            return np.asarray(np.eye(shape[-1])[rng.integers(0, shape[-1], size=tuple(shape[:-1]))])
+        case "probabilities":
+            return np.asarray((0.1 + unit) / np.sum(0.1 + unit, axis=-1, keepdims=True))
         case "symmetric":
             return np.asarray((signed + signed.swapaxes(-1, -2)) / 2)
         case "positive definite":

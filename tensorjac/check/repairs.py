@@ -7,13 +7,9 @@ what to write there.
 from __future__ import annotations
 
 import ast
-import builtins
-import inspect
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import FunctionType
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,16 +19,14 @@ from ..notation import is_index_notation
 from .cases import Array, Case
 from .claims import Claim, edited_callable, edited_text
 from .edits import Edit, edits, terms_left_out
+from .questions import Arguments
+from .sources import sources
 
-SECONDS = 2.0
-"""How long changes are tried, in seconds of CPU time; each takes as long as the claim itself."""
+SECONDS = 5.0
+"""How long changes of one claim are tried, in seconds of CPU time; each takes as long as the claim itself."""
 
 BRIEF = 0.3
 """The same for claims that are right."""
-
-DEPTH = 2
-"""How many calls deep a person's own functions are changed."""
-
 
 Making = Callable[[ast.Module, Sequence[str]], Iterator[Edit]]
 
@@ -51,7 +45,10 @@ class Repair:
     @property
     def said(self) -> str:
         """The change, in the person's own words."""
-        return f"{self.where}`{_short(self.edit.after)}` in the place of `{_short(self.edit.before)}` makes it right"
+        before, after = _short(self.edit.before), _short(self.edit.after)
+        if after == "pass":
+            return f"{self.where}leaving out `{before}` makes it right"
+        return f"{self.where}`{after}` in the place of `{before}` makes it right"
 
 
 def _short(text: str) -> str:
@@ -60,14 +57,70 @@ def _short(text: str) -> str:
 
 
 def repair(case: Case, seconds: float = SECONDS) -> Repair | None:
-    """The first change that makes the claim right at every trial, if it is found in time."""
-    until = time.process_time() + seconds
-    for claim, edit, where in _changed(case):
-        if time.process_time() > until:
-            return None
-        if claim is not None and _right(case, claim):
-            return Repair(edit, where)
-    return None
+    """The first change that makes the claim right at every trial, if it is found in time.
+
+    One function gives many gradients: what is tried for one of them is looked at for all.
+    """
+    return _search(case).continued(case.target.wrt, seconds)
+
+
+def told(case: Case, mended: Repair, cause: str) -> None:
+    """Remember what was said of a change that mends one gradient: another that it mends needs no other words."""
+    _search(case).told = mended, cause
+
+
+def mended_before(case: Case) -> tuple[Repair, str] | None:
+    """The change that was said to mend another gradient of the same claim, if it mends this one, and the cause."""
+    search = _search(case)
+    same = search.told is not None and search.found.get(case.target.wrt) is search.told[0]
+    return search.told if same else None
+
+
+def _search(case: Case) -> _Search:
+    key = ("repairs", id(case.claim))
+    if key not in case.question.memory:
+        case.question.memory[key] = _Search(case, _changed(case))
+    return case.question.memory[key]  # type: ignore[no-any-return]
+
+
+@dataclass
+class _Search:
+    """Changes of one claim, tried one after the other, and the first that mends each of its gradients."""
+
+    case: Case
+    changes: Iterator[tuple[Claim | None, Edit, str]]
+    found: dict[Arguments, Repair] = field(default_factory=dict)
+    told: tuple[Repair, str] | None = None
+    spent: float = 0.0
+
+    def continued(self, wrt: Arguments, seconds: float) -> Repair | None:
+        """The first change that mends one gradient, searched for until so many seconds are spent in all."""
+        while wrt not in self.found and self.spent < seconds:
+            start = time.process_time()
+            changed = next(self.changes, None)
+            if changed is None:
+                return None
+            claim, edit, where = changed
+            mended = [] if claim is None else self._mended(claim)
+            self.found = {**dict.fromkeys(mended, Repair(edit, where)), **self.found}
+            self.spent += time.process_time() - start
+        return self.found.get(wrt)
+
+    def _mended(self, claim: Claim) -> list[Arguments]:
+        """Which gradients a claim gives rightly at every trial."""
+        left = [target.wrt for target in claim.targets]
+        for trial in self.case.trials:
+            try:
+                values = claim(_copied(trial.args))
+            except TensorjacError:  # a change may return something else
+                return []
+            left = [wrt for wrt in left if self._is_right(values.get(wrt), trial.truth(wrt))]
+            if not left:
+                break
+        return left
+
+    def _is_right(self, value: Any, true: Array) -> bool:
+        return isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and self.case.same(value, true)
 
 
 def idle_term(case: Case) -> str | None:
@@ -122,22 +175,6 @@ def _left_out(edit: Edit) -> str | None:
     return None if isinstance(gone, ast.Constant | ast.Name) else ast.unparse(gone)
 
 
-def _right(case: Case, claim: Claim) -> bool:
-    other = Case(case.question, case.target, claim, case.trials)
-    for trial in case.trials:
-        try:
-            value = other.claimed_at(trial.args)
-        except TensorjacError:
-            return False
-        if (
-            not isinstance(value, np.ndarray)
-            or value.dtype.kind not in "fiub"
-            or not case.same(value, case.true(trial))
-        ):
-            return False
-    return True
-
-
 def _changed(case: Case, made: Making = edits) -> Iterator[tuple[Claim | None, Edit, str]]:
     """Claims with one change each."""
     claim = case.claim
@@ -151,7 +188,7 @@ def _changed(case: Case, made: Making = edits) -> Iterator[tuple[Claim | None, E
         for edit in made(tree, _names_in(case)):
             yield edited_text(case.question, case.target, ast.unparse(edit.tree)), edit, ""
         return
-    for make, tree, names, offset in _sources(claim.source):
+    for make, tree, names, offset in sources(claim.source):
         for edit in made(tree, names):
             fun = make(edit.tree)
             if fun is not None:
@@ -161,102 +198,3 @@ def _changed(case: Case, made: Making = edits) -> Iterator[tuple[Claim | None, E
 
 def _names_in(case: Case) -> tuple[str, ...]:
     return (*case.question.shapes, *case.question.cotangents)
-
-
-# Sources ----------------------------------------------------------------------------------------------------------
-
-Make = Callable[[ast.Module], Callable[..., Any] | None]
-
-
-def _sources(fun: Callable[..., Any]) -> Iterator[tuple[Make, ast.Module, tuple[str, ...], int]]:
-    """The functions that a claim consists of, outermost first: how to rebuild it, the tree, its names, its line."""
-    inner = getattr(fun, "run_backward", None)
-    if inner is not None and not isinstance(fun, FunctionType):
-        for make, tree, names, line in _sources(inner):
-            yield _within(fun, make), tree, names, line
-        return
-    if not isinstance(fun, FunctionType):
-        return
-    for function in _own_functions(fun):
-        parsed = _parsed(function)
-        if parsed is not None:
-            tree, line = parsed
-            yield _maker(fun, function), tree, _locals_of(function), line
-
-
-def _within(fun: Any, make: Make) -> Make:
-    def wrapped(tree: ast.Module) -> Callable[..., Any] | None:
-        made = make(tree)
-        return None if made is None else replace(fun, run_backward=made)
-
-    return wrapped
-
-
-def _own_functions(fun: FunctionType) -> Iterator[FunctionType]:
-    """The function, and those of the same file that it calls by name."""
-    seen: list[FunctionType] = [fun]
-    level = [fun]
-    for _ in range(DEPTH):
-        found = []
-        for one in level:
-            for name in one.__code__.co_names:
-                other = one.__globals__.get(name)
-                if isinstance(other, FunctionType) and other.__code__.co_filename == fun.__code__.co_filename:
-                    found += [other] if other not in seen else []
-                    seen += found[-1:] if found and found[-1] not in seen else []
-        level = found
-    yield from seen
-
-
-def _parsed(fun: FunctionType) -> tuple[ast.Module, int] | None:
-    """The source of a function as a module with one definition, and its line less one."""
-    try:
-        lines, line = inspect.getsourcelines(fun)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return None
-    found = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == fun.__name__]
-    if len(found) == 1 and not any(isinstance(n, ast.While | ast.Import | ast.With) for n in ast.walk(found[0])):
-        found[0].decorator_list = []
-        return ast.Module([found[0]], []), line - 1
-    lambdas = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda)]
-    if fun.__name__ == "<lambda>" and len(lambdas) == 1:
-        return ast.Module([ast.Expr(lambdas[0])], []), line - 1
-    return None
-
-
-def _locals_of(fun: FunctionType) -> tuple[str, ...]:
-    return tuple(name for name in (*fun.__code__.co_varnames, *fun.__code__.co_freevars) if not name.startswith("_"))
-
-
-def _maker(outer: FunctionType, inner: FunctionType) -> Make:
-    def make(tree: ast.Module) -> Callable[..., Any] | None:
-        scope = {"__builtins__": builtins, **inner.__globals__, **_closure(inner)}
-        body = tree.body[0]
-        try:
-            if isinstance(body, ast.Expr):
-                expression = ast.fix_missing_locations(ast.Expression(body.value))
-                made = eval(compile(expression, "<changed>", "eval"), scope)
-            else:
-                exec(compile(ast.fix_missing_locations(tree), "<changed>", "exec"), scope)
-                made = scope[inner.__name__]
-        except Exception:  # a change may be no program at all
-            return None
-        made.__defaults__, made.__kwdefaults__ = inner.__defaults__, inner.__kwdefaults__
-        if inner is outer:
-            return made  # type: ignore[no-any-return]
-        around = {**outer.__globals__, inner.__name__: made}
-        return FunctionType(outer.__code__, around, outer.__name__, outer.__defaults__, outer.__closure__)
-
-    return make
-
-
-def _closure(fun: FunctionType) -> dict[str, Any]:
-    cells = zip(fun.__code__.co_freevars, fun.__closure__ or (), strict=True)
-    found = {}
-    for name, cell in cells:
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    return found

@@ -43,20 +43,20 @@ def _index_arrays(case: Case) -> dict[str, list[Array]]:
     }
     constants = getattr(case.question.function, "constants", {})
     for name, array in constants.items():
-        if array.size and np.all(array == np.round(array)) and np.all(array >= 0):
-            found[name] = [array.astype(int)] * len(case.trials)
+        if array.size and array.dtype.kind in "iu" and np.all(array >= 0):
+            found[name] = [array] * len(case.trials)
     return found
 
 
 def _only_repeated(case: Case, trial: Trial, index: Array, axis: int) -> bool | None:
-    """Whether only repeated rows are wrong; None where no row is repeated or wrong, False where others are."""
+    """Whether the repeated rows are wrong, and no others; None where no row is repeated or wrong."""
     wrong = _wrong(case, trial)
     rows = np.flatnonzero(wrong.any(axis=tuple(k for k in range(wrong.ndim) if k != axis)))
     numbers, counts = np.unique(index, return_counts=True)
     repeated = set(numbers[counts > 1].tolist())
-    if not len(rows):
+    if not len(rows) and not repeated:
         return None
-    return set(rows.tolist()) <= repeated and bool(np.max(index) < wrong.shape[axis])
+    return set(rows.tolist()) == repeated and bool(np.max(index) < wrong.shape[axis])
 
 
 @detector("mask", stage="structure")

@@ -164,7 +164,7 @@ def _weights(tensor: Tensor) -> set[Tensor]:
 # Uses and terms ---------------------------------------------------------------------------------------------------
 
 
-@detector("shared-weight", "recurrent-path", stage="structure")
+@detector("shared-weight", "recurrent-path", "term-sign", stage="structure")
 def uses(case: Case) -> Iterator[Hypothesis]:
     """Coefficients other than 1 on the uses of an input that stands in several places."""
     function = exact(case)
@@ -183,12 +183,15 @@ def uses(case: Case) -> Iterator[Hypothesis]:
     result = fit(case, parts)
     if result is not None:
         texts = [factor.text for factor in result.coefficients]
-        kept = "one of them is counted otherwise"
+        kept, cause = "one of them is counted otherwise", "shared-weight"
         if "0" in texts:
             missing = ", ".join(str(k + 1) for k, text in enumerate(texts) if text == "0")
             kept = f"use {missing} is missing" if texts.count("0") == 1 else f"uses {missing} are missing"
+        elif set(texts) == {"1", "-1"}:
+            turned = ", ".join(str(k + 1) for k, text in enumerate(texts) if text == "-1")
+            kept, cause = f"use {turned} has the wrong sign", "term-sign"
         yield Hypothesis(
-            "shared-weight",
+            cause,
             f"{name} is used {len(names)} times, and in {case.label} {kept}: add up the gradients of all its uses"
             f"{case.instead}.",
             case.claimed,
