@@ -12,7 +12,9 @@ import numpy as np
 
 from . import emit, interop, rewrites
 from .dims import Dim, Requirement, bind_sizes
-from .errors import ShapeError, TraceError, UnsupportedError
+from .errors import TraceError
+from .interop.arguments import arrays_of, common_library, numpy_arrays
+from .interop.libraries import Namespace
 from .plan import Program, plan
 from .terms import Index, Sum, Tensor
 
@@ -55,6 +57,9 @@ class Compiled:
         # what has been checked before need not be checked again: by class, dtype and shape of every argument
         self._ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._known: Callable[..., Any] = self._checked
+        self._names = tuple(parts.inputs)
+        # for arrays of other libraries
+        self._ported: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs at these arrays: one array, a tuple in order, or a dict where the function returned one."""
@@ -71,16 +76,18 @@ class Compiled:
             pass
         return self._checked(*args, **kwargs)
 
-    @cached_property
-    def _names(self) -> tuple[str, ...]:
-        return tuple(self._parts.inputs)
-
     def _checked(self, *args: Any, **kwargs: Any) -> Any:
-        arrays = self._bound(args, kwargs)
+        given = self._given(args, kwargs)
+        library = common_library(given)
+        if library is not None:
+            return self._shown(library.run(self, list(given.values())))
+        arrays = numpy_arrays(given)
         code = self._code_for(arrays)
         if all(type(array) is np.ndarray for array in arrays) and self._parts.nesting != "dict":
             self._remember(code, arrays)
-        result = code(*arrays)
+        return self._shown(code(*arrays))
+
+    def _shown(self, result: Any) -> Any:
         if self._parts.nesting == "dict":
             values = result if isinstance(result, tuple) else (result,)
             return dict(zip(self._parts.outputs, values, strict=True))
@@ -97,6 +104,11 @@ class Compiled:
         self._known = _recalling(count)(code, others, np.ndarray, *dtypes, *shapes)
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The arguments in order, as arrays of floats."""
+        return numpy_arrays(self._given(args, kwargs))
+
+    def _given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments by name, in order."""
         names = list(self._parts.inputs)
         if len(args) > len(names):
             raise TraceError(
@@ -116,14 +128,7 @@ class Compiled:
                 + ", ".join(f"{name} of shape {shape_text(self._parts.inputs[name])}" for name in missing)
                 + "."
             )
-        arrays = {name: _array(name, given[name]) for name in names}
-        weak = [name for name in names if type(given[name]) in (bool, int, float)]
-        others = [array for name, array in arrays.items() if name not in weak]
-        if weak and others:
-            # as in NumPy, a Python number takes on the dtype of what it meets
-            dtype = np.result_type(*others)
-            arrays.update((name, arrays[name].astype(dtype)) for name in weak)
-        return list(arrays.values())
+        return {name: given[name] for name in names}
 
     def _signature(self) -> str:
         return f"the function of ({', '.join(self._parts.inputs)})"
@@ -149,37 +154,53 @@ class Compiled:
             self._compiled[key] = found
         return found
 
+    def ported(self, library: Namespace, values: Sequence[Any]) -> Any:
+        """The results for arrays of another library, computed there: one array, or a tuple in order."""
+        arrays = arrays_of(library, dict(zip(self._names, values, strict=True)))
+        shapes = {name: tuple(array.shape) for name, array in zip(self._names, arrays, strict=True)}
+        sizes = bind_sizes(self._parts.inputs, shapes, self._parts.requirements)
+        key = (library, *(size.bit_length() for size in sizes.values()))
+        found = self._ported.get(key)
+        if found is None:
+            if len(self._ported) >= PLANS:
+                self._ported.clear()
+            found = self._ported[key] = self._defined(self._source(sizes, False, functional=True), xp=library)
+        return found(*arrays)
+
     def _made(self, sizes: Mapping[str, int], tuned: bool) -> Any:
         """What runs at sizes like these."""
         return self._run(self._source(sizes, tuned))
 
     def _run(self, generated: emit.Source) -> Callable[..., Any]:
         """The function that a source defines, its results in C order."""
-        scope = {"np": np, "math": math, **self._parts.constants}
-        scope.update(interop.special_names(generated.text))
-        code = emit.compiled(generated, scope)
+        code = self._defined(generated)
         return code if generated.ordered else _put_in_order(code)
 
-    def _source(self, sizes: Mapping[str, int], tuned: bool) -> emit.Source:
+    def _defined(self, generated: emit.Source, **scope: Any) -> Callable[..., Any]:
+        scope = {"np": np, "math": math, **scope, **self._parts.constants, **interop.special_names(generated.text)}
+        return emit.compiled(generated, scope)
+
+    def _source(self, sizes: Mapping[str, int], tuned: bool, functional: bool = False) -> emit.Source:
         parts = self._parts
         name = next(iter(parts.outputs)) if len(parts.outputs) == 1 else "vjp" if parts.origin else "f"
         if name in parts.inputs:
             name = "f"
         single = parts.nesting == "single" or len(parts.outputs) > 1
-        program = self._program(sizes, tuned)
-        return emit.source(program, name, self._variables, list(parts.outputs), parts.constants, single)
+        program = self._program(sizes, tuned, functional)
+        return emit.source(program, name, self._variables[functional], list(parts.outputs), parts.constants, single)
 
     @cached_property
-    def _variables(self) -> dict[str, tuple[Dim, ...]]:
-        """The inputs as parameters of the source."""
-        names = emit.variables(self._parts.inputs)
-        return {names[own]: dims for own, dims in self._parts.inputs.items()}
+    def _variables(self) -> list[dict[str, tuple[Dim, ...]]]:
+        """The inputs as parameters of the source, for NumPy and for other libraries."""
+        names = [emit.variables(self._parts.inputs, portable) for portable in (False, True)]
+        return [{called[own]: dims for own, dims in self._parts.inputs.items()} for called in names]
 
-    def _program(self, sizes: Mapping[str, int], tuned: bool) -> Program:
+    def _program(self, sizes: Mapping[str, int], tuned: bool, functional: bool = False) -> Program:
         parts = self._parts
         with rewrites.assuming(parts.requirements):
             order = [dim for dims in parts.inputs.values() for dim in dims]
-            return plan(self._planned(), parts.names, sizes, order, emit.variables(parts.inputs), tuned)
+            variables = emit.variables(parts.inputs, functional)
+            return plan(self._planned(), parts.names, sizes, order, variables, tuned, functional)
 
     def _planned(self) -> list[Expression]:
         """The expressions that are computed."""
@@ -263,22 +284,3 @@ def _contiguous(result: Any) -> Any:
                 return tuple(map(_contiguous, result))
         return result
     return result if result.flags.c_contiguous else np.ascontiguousarray(result)
-
-
-def _array(name: str, value: Any) -> Any:
-    if isinstance(value, np.ma.MaskedArray):
-        raise UnsupportedError(
-            f"{name} must hold real numbers, and it is a masked array: pass {name}.filled(0) and the mask as arguments."
-        )
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ShapeError(
-            f"{name} must be an array, and the rows that were given differ in length: pass rows of one length."
-        ) from None
-    kind = array.dtype.kind
-    if kind == "f":
-        return array
-    if kind in "biu":
-        return array.astype(float)
-    raise UnsupportedError(f"{name} must hold real numbers, and its dtype is {array.dtype}: pass an array of floats.")

@@ -295,7 +295,7 @@ _ROWS = (
     Primitive(
         # det(X) inv(X), but a polynomial of the entries: exact where X is singular
         "adj",
-        "np.matmul({1.}.Vh.mT * ({2.}[..., None] * {3})[..., None, :], {1.}.U.mT)",
+        "np.matmul(np.matrix_transpose({1.}.Vh) * ({2.}[..., None] * {3})[..., None, :], np.matrix_transpose({1.}.U))",
         _adjugate,
         ("∂Y[ij]/∂X[kl] = minors(X)[jikl]",),
         "(n,n)->(n,n)",
@@ -303,14 +303,14 @@ _ROWS = (
         steps=(
             ("svd", "np.linalg.svd({0})"),
             ("sign", "np.linalg.det({1.}.U @ {1.}.Vh)"),
-            ("rest", "np.where(np.identity({1.}.S.shape[-1], bool), 1, {1.}.S[..., None, :]).prod(axis=-1)"),
+            ("rest", "np.prod(np.where(np.identity({1.}.S.shape[-1], bool), 1, {1.}.S[..., None, :]), axis=-1)"),
         ),
         latex=r"\operatorname{adj}",
     ),
     Primitive(
         # ∂²det(X)/∂X[ij]∂X[kl]: of X with the unit vector j as row i, the cofactor of k, l
         "minors",
-        "np.multiply({2.}[..., None, None, None, None], {5} - {5.}.swapaxes(-4, -2))",
+        'np.multiply({2.}[..., None, None, None, None], {5} - np.einsum("...ijkl->...kjil", {5}))',
         _minors,
         ("∂Y[ijkl]/∂X[pq] = minors_ab(X[ab] + δ[ai] (δ[bj] - X[ab]))[klpq] (1 - δ[ik]) (1 - δ[ip])",),
         "(n,n)->(n,n,n,n)",
@@ -319,7 +319,10 @@ _ROWS = (
             ("svd", "np.linalg.svd({0})"),
             ("sign", "np.linalg.det({1.}.U @ {1.}.Vh)"),
             ("eye", "np.identity({1.}.S.shape[-1], bool)"),
-            ("rest", "np.where({3}, 0, np.where({3.}[:, None] | {3}, 1, {1.}.S[..., None, None, :]).prod(axis=-1))"),
+            (
+                "rest",
+                "np.where({3}, 0, np.prod(np.where({3.}[:, None] | {3}, 1, {1.}.S[..., None, None, :]), axis=-1))",
+            ),
             (
                 "pairs",
                 'np.einsum("...ia,...aj,...ab,...kb,...bl->...ijkl", '

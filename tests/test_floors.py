@@ -27,7 +27,19 @@ FLOORS = (
 RANK = {name: rank for rank, name in enumerate(name for floor in FLOORS for name in floor)}
 
 # Imported by interop.py only, inside functions.
-OPTIONAL = {"cotengra", "cupy", "dask", "distributed", "hypothesis", "jax", "matplotlib", "scipy", "torch"}
+OPTIONAL = {
+    "array_api_compat",
+    "cotengra",
+    "cupy",
+    "cupyx",
+    "dask",
+    "distributed",
+    "hypothesis",
+    "jax",
+    "matplotlib",
+    "scipy",
+    "torch",
+}
 ONLY_IN = {"opt_einsum": "plan.paths"}
 WITHOUT_NUMPY = {"terms"}
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..arrays import Value, dim_text
 from ..dims import Dim
-from ..plan import Program
+from ..plan import Costs, Program
+from .portable import Portable, converted
 from .statements import Statements
 from .texts import is_elementwise, is_view, owner, owns_memory
 
@@ -27,11 +28,14 @@ class Source:
 
 
 RESERVED = frozenset({"np", "math", "dtype", "float", "erf", "xlogy"})
+# Also taken where the arrays are another library's.
+PORTABLE = RESERVED | {"xp", "device", "slice"}
 
 
-def variables(inputs: Mapping[str, tuple[Dim, ...]]) -> dict[str, str]:
+def variables(inputs: Mapping[str, tuple[Dim, ...]], portable: bool = False) -> dict[str, str]:
     """The names of parameters: those of the inputs, with ``_`` where a size or a module is called so."""
-    taken = RESERVED | {size for shape in inputs.values() for dim in shape for size in dim.names}
+    sizes = {size for shape in inputs.values() for dim in shape for size in dim.names}
+    taken = sizes | (PORTABLE if portable else RESERVED)
     names: dict[str, str] = {}
     for name in inputs:
         variable = name
@@ -56,12 +60,16 @@ def source(
     constants = constants or {}
     names = {size for shape in inputs.values() for dim in shape for size in dim.names}
     taken = {*inputs, *constants, *names, *outputs, *RESERVED, name}
-    writer = Statements(program, set(taken))
+    functional = program.costs.functional
+    whole = frozenset(c for c, array in constants.items() if array.dtype.kind in "iu")
+    writer = Portable(program, {*taken, *PORTABLE}, whole) if functional else Statements(program, set(taken))
     results = _owned(writer, program.outputs)
     lines = writer.lines
     if len(outputs) > 1:
         lines, results = _renamed(lines, results, outputs, taken)
-    head = _head(lines + results, inputs, constants, program.costs.tuned)
+    if functional:
+        lines = [*converted(lines + results, constants), *lines]
+    head = _head(lines + results, inputs, constants, program.costs)
     parameters = ", ".join([*inputs, *(f"{c}={c}" for c in constants)])
     returned = _returned(results, outputs, bare)
     body = "\n".join(f"    {line}" for line in [*head, *lines, *returned])
@@ -107,10 +115,10 @@ def _owned(writer: Statements, outputs: Sequence[Value]) -> list[str]:
         if stored is not None:
             text = stored
         elif value.rank and (base.kind == "name" or id(base) in seen):
-            text = f"{text}.copy()"
+            text = writer.copied(text)
         elif value.rank and base is not value and not is_view(value):
             # a reshape is in order as it is
-            text = f"np.ascontiguousarray({text})"
+            text = writer.ordered(text)
         seen.add(id(base))
         results.append(text)
     return results
@@ -134,9 +142,9 @@ def _ordered(values: Sequence[Value]) -> set[int]:
 
 
 def _head(
-    lines: Sequence[str], inputs: Mapping[str, tuple[Dim, ...]], constants: Mapping[str, Any], tuned: bool
+    lines: Sequence[str], inputs: Mapping[str, tuple[Dim, ...]], constants: Mapping[str, Any], costs: Costs
 ) -> list[str]:
-    """The dtype and the sizes that the lines mention."""
+    """The dtype, the device and the sizes that the lines mention."""
     words = {word for line in lines for word in _WORD.findall(line)}
     head = []
     sizes: dict[str, str] = {}
@@ -163,8 +171,11 @@ def _head(
     if "dtype" in words:
         # whole numbers and masks among the constants say nothing about precision
         arrays = [*inputs, *(name for name, array in constants.items() if array.dtype.kind == "f")]
-        common = f"{arrays[0]}.dtype" if tuned and arrays else f"np.result_type({', '.join(arrays) or 'float'})"
-        head.append(f"dtype = {common}")
+        common = f"{arrays[0]}.dtype" if costs.tuned and arrays else f"np.result_type({', '.join(arrays) or 'float'})"
+        # arrays of another library have been made alike
+        head.append(f"dtype = {next(iter(inputs))}.dtype" if costs.functional else f"dtype = {common}")
+    if costs.functional and "device" in words:
+        head.append(f"device = xp.device({next(iter(inputs))})")
     return head
 
 

@@ -202,6 +202,14 @@ class Statements(Texts):
 
     # Memory
 
+    def copied(self, text: str) -> str:
+        """An array of its own."""
+        return f"{text}.copy()"
+
+    def ordered(self, text: str) -> str:
+        """The array in C order."""
+        return f"np.ascontiguousarray({text})"
+
     def _stored(self, value: Value, where: str) -> str | None:
         """A large value that has no name yet, stored where it belongs without a copy."""
         if not self.costs.tuned or self.costs.elements(value.shape) < LARGE or id(value) in self.names[id(value)]:

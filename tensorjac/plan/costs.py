@@ -19,7 +19,8 @@ MOVED = 4.0
 class Costs:
     """Extents at the given sizes, and at a nominal one where none is given.
 
-    ``tuned`` says that code is for these sizes and for arrays of one dtype, and may trade its looks for speed.
+    ``tuned`` says that code is for these sizes and for arrays of one dtype, and may trade its looks for speed;
+    ``functional`` that arrays cannot be written into.
 
     >>> i, j = Index.fresh(Dim.of("m")), Index.fresh(Dim.of("n"))
     >>> Costs({"m": 3}).volume([i, j])
@@ -28,6 +29,7 @@ class Costs:
 
     sizes: Mapping[str, int]
     tuned: bool = False
+    functional: bool = False
     _known: dict[Dim, float] = field(default_factory=dict)
 
     def extent(self, index: Index) -> float:

@@ -98,7 +98,9 @@ def gathered(values: Values, array: Labelled, kind: Lookup, needed: Container[In
     return values.call(text, (value, positions), sizes([*own, *rest]), hint=value.hint), (*own, *rest)
 
 
-def scattered(values: Values, array: Labelled, kind: Lookup, needed: Container[Index]) -> Labelled | None:
+def scattered(
+    values: Values, array: Labelled, kind: Lookup, needed: Container[Index], functional: bool = False
+) -> Labelled | None:
     """The array added up at the positions, along a new axis that they count."""
     value, labels = array
     positions, own = kind.positions
@@ -112,9 +114,14 @@ def scattered(values: Values, array: Labelled, kind: Lookup, needed: Container[I
     # add.at does not broadcast reliably
     value = broadcast(values, value, labels, order)
     shape = sizes([kind.place, *rest])
+    if functional:
+        text = f"xp.add_at(({', '.join(map(str, shape))},), {{0}}, {{1}})"
+        return values.call(text, (positions, value), shape, hint="out"), (kind.place, *rest)
     return values.filled(shape, "zeros", [(Write(f"{{add}}{positions.detail}", True), value)]), (kind.place, *rest)
 
 
-def read_or_added(values: Values, array: Labelled, kind: Lookup, needed: Container[Index]) -> Labelled | None:
+def read_or_added(
+    values: Values, array: Labelled, kind: Lookup, needed: Container[Index], functional: bool = False
+) -> Labelled | None:
     """The product with [t = p], summed over p or over t; None where it is summed over neither."""
-    return gathered(values, array, kind, needed) or scattered(values, array, kind, needed)
+    return gathered(values, array, kind, needed) or scattered(values, array, kind, needed, functional)

@@ -162,7 +162,9 @@ class Products:
             return self._quotient(b, a, want) if a.divides else self._quotient(a, b, want)
         a, b = self._upright(a), self._upright(b)
         for one, other in ((a, b), (b, a)):
-            found = read_or_added(self.values, other.array, one.lookup, needed) if one.lookup else None
+            if one.lookup is None:
+                continue
+            found = read_or_added(self.values, other.array, one.lookup, needed, self.costs.functional)
             if found is not None:
                 return self._summed(_Part(*found), [k for k, label in enumerate(found[1]) if label not in needed])
         if (

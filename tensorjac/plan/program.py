@@ -32,14 +32,15 @@ def plan(
     order: Sequence[Dim] = (),
     variables: Mapping[str, str] | None = None,
     tuned: bool = False,
+    functional: bool = False,
 ) -> Program:
     """The operations that compute ``outputs``, given as (axes, expression), ordered for these sizes.
 
     ``order`` are the sizes as they first occur in the arguments: a batch axis that stands first there stands first in
     products, too. ``variables`` are the names that inputs have in the source, where these differ from their own.
-    ``tuned`` is for arrays of one dtype.
+    ``tuned`` is for arrays of one dtype, ``functional`` for arrays that cannot be written into.
     """
-    values, costs = Values(), Costs(sizes or {}, tuned)
+    values, costs = Values(), Costs(sizes or {}, tuned, functional)
     bodies = prepared([body for _, body in outputs], costs)
     operands = Operands(values)
     places = {dim: k for k, dim in reversed(list(enumerate(order)))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from ..arrays import Scalar, Value, Values, Write
 from ..terms import Factor, Index, Sum, Term, magnitude
@@ -12,6 +13,7 @@ from .factoring import common_factors, divided, grouped
 from .labelled import Labelled, Operand, aligned, broadcast, sizes, united
 from .products import Products
 from .reading import Operands
+from .spreading import spread
 from .windows import window
 from .writing import Placed, merged, needs_write, placed, together, written
 
@@ -90,9 +92,11 @@ class Sums:
         """A new array into which ``terms`` are written where their δ hold, and the others everywhere."""
         places = [place for term in terms if (place := placed(term, want)) is not None]
         one = together(places) if places and len(terms) == len(body.terms) else None
-        if one is not None:
+        if one is not None and not self.costs.functional:
             return self._written_once(*one)
         plain = Sum(term for term in body.terms if term not in terms)
+        if self.costs.functional:
+            return self._spread(plain, [one] if one else [(place, Sum((place.rest,))) for place in places], want)
         writes: list[tuple[Write, Value]] = []
         if plain.terms:
             value = aligned(self.values, *self.value(plain, want), want)
@@ -101,6 +105,16 @@ class Sums:
         for place in sorted(places, key=self._size, reverse=True):
             writes.append(self._write(place, Sum((place.rest,)), bool(writes)))
         return self.values.filled(sizes(want), "zeros", writes)
+
+    def _spread(self, plain: Sum, places: Sequence[tuple[Placed, Sum]], want: Axes) -> Value:
+        """The sum of ``plain`` and of arrays that are 0 but at their places, none of them written into."""
+        parts = [self.full(plain, want)] if plain.terms or not places else []
+        for place, rest in places:
+            # a single term may have δ left, which are masks
+            one = len(rest.terms) == 1
+            inner = self.term(rest.terms[0], place.labels) if one else self.value(rest, place.labels)
+            parts.append(spread(self.values, self.costs, place, inner))
+        return reduce(self.values.add, parts)
 
     def _written_once(self, place: Placed, rest: Sum) -> Value:
         """The sum of what is written at one place: as a reshape, where that is all that its δ say."""

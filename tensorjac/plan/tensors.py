@@ -86,7 +86,10 @@ class Tensors:
         if primitive.boolean:
             args = [self._whole(arg) for arg in args]
         source = primitive.source
-        if primitive.name == "sigmoid":
+        if primitive.name == "sigmoid" and self.sums.costs.functional:
+            # where it is differentiated again, infinity over infinity must not arise
+            source = "xp.sigmoid({0})"
+        elif primitive.name == "sigmoid":
             # the sign goes where it may cancel another
             source, args = "1 / (1 + np.exp({0}))", [self.values.negated(args[0])]
         names = tuple(name for name in SPECIAL if name == primitive.name)

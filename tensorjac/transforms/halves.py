@@ -36,7 +36,7 @@ class Halves(Compiled):
         return self._code(sizes, self._alike(arguments))  # type: ignore[no-any-return]
 
     def _made(self, sizes: Mapping[str, int], tuned: bool) -> Codes:
-        parts, inputs, outputs = self._parts, self._variables, list(self._parts.outputs)
+        parts, inputs, outputs = self._parts, self._variables[False], list(self._parts.outputs)
         early = {name: inputs[name] for name, _ in zip(inputs, self._early, strict=False)}
         later = {name: dims for name, dims in inputs.items() if name not in early}
         taken = {*inputs, *outputs, *parts.constants, *sizes}

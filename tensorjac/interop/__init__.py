@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib import metadata
 from typing import Any
 
-from .errors import UnsupportedError
+from ..errors import UnsupportedError
 
 # Functions that NumPy lacks, as generated source names them.
 SPECIAL = ("erf", "xlogy")
@@ -60,7 +60,7 @@ def figure(inches: tuple[float, float]) -> Any:
 
 def special_names(source: str) -> Mapping[str, Any]:
     """The special functions that a generated source calls, by name."""
-    used = [name for name in SPECIAL if re.search(rf"\b{name}\(", source)]
+    used = [name for name in SPECIAL if re.search(rf"(?<![\w.]){name}\(", source)]
     return {name: getattr(special(), name) for name in used}
 
 

@@ -1,0 +1,237 @@
+"""Functions called with the arrays of JAX, PyTorch and Dask: the values of NumPy, computed there."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from scipy import special
+
+import tensorjac as tj
+from benchmarks import cases
+from functions import CASES
+from generators import PROGRAM, program, programs
+from libraries import each, listed
+from oracles import assert_close
+from tensorjac.interop import libraries
+from test_functions import cotangents, traced
+from test_primitives import argument_names, arguments, cotangent, every_row, function
+from test_programs import moderate, point, seeds
+from test_windows import CASES as WINDOWS
+
+LAYERS = {name: (make(np), shapes) for name, (make, _, shapes, _) in cases.LAYERS.items()}
+LAYERS["cross-entropy"] = (cases.functions.cross_entropy(np), {"X": "b n", "T": "b n"})
+SIZES = {"b": 5, "m": 3, "n": 4, "h": 2, "s": 5, "t": 3, "d": 2, "e": 4}
+
+
+def assert_same(library, functions, args, roundings=256):
+    """The library's values are NumPy's, in shape and dtype, too; an entry is a few roundings of the largest away."""
+    args = {name: np.asarray(value) for name, value in args.items()}
+    known = [{name: args[name] for name in V.inputs} for V in functions]
+    desired = [output for V, own in zip(functions, known, strict=True) for output in listed(V(**own))]
+    for actual, wanted in zip(library.called(functions, args), desired, strict=True):
+        assert actual.dtype == wanted.dtype
+        # what is exactly 0 here may be a rounding there
+        assert_close(actual, wanted, np.finfo(wanted.dtype).eps, roundings, wanted.dtype)
+
+
+def layer(name, dtype=float):
+    """The value and all gradients of a layer as one function, and arguments for it."""
+    fun, shapes = LAYERS[name]
+    F = tj.trace(fun, **shapes)
+    rng = np.random.default_rng(0)
+    V = F.vjp()
+    args = {k: rng.normal(size=[SIZES[size] for size in shape]).astype(dtype) for k, shape in V.inputs.items()}
+    return F, V, args
+
+
+# The table of primitives, the functions, the layers ---------------------------------------------------------------
+
+
+@each()
+@every_row
+def test_primitives(library, row):
+    """The value and both kinds of derivatives, by every argument."""
+    F, args = function(row), {**arguments(row), "G": cotangent(row, arguments(row))}
+    assert_same(library, [F, F.vjp(), *(F.jacobian(name) for name in argument_names(row))], args)
+
+
+@each("torch", "dask")
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_functions(library, case):
+    F, args = traced(case), case.inputs()
+    assert_same(library, [F, F.vjp()], {**args, **cotangents(case, args)})
+
+
+@each("torch")
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_dense_jacobians(library, case):
+    """Everything that NumPy's source writes into an array, read where others cannot be written into."""
+    F = traced(case)
+    assert_same(library, [F.jacobian(wrt, of=of) for of in F.outputs for wrt in list(F.inputs)[:2]], case.inputs())
+
+
+@each("torch")
+@pytest.mark.parametrize("name", WINDOWS)
+def test_windows(library, name):
+    fun, shapes = WINDOWS[name]
+    F = tj.trace(fun, **shapes)
+    for n in (9, 6):
+        sizes = {"n": n, "c": 4, "m": 7}
+        rng = np.random.default_rng(0)
+        args = {k: rng.normal(size=[sizes.get(s) or int(s) for s in v.split()]) for k, v in shapes.items()}
+        assert_same(library, [F.jacobian(wrt) for wrt in shapes], args)
+
+
+@each()
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(library, name, dtype):
+    F, V, args = layer(name, dtype)
+    assert_same(library, [F, V], args)
+
+
+@each("torch")
+@given(steps=programs(), seed=seeds)
+def test_programs(library, steps, seed):
+    args = point(seed)
+    value = moderate(steps, args)
+    F = tj.trace(program(steps), **PROGRAM)
+    G = np.random.default_rng(seed).normal(size=value.shape)
+    assert_same(library, [F, F.vjp()], {**args, "G": G}, 1e6)
+
+
+# A library that is always there: NumPy in disguise --------------------------------------------------------------
+
+
+class Disguised(np.ndarray):
+    """NumPy's arrays as those of a library in which an array cannot be written into."""
+
+    __module__ = "torch"
+
+    def __setitem__(self, key, value):
+        raise AssertionError("written into")
+
+
+def disguised(array):
+    return np.asarray(array).view(Disguised)
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """PyTorch played by NumPy, in the names of the standard and without functions of matrices."""
+    monkeypatch.setattr(libraries, "_met", {})
+    beyond = {**libraries._common(np, lambda x: None), "copy": np.copy, "erf": special.erf, "xlogy": special.xlogy}
+    names = {"einsum": np.einsum, "sigmoid": special.expit, "add_at": add_at, "cbrt": np.cbrt, "linalg": np.linalg}
+    found = libraries.Namespace("PyTorch", np, {**beyond, **names})
+    monkeypatch.setitem(libraries.MAKERS, "torch", lambda: found)
+    return found
+
+
+def add_at(shape, positions, values):
+    out = np.zeros(shape)
+    np.add.at(out, positions, values)
+    return out
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_nothing_is_written_into(library, case):
+    F, args = traced(case), {**case.inputs(), **cotangents(case, case.inputs())}
+    for V in (F, F.vjp(), *(F.jacobian(wrt, of=of) for of in F.outputs for wrt in list(F.inputs)[:1])):
+        own = {name: args[name] for name in V.inputs}
+        found = V(**{name: disguised(value) for name, value in own.items()})
+        for actual, desired in zip(listed(found), listed(V(**own)), strict=True):
+            assert_close(actual, desired, np.finfo(float).eps)
+
+
+def test_names_of_the_source_stay_free(library):
+    F = tj.parse("Y = (device - xp) * np + slice", xp="n", device="n", np="n", slice="")
+    args = [np.array([1.0, 2.0]), np.array([5.0, 7.0]), np.array([2.0, 3.0]), np.array(1.0)]
+    assert F(*map(disguised, args)).tolist() == F(*args).tolist() == [9.0, 16.0]
+
+
+def test_numbers_take_on_the_dtype_of_the_arrays(library):
+    F = tj.trace(lambda X, s: X * s, X="n", s="")
+    assert F(disguised(np.ones(2, np.float32)), 2.5).dtype == np.float32
+    assert F(disguised(np.ones(2, np.float32)), disguised(np.ones(()))).dtype == np.float64
+    assert F(disguised(np.ones(2, int)), True).dtype == np.float64
+
+
+def test_sizes_of_zero(library):
+    for fun in (lambda x: x[1:] - x[:-1], lambda x: np.pad(x, 1), lambda x: x[::2]):
+        J = tj.trace(fun, x="n").jacobian("x")
+        assert J(disguised(np.ones(1))).tolist() == J(np.ones(1)).tolist()
+
+
+class Unknown:
+    """An array of Dask's of which nobody has counted the rows."""
+
+    __module__ = "dask.array"
+    dtype = np.dtype(float)
+    shape = (np.nan, 3)
+
+
+X, A = np.ones((2, 3)), np.ones((3, 2))
+REFUSED = [
+    (
+        {"X": X, "A": disguised(A)},
+        tj.TraceError,
+        "the arrays of one call are of one library, and X is of type ndarray beside arrays of PyTorch: convert it, to "
+        "the device of the others.",
+    ),
+    (
+        {"X": disguised(X), "A": Unknown()},
+        tj.TraceError,
+        "the arrays of one call are of one library, and X is PyTorch's and A is Dask's: convert one of them.",
+    ),
+    (
+        {"X": disguised(X), "A": disguised(np.ones((4, 2)))},
+        tj.ShapeError,
+        """size m is 3 in X (axis 1 of 'b m') and 4 in A (axis 0 of 'm n'):
+  X: b m
+       ^
+  A: m n
+     ^
+X.shape is (2, 3), A.shape is (4, 2); give arrays whose sizes agree, or name the two sizes differently.""",
+    ),
+    (
+        {"X": disguised(X + 0j), "A": disguised(A)},
+        tj.UnsupportedError,
+        "X must hold real numbers, and its dtype is complex128: pass an array of floats.",
+    ),
+    (
+        {"X": Unknown(), "A": A},
+        tj.ShapeError,
+        "X must have a shape, and its shape is (nan, 3): call X.compute_chunk_sizes() first.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("args", "kind", "message"), REFUSED, ids=lambda value: getattr(value, "__name__", ""))
+def test_refusals(library, monkeypatch, args, kind, message):
+    monkeypatch.setitem(libraries.MAKERS, "dask", lambda: libraries.Namespace("Dask", np, {}, mixes=True))
+    F = tj.parse("Y = X @ A", X="b m", A="m n")
+    with pytest.raises(kind) as caught:
+        F(**args)
+    assert str(caught.value) == message
+
+
+def test_what_a_library_lacks(monkeypatch):
+    monkeypatch.setattr(libraries, "_met", {})
+    poor = libraries.Namespace("PyTorch", object(), {"device": np.ndim})
+    monkeypatch.setitem(libraries.MAKERS, "torch", lambda: poor)
+    with pytest.raises(tj.UnsupportedError) as caught:
+        tj.trace(np.cbrt, x="n")(disguised(np.ones(2)))
+    assert str(caught.value) == (
+        "this function needs cbrt, and PyTorch has no such function: pass NumPy arrays, or arrays of another library."
+    )
+
+
+def test_the_names_of_the_standard_are_an_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "array_api_compat.torch", None)
+    with pytest.raises(tj.UnsupportedError) as caught:
+        libraries._standard("torch")
+    assert str(caught.value) == (
+        "arrays of torch are called by the names of array-api-compat, which is not installed: "
+        "pip install 'tensorjac[torch]'."
+    )
