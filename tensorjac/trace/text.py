@@ -18,11 +18,12 @@ from ..notation.syntax import Node
 from ..rewrites import substitute
 from ..terms import Slot, Sum, Tensor, of_factor
 from .linalg import SlogdetResult
+from .methods import ATTRIBUTES
 from .operands import axis_labels, constant_of, is_number, lift, of_input
 from .record import fail, reading, recording
 from .registry import numpy_namespace, unsupported
 from .sizes import SizeNumber, size_number
-from .tracer import ATTRIBUTES, Tracer
+from .tracer import Tracer
 from .tracing import Traced, finished, named_outputs, output_names
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
