@@ -101,7 +101,9 @@ def _exact(old: Sequence[Dim], new: Sequence[Dim]) -> dict[Dim, Dim]:
             for atom, _ in atoms:
                 if isinstance(atom, FloorDiv):
                     whole = atom.divisor * atom.dim
-                    if divide(difference, atom.dividend - whole) is not None:
+                    quotient = divide(difference, atom.dividend - whole)
+                    # a difference that is 0 whatever d is says nothing of d
+                    if quotient is not None and len(quotient.monomials) == 1:
                         found[atom.dividend] = whole
     return found
 
