@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -26,6 +26,7 @@ from ..notation.syntax import (
     Target,
     Unary,
     Whole,
+    walk,
 )
 from ..terms import Index, Tensor, number
 from ..terms import Number as Value
@@ -241,17 +242,11 @@ def _divided(value: Value, by: Value) -> Value:
 
 
 def _mentions(node: Node, letters: Collection[str]) -> bool:
-    return any(isinstance(part, Name | SizeOf) and _letter(part) in letters for part in _walk(node))
+    return any(isinstance(part, Name | SizeOf) and _letter(part) in letters for part in walk(node))
 
 
 def _letter(node: Name | SizeOf) -> str:
     return node.name if isinstance(node, Name) else node.letter
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children:
-        yield from _walk(child)
 
 
 def _subscripted(name: str, below: str) -> str:

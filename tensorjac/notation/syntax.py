@@ -31,6 +31,13 @@ class Node:
                 yield from (item for item in value if isinstance(item, Node))
 
 
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all nodes below it, in the order of the text."""
+    yield node
+    for child in node.children:
+        yield from walk(child)
+
+
 # In both notations.
 
 

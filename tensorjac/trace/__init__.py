@@ -14,9 +14,10 @@ from . import (
     reshapes,
 )
 from .creation import arange, eye, full, ones, zeros
+from .evaluation import evaluate_numpy
 from .operands import constant_of as constant
 from .registry import numpy_namespace
-from .text import evaluate_numpy, numpy_reader, trace_text
+from .text import numpy_reader, trace_text
 from .tracer import Tracer
 from .tracing import Traced, trace
 

@@ -1,72 +1,24 @@
-"""NumPy text: what the names, operators and calls of a parsed text mean. Python runs none of it."""
+"""NumPy text as a whole: statements, their names and results; and the NumPy text within index notation."""
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from ..dims import Dim, Requirement
-from ..errors import NotationError, TensorjacError
 from ..notation import syntax
-from ..notation.syntax import Node
+from ..notation.syntax import Node, walk
 from ..rewrites import substitute
 from ..terms import Slot, Sum, Tensor, of_factor
-from .linalg import SlogdetResult
-from .methods import ATTRIBUTES
-from .operands import axis_labels, constant_of, is_number, lift, of_input
-from .record import fail, reading, recording
-from .registry import numpy_namespace, unsupported
-from .sizes import SizeNumber, size_number
+from .evaluation import array_of, evaluate_numpy, fail_at
+from .operands import axis_labels, constant_of, lift, of_input
+from .record import reading, recording
+from .sizes import size_number
 from .tracer import Tracer
 from .tracing import Traced, finished, named_outputs, output_names
-
-_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "@": operator.matmul,
-    "&": operator.and_,
-    "|": operator.or_,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
-_SIGNS: Mapping[str, Callable[[Any], Any]] = {"-": operator.neg, "+": operator.pos, "~": operator.invert}
-_CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "newaxis": None}
-_LARGEST_EXPONENT = 1000
-
-
-@dataclass(frozen=True)
-class Module:
-    """What ``np`` and ``np.linalg`` stand for: the functions whose dotted names begin so."""
-
-    name: str
-    prefix: str
-
-
-_MODULES = {
-    "np": Module("np", ""),
-    "numpy": Module("np", ""),
-    "tj": Module("tj", ""),
-    "math": Module("math", ""),
-    "scipy": Module("scipy", "scipy."),
-    "linalg": Module("np.linalg", "linalg."),
-    "special": Module("scipy.special", "special."),
-}
-
-
-# A text as a whole ------------------------------------------------------------------------------------------
 
 
 def trace_text(
@@ -113,16 +65,16 @@ def _run(parsed: syntax.NumpyText, env: dict[str, Any], given: Sequence[str]) ->
         several = isinstance(value, tuple | list) or (statement.unpacks and _unpacks(value))
         parts = list(value) if several else [value]
         for part in parts:
-            _array(part, statement.value, "result")
+            array_of(part, statement.value, "result")
         for target in statement.targets:
             if target.name in given:
-                _fail(
+                fail_at(
                     target, f"{target.name} is given, and so it cannot be assigned", "use another name for the result"
                 )
         if statement.unpacks and len(parts) != len(statement.targets):
             found = f"here are {len(parts)}" if several else "this is one value"
             rule = f"{len(statement.targets)} names take as many values: {found}"
-            _fail(statement.value, rule, "name each value once")
+            fail_at(statement.value, rule, "name each value once")
         if not statement.targets:
             loose.append(value)
         elif statement.unpacks:
@@ -141,20 +93,11 @@ def _kept(parsed: syntax.NumpyText) -> list[str]:
     assigned: dict[str, int] = {}
     used: dict[str, int] = {}
     for k, statement in enumerate(parsed.statements):
-        used.update((node.name, k) for node in _walk(statement.value) if isinstance(node, syntax.Name))
+        used.update((node.name, k) for node in walk(statement.value) if isinstance(node, syntax.Name))
         for target in statement.targets:
             assigned.pop(target.name, None)
             assigned[target.name] = k
     return [name for name, k in assigned.items() if used.get(name, -1) <= k]
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children:
-        yield from _walk(child)
-
-
-# Inside index notation --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -183,148 +126,6 @@ def numpy_reader(text: str, tensors: Mapping[str, Tensor]) -> Callable[[Node], E
                 names[name] = Tracer(axes, of_factor(tensor(*axes)))
             value = evaluate_numpy(node, with_sizes(names))
             with reading(node.span):
-                return Evaluated(lift(_array(value, node)), record.requirements)
+                return Evaluated(lift(array_of(value, node)), record.requirements)
 
     return read
-
-
-# Nodes ------------------------------------------------------------------------------------------------------
-
-
-def evaluate_numpy(node: Node, env: Mapping[str, Any]) -> Any:
-    """The value of an expression: a traced array, a number, a size, or a tuple or list of these."""
-    with reading(node.span):
-        match node:
-            case syntax.Number(value) | syntax.String(value) | syntax.Constant(value):
-                return value
-            case syntax.Sequence(items, kind):
-                values = [evaluate_numpy(item, env) for item in items]
-                return tuple(values) if kind == "tuple" else values
-            case syntax.Name(name):
-                return _named(name, node, env)
-            case syntax.Unary(sign, operand):
-                return _calculated(node, _SIGNS[sign], _array(evaluate_numpy(operand, env), operand))
-            case syntax.Chain():
-                return _chain(node, env)
-            case syntax.Compare(sign, left, right):
-                sides = [_array(evaluate_numpy(side, env), side) for side in (left, right)]
-                return _calculated(node, _OPERATORS[sign], *sides)
-            case syntax.Power(base, exponent):
-                return _power(node, *(_array(evaluate_numpy(side, env), side) for side in (base, exponent)))
-            case syntax.Attribute(value, name):
-                return _attribute(evaluate_numpy(value, env), name, node)
-            case syntax.Subscript(value, items):
-                return _subscript(evaluate_numpy(value, env), items, node, env)
-            case syntax.Slice(start, stop, step):
-                return slice(*(part and evaluate_numpy(part, env) for part in (start, stop, step)))
-            case _:
-                assert isinstance(node, syntax.Call)
-                called = evaluate_numpy(node.function, env)
-                if not callable(called) or isinstance(called, Tracer):
-                    _fail(node.function, "only a function is called, and this is none", "write an operator, such as *")
-                given = [evaluate_numpy(each, env) for each in node.arguments]
-                named = {each.name: evaluate_numpy(each.value, env) for each in node.keywords}
-                return _calculated(node, called, *given, **named)
-
-
-def _chain(node: syntax.Chain, env: Mapping[str, Any]) -> Any:
-    first, *others = node.operands
-    value = _array(evaluate_numpy(first, env), first)
-    for sign, operand in zip(node.operators, others, strict=True):
-        right = _array(evaluate_numpy(operand, env), operand)
-        so_far = syntax.Chain((), (), span=(first.span[0], operand.span[1]))
-        value = _calculated(so_far, _OPERATORS[sign], value, right)
-    return value
-
-
-def _power(node: Node, base: Any, exponent: Any) -> Any:
-    if isinstance(base, int) and isinstance(exponent, int) and abs(exponent) > _LARGEST_EXPONENT:
-        _fail(node, f"the power of a number is at most {_LARGEST_EXPONENT}", "write the number as a float")
-    return _calculated(node, operator.pow, base, exponent)
-
-
-def _calculated(node: Node, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    with reading(node.span):
-        try:
-            return function(*args, **kwargs)
-        except TensorjacError:
-            raise
-        except (TypeError, ValueError, ArithmeticError, IndexError, KeyError) as error:
-            _fail(node, f"this cannot be calculated: {error}", "check the arguments")
-
-
-def _array(value: Any, node: Node, role: str = "operand") -> Any:
-    """A traced array, number or size; lists of numbers become arrays."""
-    if isinstance(value, Tracer | SizeNumber | int | float) or is_number(value):
-        return value
-    if isinstance(value, list | tuple):
-        with reading(node.span):
-            return lift(value)
-    _fail(node, f"{_kind(value)} is no {role}", "write an array or a number")
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, Module):
-        return f"the module {value.name}"
-    if value is None or value is ...:
-        return "None" if value is None else "..."
-    if isinstance(value, str):
-        return "a string"
-    return "a function" if callable(value) else f"a {type(value).__name__}"
-
-
-# Names ------------------------------------------------------------------------------------------------------
-
-
-def _named(name: str, node: Node, env: Mapping[str, Any]) -> Any:
-    if name in env:
-        return env[name]
-    if name in _MODULES:
-        return _MODULES[name]
-    for prefix in ("", "linalg.", "special."):
-        if prefix + name in numpy_namespace:
-            return numpy_namespace[prefix + name]
-    if name in _CONSTANTS and name != "e":
-        return _CONSTANTS[name]
-    functions = [function.rpartition(".")[2] for function in numpy_namespace]
-    near = get_close_matches(name, [*env, *functions], 3, 0.6)
-    advice = f"use {', '.join([*env, 'NumPy functions'])}"
-    if near:
-        advice = f"did you mean {' or '.join(near)}?"
-    _fail(node, f"{name} is neither given nor a NumPy function", advice)
-
-
-def _attribute(value: Any, name: str, node: Node) -> Any:
-    if isinstance(value, Module):
-        return _of_module(value, name, node)
-    if isinstance(value, SlogdetResult) and name in value._fields:
-        return getattr(value, name)
-    if isinstance(value, Tracer) and name in ATTRIBUTES:
-        return getattr(value, name)
-    if isinstance(value, Tracer):
-        unsupported(f"the attribute .{name} of an array", name)
-    _fail(node, f"{_kind(value)} has no attribute .{name}", "take it out")
-
-
-def _of_module(module: Module, name: str, node: Node) -> Any:
-    if module.prefix + name in numpy_namespace:
-        return numpy_namespace[module.prefix + name]
-    if module.name in ("np", "scipy") and name in ("linalg", "special") and (module.name == "np") == (name == "linalg"):
-        return _MODULES[name]
-    if not module.prefix and name in _CONSTANTS:
-        return _CONSTANTS[name]
-    shown = f"{module.name}.{name}"
-    unsupported(shown, module.prefix + name)
-
-
-def _subscript(value: Any, items: Sequence[Node], node: Node, env: Mapping[str, Any]) -> Any:
-    keys = [evaluate_numpy(item, env) for item in items]
-    key = keys[0] if len(keys) == 1 else tuple(keys)
-    if not isinstance(value, Tracer | tuple | list):
-        _fail(node, f"{_kind(value)} is not indexed", "take the brackets out")
-    return _calculated(node, operator.getitem, value, key)
-
-
-def _fail(node: Node, rule: str, advice: str) -> NoReturn:
-    with reading(node.span):
-        fail(NotationError, rule, advice if advice.endswith("?") else f"{advice}.")

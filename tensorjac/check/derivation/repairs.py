@@ -12,8 +12,8 @@ from ...errors import TensorjacError
 from ...notation.paper import parse_paper
 from ...notation.paperscan import FUNCTIONS, Scanner
 from ...notation.papersyntax import Product, Transposed
-from ...notation.syntax import Chain, Indexed, Name, Node, Unary
-from .sides import Reader, walk
+from ...notation.syntax import Chain, Indexed, Name, Node, Unary, walk
+from .sides import Reader
 
 MOST = 100  # changes that are tried
 SECONDS = 3  # for which changes are tried: only the advice depends on them, never the verdict

@@ -20,15 +20,15 @@ from ...notation.named import Defined
 from ...notation.paper import parse_paper
 from ...notation.papersyntax import Derivative, Differential
 from ...notation.rightside import RightSide
-from ...notation.syntax import Apply, Axis, Bound, Chain, Equation, Indexed, Name, Node, SumOver, Target
+from ...notation.syntax import Apply, Axis, Bound, Chain, Equation, Indexed, Name, Node, SumOver, Target, walk
 from ...notation.tokens import Cursor
 from ...primitives import PRIMITIVES, Primitive
 from ...terms import Index, Input, of_size
-from ...trace import numpy_reader
+from ...trace import evaluate_numpy, numpy_reader
 from ...trace.operands import lift
 from ...trace.record import recording
 from ...trace.sizes import size_number
-from ...trace.text import evaluate_numpy, with_sizes
+from ...trace.text import with_sizes
 from ...trace.tracer import Tracer
 from . import paper
 from .scope import Scope
@@ -266,13 +266,6 @@ def _letters(node: Node) -> Iterator[str]:
         return
     for child in node.children:
         yield from _letters(child)
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """The node and all nodes below it."""
-    yield node
-    for child in node.children:
-        yield from walk(child)
 
 
 def _derivatives(node: Node) -> list[Indexed]:
