@@ -18,10 +18,11 @@ from functions import CASES
 from generators import TENSORS, arrays, function, sums_of_einsums
 from oracles import EPS, distinct_sizes, finite_difference_jacobian, random_inputs
 from tensorjac import interop, rewrites
-from tensorjac.compare import COLUMNS
+from tensorjac.compare import COLUMNS, proving
 from tensorjac.compare.calibration import model
 from tensorjac.compare.plots import crossovers
 from tensorjac.compare.problem import Problem, Routine
+from tensorjac.compare.proving import Proof
 from tensorjac.compare.registry import STRATEGIES
 from tensorjac.compare.saved import beside, load
 
@@ -221,8 +222,9 @@ def test_every_row_is_measured_and_accurate(table):
 def test_orders_are_said_in_words(table):
     said = {row["strategy"]: row["order"] for row in table.rows}
     then = ", then the result and ".join
-    assert said["reverse"] == then(["contract C and G first", "B", "F1", "X"])
-    assert said["forward"] == then(["contract B and C first", "G", "F1", "X"])
+    where = ", where F1 is 1 - tanh(Σ_k X[ik] A[kj])^2"
+    assert said["reverse"] == then(["contract C and G first", "B", "F1", "X"]) + where
+    assert said["forward"] == then(["contract B and C first", "G", "F1", "X"]) + where
 
 
 def test_a_strategy_beyond_the_time_limit_says_how_long_it_would_take():
@@ -230,6 +232,41 @@ def test_a_strategy_beyond_the_time_limit_says_how_long_it_would_take():
     (row,) = table.rows
     assert row["note"].startswith("would take about ")
     assert row["note"].endswith("s, and the limit is 10 ms")
+
+
+def test_errors_of_many_operations_are_measured_on_a_part():
+    sizes = {"b": 700, "m": 1000, "n": 1100}
+    whole, part = (
+        tj.compare(LINEAR, "A", sizes={**sizes, "b": b}, strategies=["reverse", "compiled"], seconds=0).rows[0]
+        for b in (400, 700)
+    )
+    # 2·b·m·n operations, and 10⁹ of them are computed
+    assert whole["reference"] == "against extended precision"
+    assert part["reference"] == "against extended precision, 713900 of 1100000 entries"
+    assert 0 < part["error"] < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("fun", "shapes", "sizes", "said"),
+    [
+        (lambda X: np.linalg.inv(X), {"X": "n n"}, {"n": 3},
+         "not measured: NumPy knows a function in it for double precision only"),
+        (lambda x, y: (x @ y) ** 2, {"x": "n", "y": "n"}, {"n": 10**9},
+         "not measured: a part of the gradient takes 2 G operations in extended precision"),
+    ],
+)  # fmt: skip
+def test_why_errors_are_not_measured(fun, shapes, sizes, said):
+    problem = Problem.of(tj.trace(fun, **shapes), next(iter(shapes)), sizes)
+    proof = Proof.of(problem, float("inf"))
+    if max(sizes.values()) < 10:
+        proof.prepare({name: np.eye(3) for name in problem.inputs})
+    assert (proof.exact, proof.said) == (None, said)
+
+
+def test_where_there_is_no_extended_precision(monkeypatch):
+    monkeypatch.setattr(proving, "WIDE", np.dtype(np.float64))
+    (row,) = tj.compare(LINEAR, "A", sizes={"b": 2, "m": 3, "n": 5}, strategies=["reverse"], seconds=0).rows
+    assert (row["error"], row["reference"]) == (None, "not measured: this platform has no precision beyond double")
 
 
 def test_a_strategy_that_differs_is_not_timed(monkeypatch):

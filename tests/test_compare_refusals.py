@@ -127,6 +127,8 @@ def test_a_library_that_is_not_installed(library, strategy, message, monkeypatch
         ("np.sort(x)", "np.sort is not counted: the columns that need counts stay empty."),
         ("x.cumsum()", "cumsum of an array is not counted: the columns that need counts stay empty."),
         ("np.vecmat(x, x)", "np.vecmat is not counted: the columns that need counts stay empty."),
+        ("np.add.accumulate(x)", "np.add.accumulate is not counted: the columns that need counts stay empty."),
+        ("np.add.reduceat(x, [0])", "np.add.reduceat is not counted: the columns that need counts stay empty."),
     ],
 )
 def test_what_is_not_counted(body, message):
@@ -171,6 +173,27 @@ def test_a_file_that_holds_no_table(text, message, tmp_path, monkeypatch):
     assert refusal(tj.NotationError, lambda: load("other.json")) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("missing.json", "no such file or directory"), ("folder", "is a directory")]
+)
+def test_a_table_that_cannot_be_read(name, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert refusal(tj.NotationError, lambda: load(name)) == (
+        f"a table is read from a file, and {name} is none to read ({reason}): "
+        f"write one with tensorjac bench … --json {name}."
+    )
+
+
+def test_a_picture_of_another_format(tmp_path):
+    table = tj.compare(LINEAR, "A", sizes=SIZES, strategies=["reverse"], seconds=0)
+    message = refusal(tj.UnsupportedError, lambda: table.plot("cost.xyz"))
+    assert message == (
+        "pictures are written as PNG, SVG or PDF, by the end of their names, and cost.xyz is called otherwise: "
+        "write cost.svg."
+    )
+
+
 # The command
 
 PRODUCT = ["bench", "X @ A", "X=b,m", "A=m,n"]
@@ -207,6 +230,16 @@ def test_bench_draws(tmp_path, capsys):
         (["--wrt", "A", "--size", "b=2", "--size", "m=x"],
          "--size m=x names no size: write --size b=64, or --size b=64,128 for a sweep."),
         (["--wrt", "A", "--size", "b=2"], 'the size m has no number: pass sizes={"m": 64, "n": 64}.'),
+        (["--wrt", "A", "--plot", "o.xyz"],
+         "pictures are written as PNG, SVG or PDF, by the end of their names, and o.xyz is called otherwise: "
+         "write o.svg."),
+        (["--wrt", "A", "--plot", "nowhere/o.svg"],
+         "--plot nowhere/o.svg is in a folder that does not exist: make nowhere first."),
+        (["--wrt", "A", "--json", "nowhere/o.json"],
+         "--json nowhere/o.json is in a folder that does not exist: make nowhere first."),
+        (["--wrt", "A", "--compare", "missing.json"],
+         "a table is read from a file, and missing.json is none to read (no such file or directory): "
+         "write one with tensorjac bench … --json missing.json."),
     ],
 )  # fmt: skip
 def test_bench_refuses(words, message, capsys):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 from time import perf_counter
 
 from ..compare import compare
-from ..compare.plots import plot
+from ..compare.plots import plot, writable
 from ..compare.saved import beside, load
 from .arguments import Answer, Arguments, Command, Option, UsageError, listed, one_word
 from .derive import chosen
@@ -28,6 +29,7 @@ def bench(arguments: Arguments, paint: Paint) -> Answer:
         if len(picked) != 1:
             raise UsageError(f"bench is about one of {listed(picked)}: say which, {option} {picked[0]} for example.")
     old = load(_last(arguments, "--compare")) if "--compare" in arguments.options else None
+    _check_files(arguments)
     table = compare(
         function,
         wrt[0],
@@ -45,6 +47,16 @@ def bench(arguments: Arguments, paint: Paint) -> Answer:
     text = table.to_markdown().rstrip() if "--markdown" in arguments.options else table.text(width)
     text = text if old is None else f"{text}\n\n{beside(old, table, width)}"
     return Answer(text, INTERRUPTED if table.interrupted else 0)
+
+
+def _check_files(arguments: Arguments) -> None:
+    """What cannot be written is refused before anything is measured."""
+    if "--plot" in arguments.options:
+        writable(_last(arguments, "--plot"))
+    for option in ("--plot", "--json"):
+        path = Path(_last(arguments, option))
+        if not path.parent.is_dir():
+            raise UsageError(f"{option} {path} is in a folder that does not exist: make {path.parent} first.")
 
 
 def _last(arguments: Arguments, option: str) -> str:

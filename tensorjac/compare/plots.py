@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from math import exp, log
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import interop
@@ -22,17 +23,35 @@ COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#5
 MARKERS = "osD^v<>PX*hdp8"
 LINES = ("-", "--", "-.", ":")
 
+# What a picture may be written as, by the end of its name.
+FORMATS = (".png", ".svg", ".pdf")
+
 # Two strategies cross where each is clearly the faster on its side: by more than timings scatter.
 DISTINCT = 1.15
 
 Line = list[tuple[float, float]]
 
 
+def writable(path: str | os.PathLike[str]) -> None:
+    """UnsupportedError where no picture can be written there: Matplotlib is absent, or the name ends in no format."""
+    interop.figure((1, 1))
+    _check_format(path)
+
+
+def _check_format(path: str | os.PathLike[str]) -> None:
+    if Path(path).suffix.lower() not in FORMATS:
+        raise UnsupportedError(
+            f"pictures are written as PNG, SVG or PDF, by the end of their names, and {path} is called otherwise: "
+            f"write {Path(path).with_suffix('.svg')}."
+        )
+
+
 def plot(table: Table, path: str | os.PathLike[str]) -> None:
     """Time and memory against size of a sweep, flops per second against intensity; PNG, SVG or PDF by the name.
 
-    UnsupportedError where no row was measured, or Matplotlib is not installed.
+    UnsupportedError where no row was measured, Matplotlib is not installed, or the name ends in another format.
     """
+    _check_format(path)
     if not any(row["median"] for row in table.rows):
         raise UnsupportedError("no row of the table was measured, and so there is nothing to draw.")
     figure = interop.figure((13.5, 4.6))

@@ -55,7 +55,7 @@ class Reference:
     @property
     def said(self) -> str:
         whole = prod(self.problem.inputs[self.problem.wrt])
-        return "extended precision" + (f", {self.entries} of {whole} entries" if self.part else "")
+        return "against extended precision" + (f", {self.entries} of {whole} entries" if self.part else "")
 
     def costs(self) -> tuple[float, float]:
         """Operations, and bytes besides the arguments of the problem."""
@@ -105,7 +105,7 @@ class Proof:
     def of(cls, problem: Problem, room: float) -> Proof:
         """The most entries that time, and ``room`` bytes besides the arguments, suffice for."""
         if np.finfo(WIDE).eps >= np.finfo(np.float64).eps:
-            return cls(problem, None, "this platform has no precision beyond double")
+            return cls(problem, None, "not measured: this platform has no precision beyond double")
         least = float("inf")
         try:
             for reference in _references(problem):
@@ -114,8 +114,12 @@ class Proof:
                     return cls(problem, reference, reference.said)
                 least = min(least, flops)
         except UnsupportedError as error:
-            return cls(problem, None, str(error))
-        return cls(problem, None, f"one entry takes {number(least)} operations in extended precision")
+            return cls(problem, None, f"not measured: {error}")
+        return cls(
+            problem,
+            None,
+            f"not measured: a part of the gradient takes {number(least)} operations in extended precision",
+        )
 
     @property
     def kept(self) -> float:
@@ -127,7 +131,7 @@ class Proof:
             try:
                 self.exact = self.reference.compute(values)
             except TypeError:
-                self.reference, self.said = None, "NumPy knows a function of it in double precision only"
+                self.reference, self.said = None, "not measured: NumPy knows a function in it for double precision only"
 
     def errors(self, result: Array) -> tuple[float | None, float]:
         """The error against extended precision, and the deviation from what all results are to be equal to."""

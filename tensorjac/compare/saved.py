@@ -14,15 +14,19 @@ from .table import FORM, Table
 
 
 def load(path: str | os.PathLike[str]) -> Table:
-    """The table that ``to_json`` wrote; NotationError where the file holds none."""
-    with open(path, encoding="utf-8") as file:
-        try:
+    """The table that ``to_json`` wrote; NotationError where the file holds none, or there is no such file."""
+    advice = f"write one with tensorjac bench … --json {path}."
+    try:
+        with open(path, encoding="utf-8") as file:
             kept = json.load(file)
-        except ValueError as error:
-            raise NotationError(f"{path} is no JSON: {error}.") from None
+    except OSError as error:
+        reason = (error.strerror or "it cannot be opened").lower()
+        raise NotationError(f"a table is read from a file, and {path} is none to read ({reason}): {advice}") from None
+    except ValueError as error:
+        raise NotationError(f"{path} is no JSON: {error}.") from None
     rows = kept.get("rows") if isinstance(kept, dict) else None
     if rows is None or kept.get("form") != FORM or any(set(row) != set(COLUMNS) for row in rows):
-        raise NotationError(f"{path} holds no table of this form: write one with tensorjac bench … --json {path}.")
+        raise NotationError(f"{path} holds no table of this form: {advice}")
     return Table(kept["title"], kept["wrt"], rows, kept["skipped"], kept["interrupted"])
 
 

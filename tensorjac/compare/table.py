@@ -44,7 +44,7 @@ class Table:
         lines = [self.title]
         for sizes, rows in self.points():
             lines += ["", *self._head(sizes, rows), *fitted(*self._cells(rows), width, self._dispensable(rows))]
-            lines += [f"{row['strategy']}: {row['note']}" for row in rows if row["note"]]
+            lines += self._notes(rows)
         lines += ["", *self._foot()]
         return "\n".join(lines)
 
@@ -53,7 +53,7 @@ class Table:
         parts = [f"`{self.title}`" if "\n" not in self.title else f"```text\n{self.title}\n```"]
         for sizes, rows in self.points():
             parts += ["  \n".join(self._head(sizes, rows)), "\n".join(markdown(*self._cells(rows)))]
-            notes = [f"- {row['strategy']}: {row['note']}" for row in rows if row["note"]]
+            notes = [f"- {line}" for line in self._notes(rows)]
             parts += ["\n".join(notes)] if notes else []
         parts.append("\n".join(f"- {line}" for line in self._foot()))
         return "\n\n".join(parts) + "\n"
@@ -87,6 +87,14 @@ class Table:
         ]
         cells = [["" if row[name] is None else COLUMNS[name].shown(row[name]) for name in names] for row in rows]
         return [COLUMNS[name].title for name in names], cells
+
+    def _notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Why rows were not measured, and what errors are measured against."""
+        against = dict.fromkeys(row["reference"] for row in rows if row["median"] is not None)
+        return [
+            *(f"{row['strategy']}: {row['note']}" for row in rows if row["note"]),
+            *(f"error: {said}" for said in against),
+        ]
 
     def _dispensable(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return [COLUMNS[name].title for name in DISPENSABLE]

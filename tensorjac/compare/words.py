@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..calls import listed
 from ..einsum import LETTERS
-from .contraction import Operand, Product
+from .contraction import Product
 from .orders import Order
 from .problem import Problem
 
@@ -24,13 +25,18 @@ def _equation(product: Product) -> str:
     return f"{above}->{''.join(letters.get(label, '?') for label in product.axes)}"
 
 
-def called(problem: Problem, operands: Sequence[Operand]) -> list[str]:
-    """What operands are called: by their names, or by their formulas where these are short."""
-    names = []
-    for k, operand in enumerate(operands, start=1):
-        text = problem.vjp._operand_name(operand.factor)
-        names.append(text if len(text) <= FORMULA and " " not in text else f"F{k}")
-    return names
+def told(problem: Problem, product: Product, order: Order) -> str:
+    """An order in words, and what those factors are that it calls by a letter and a number."""
+    formulas = [problem.vjp._operand_name(operand.factor) for operand in product.operands]
+    names = [_called(text, k) for k, text in enumerate(formulas, start=1)]
+    meant = {name: text for name, text in zip(names, formulas, strict=True) if name != text}
+    where = f", where {listed([f'{name} is {text}' for name, text in meant.items()])}" if meant else ""
+    return spoken(names, order, list(problem.inputs)) + where
+
+
+def _called(formula: str, number: int) -> str:
+    """What a factor is called: by its name, or by its formula where that is short."""
+    return formula if len(formula) <= FORMULA and " " not in formula else f"F{number}"
 
 
 def spoken(names: Sequence[str], order: Order, arguments: Sequence[str] = ()) -> str:

@@ -9,7 +9,7 @@ from .contraction import Operand, Product
 from .orders import Order
 from .problem import Problem, Routine
 from .steps import Array, Steps
-from .words import called, spoken
+from .words import told
 
 Body = Callable[[Steps, Product, Sequence[Array]], Array]
 
@@ -18,8 +18,7 @@ def ordered(problem: Problem, products: Sequence[Product], order: Callable[[Prod
     """Each product joined pair by pair in an order, and the products added up."""
     orders = {product: order(product) for product in products}
     routine = written(problem, products, lambda steps, product, arrays: steps.product(product, arrays, orders[product]))
-    words = [spoken(called(problem, product.operands), orders[product], list(problem.inputs)) for product in products]
-    return replace(routine, order="; ".join(words))
+    return replace(routine, order="; ".join(told(problem, product, orders[product]) for product in products))
 
 
 def einsum_of(steps: Steps, product: Product, arrays: Sequence[Array]) -> Array:

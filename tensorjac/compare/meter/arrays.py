@@ -61,7 +61,9 @@ class Counted(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         kind = method if method != "__call__" else "gufunc" if ufunc.signature else "elementwise"
         if kind not in UFUNCS:
-            return NotImplemented
+            raise UnsupportedError(
+                f"np.{ufunc.__name__}.{method} is not counted: the columns that need counts stay empty."
+            )
         return UFUNCS[kind](self.ledger, ufunc, *inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
