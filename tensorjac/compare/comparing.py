@@ -184,6 +184,6 @@ def counted(cost: Cost) -> dict[str, Any]:
         "largest": cost.largest,
         "peak": cost.peak,
         "intensity": cost.intensity,
-        "products": cost.count("product", "inner"),
+        "products": cost.count("product", "dot", "inner"),
         "fallbacks": cost.count("einsum"),
     }

@@ -36,7 +36,7 @@ class Model:
         size = operation.read + operation.written
         moving = size * interpolated(self.moved, size) + operation.fresh * interpolated(self.fresh, operation.fresh)
         total = self.calls.get(operation.kind, self.calls["elementwise"])
-        if operation.kind == "product" and operation.matrices is not None:
+        if operation.matrices is not None:
             batch, rows, columns, summed = operation.matrices
             mean = max(rows * columns * summed, 1) ** (1 / 3)
             computing = operation.flops * interpolated(self.product, mean) * itemsize / 8

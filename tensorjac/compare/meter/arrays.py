@@ -51,6 +51,7 @@ class Counted(NDArrayOperatorsMixin):
         return array
 
     def view(self, shadow: np.ndarray[Any, Any]) -> Counted:
+        self.note("view", 0, 0, 0)
         return Counted(self.ledger, shadow, self.buffer, False)
 
     def note(self, kind: Kind, flops: float, read: float, written: float, fresh: float = 0, **more: Any) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 # How an operation goes through memory, and so what its time depends on.
-Kind = Literal["elementwise", "slow", "copy", "zeros", "sum", "product", "inner", "einsum", "linalg"]
+Kind = Literal["elementwise", "slow", "copy", "zeros", "sum", "product", "dot", "inner", "einsum", "linalg", "view"]
 
 
 @dataclass(frozen=True)

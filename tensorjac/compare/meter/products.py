@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -11,29 +10,20 @@ import numpy as np
 from ...errors import UnsupportedError
 from .arrays import FUNCTIONS, UFUNCS, Counted
 from .elementwise import result_dtype
-from .ledger import Ledger
+from .ledger import Kind, Ledger
 
 
-def matmul(ledger: Ledger, a: Counted, b: Counted, out: Any = None) -> Counted:
+def matmul(ledger: Ledger, a: Counted, b: Counted, out: Any = None, kind: Kind = "product") -> Counted:
     """A product of matrices, or one for each element of the axes in front."""
     rows = a.shape[-2:-1] if a.ndim > 1 else ()
     columns = b.shape[-1:] if b.ndim > 1 else ()
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     inner = a.shape[-1]
-    return _product(ledger, a, b, (*batch, *rows, *columns), (prod(batch), prod(rows), prod(columns), inner), out)
-
-
-def _product(
-    ledger: Ledger,
-    a: Counted,
-    b: Counted,
-    shape: Sequence[int],
-    matrices: tuple[int, int, int, int],
-    out: Any = None,
-) -> Counted:
+    matrices = prod(batch), prod(rows), prod(columns), inner
+    shape = (*batch, *rows, *columns)
     result: Counted = out[0] if out else Counted.new(ledger, shape, np.result_type(a.dtype, b.dtype))
     fresh = 0 if out else result.bytes
-    result.note("product", 2 * prod(matrices), a.bytes + b.bytes, result.bytes, fresh, matrices=matrices)
+    result.note(kind, 2 * prod(matrices), a.bytes + b.bytes, result.bytes, fresh, matrices=matrices)
     return result
 
 
@@ -61,7 +51,7 @@ def dot(ledger: Ledger, a: Counted, b: Counted, out: Any = None) -> Counted:
     target = None if out is None else (out,)
     if a.ndim > 2 or b.ndim > 2:
         return tensordot(ledger, a, b, (a.ndim - 1, max(b.ndim - 2, 0)))
-    return matmul(ledger, a, b, target) if a.ndim + b.ndim > 2 else inner(ledger, np.vecdot, a, b, target)
+    return matmul(ledger, a, b, target, "dot") if a.ndim + b.ndim > 2 else inner(ledger, np.vecdot, a, b, target)
 
 
 def tensordot(ledger: Ledger, a: Counted, b: Counted, axes: Any = 2) -> Counted:
@@ -74,7 +64,7 @@ def tensordot(ledger: Ledger, a: Counted, b: Counted, axes: Any = 2) -> Counted:
     shape = [a.shape[k] for k in kept_a] + [b.shape[k] for k in kept_b]
     left = a.transpose([*kept_a, *over_a]).reshape(prod(a.shape[k] for k in kept_a), summed)
     right = b.transpose([*over_b, *kept_b]).reshape(summed, prod(b.shape[k] for k in kept_b))
-    return matmul(ledger, left, right).reshape(shape)
+    return matmul(ledger, left, right, kind="dot").reshape(shape)
 
 
 def einsum(ledger: Ledger, equation: str, *operands: Any, order: str = "K") -> Counted:
