@@ -164,6 +164,6 @@ FUNCTIONS.update(
         np.ndim: lambda ledger, array: array.ndim,
         **dict.fromkeys((np.sum, np.max, np.min, np.mean, np.prod, np.any, np.all), _reduction),
         **{f: _view(f) for f in (np.transpose, np.swapaxes, np.moveaxis, np.broadcast_to, np.expand_dims, np.squeeze)},
-        **{f: _view(f) for f in (np.flip, np.diagonal, np.lib.stride_tricks.sliding_window_view)},
+        **{f: _view(f) for f in (np.flip, np.diagonal, np.matrix_transpose, np.lib.stride_tricks.sliding_window_view)},
     }
 )
