@@ -13,6 +13,7 @@ from functions import CASES
 from generators import PROGRAM, program, programs
 from libraries import each, listed
 from oracles import assert_close
+from tensorjac import interop
 from tensorjac.interop import libraries
 from test_functions import cotangents, traced
 from test_primitives import argument_names, arguments, cotangent, every_row, function
@@ -235,3 +236,114 @@ def test_the_names_of_the_standard_are_an_extra(monkeypatch):
         "arrays of torch are called by the names of array-api-compat, which is not installed: "
         "pip install 'tensorjac[torch]'."
     )
+
+
+# Compiled and differentiated there ------------------------------------------------------------------------------
+
+
+@each("jax")
+@pytest.mark.parametrize("name", LAYERS)
+def test_differentiated_by_jax(library, name):
+    """The gradient of a VJP is our own second derivative; a batch of functions is what each of them is."""
+    jax = interop.jax()
+    _, V, args = layer(name)
+    with interop.double_precision():
+        arrays = [library.to(value) for value in args.values()]
+
+        def total(*arrays):
+            return sum((gradient * gradient).sum() / 2 for gradient in listed(V(*arrays)))
+
+        second = jax.jit(jax.grad(total, tuple(range(len(arrays)))))(*arrays)
+        stacked = jax.jit(jax.vmap(V))(*(jax.numpy.stack([array, 2 * array]) for array in arrays))
+    assert_second_derivative(V, args, second)
+    assert_stacked(V, args, stacked)
+
+
+@each("torch")
+@pytest.mark.parametrize("name", LAYERS)
+def test_differentiated_by_torch(library, name):
+    import torch
+
+    _, V, args = layer(name)
+    arrays = [library.to(value).requires_grad_() for value in args.values()]
+    total = sum((gradient * gradient).sum() / 2 for gradient in listed(V(*arrays)))
+    assert_second_derivative(V, args, torch.autograd.grad(total, arrays, materialize_grads=True))
+    stacked = torch.func.vmap(V)(*(torch.stack([array, 2 * array]).detach() for array in arrays))
+    assert_stacked(V, args, stacked)
+
+
+def assert_stacked(V, args, found):
+    """The values at the arguments, and at twice the arguments."""
+    both = V(*args.values()), V(*(2 * x for x in args.values()))
+    for actual, *desired in zip(listed(found), *map(listed, both), strict=True):
+        assert_close(actual, np.stack(desired))
+
+
+def assert_second_derivative(V, args, found):
+    """The gradient of Σ V² / 2 is the VJP of V at V."""
+    values = listed(V(**args))
+    W = V.vjp()
+    cotangents = dict(zip([name for name in W.inputs if name not in V.inputs], values, strict=True))
+    for actual, desired in zip(found, listed(W(**args, **cotangents)), strict=True):
+        assert_close(actual, desired)
+
+
+@each("torch")
+@pytest.mark.parametrize("name", LAYERS)
+def test_compiled_by_torch(library, name):
+    """In one graph, and differentiable; the functions have never been called before."""
+    import torch
+
+    F, V, args = layer(name)
+    torch.compiler.reset()
+    arrays = {name: library.to(value) for name, value in args.items()}
+    compiled = torch.compile(lambda **given: V(**given), fullgraph=True, backend="aot_eager")
+    for actual, desired in zip(listed(compiled(**arrays)), listed(V(**args)), strict=True):
+        assert_close(actual, desired)
+    inputs = [library.to(args[name]).requires_grad_() for name in F.inputs]
+    value = torch.compile(F, fullgraph=True, backend="aot_eager")(*inputs)
+    G = library.to(args["G"])
+    gradients = torch.autograd.grad((value * G).sum(), inputs)
+    for actual, desired in zip(gradients, listed(V(**args)), strict=True):
+        assert_close(actual, desired)
+
+
+@each("torch")
+def test_one_compiled_graph_for_all_sizes(library):
+    import torch
+
+    V = layer("softmax")[1]
+    torch.compiler.reset()
+    compiled = torch.compile(V, fullgraph=True, backend="aot_eager", dynamic=True)
+    for b in (3, 6, 11):
+        X, G = (np.random.default_rng(k).normal(size=(b, 4)) for k in (0, 1))
+        assert_close(compiled(library.to(X), library.to(G)), V(X, G))
+
+
+@each("jax", "dask")
+def test_numpy_arrays_beside(library):
+    X, A = np.random.default_rng(0).normal(size=(2, 5, 5))
+    F = tj.parse("Y = X @ A", X="b m", A="m n")
+    with interop.double_precision():
+        for found in (F(library.to(X), A), F(X, library.to(A))):
+            assert type(found) is type(library.to(X))
+            assert_close(library.back(found), X @ A)
+
+
+@each("torch")
+def test_parameters_of_a_network(library):
+    import torch
+
+    X, A = torch.ones(2, 3), torch.nn.Parameter(torch.ones(3, 2))
+    Y = tj.parse("Y = X @ A", X="b m", A="m n")(X, A)
+    Y.sum().backward()
+    assert Y.dtype == torch.float32 and A.grad.tolist() == [[2, 2]] * 3
+
+
+@each("torch")
+def test_results_never_share_memory(library):
+    X = library.to(np.ones((2, 3)))
+    for fun in (lambda X: X, lambda X: X.T, lambda X: X[1:]):
+        Y = tj.trace(fun, X="b n")(X)
+        Y += 1
+        assert X.sum() == 6

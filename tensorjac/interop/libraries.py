@@ -139,6 +139,7 @@ def torch_arrays() -> Namespace:
         "einsum": lambda equation, *arrays, optimize=True: torch.einsum(equation, *arrays),
         "erf": torch.special.erf,
         "sigmoid": torch.sigmoid,
+        "vecdot": torch.linalg.vecdot,
         "xlogy": torch.special.xlogy,
     }
 
