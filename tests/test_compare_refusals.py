@@ -2,19 +2,16 @@
 
 import json
 import sys
-from contextlib import nullcontext
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import tensorjac as tj
-from tensorjac import interop
 from tensorjac.cli import main
 from tensorjac.compare.problem import Problem, Routine
 from tensorjac.compare.registry import STRATEGIES
 from tensorjac.compare.saved import load
-from tensorjac.compare.strategies import libraries, mixed
+from tensorjac.compare.strategies import mixed
 
 LINEAR = tj.trace(lambda X, A: X @ A, X="b m", A="m n")
 SIZES = {"b": 2, "m": 3, "n": 5}
@@ -57,13 +54,6 @@ NOT_MADE = [
         "the derivative vanishes, and no identity is left to build it from: see dense_writes.",
     ),
     (
-        "jax_jacrev",
-        LINEAR,
-        "A",
-        {"b": 1000, "m": 1000, "n": 1000},
-        "jacrev forms the dense Jacobian, and 1000000000000 numbers are more than it is given.",
-    ),
-    (
         "brackets",
         tj.trace(lambda X, A: np.tanh(X @ A), X="b m", A="m n"),
         "A",
@@ -88,31 +78,34 @@ def test_no_order_is_the_best_of_none(monkeypatch):
     assert message == "no order of this contraction can be counted, and so none is known to be the best."
 
 
-def test_a_sparse_jacobian_beyond_the_memory(monkeypatch):
-    monkeypatch.setattr(interop, "sparse", lambda: None)
-    monkeypatch.setattr(libraries, "available_memory", lambda: 1024)
-    # 2·5 rows of 3 entries, 48 bytes each
-    assert refusal(tj.UnsupportedError, lambda: make("sparse", LINEAR, "A", **SIZES)) == (
-        "its structure leaves entries that take 1.41 KiB, more than half of the free memory."
-    )
+@pytest.mark.parametrize(
+    ("strategy", "library", "needed"),
+    [
+        # 1000·1000 rows of 1000 entries, 48 bytes each; the dense Jacobian; and what it is pulled back from, besides
+        ("sparse", "scipy", "44.7 GiB"),
+        ("jax_jacrev", "jax", "7.28 TiB"),
+        ("torch_jacrev", "torch", "21.8 TiB"),
+    ],
+)
+def test_what_other_libraries_would_need(strategy, library, needed):
+    pytest.importorskip(library)
+    sizes = {"b": 1000, "m": 1000, "n": 1000}
+    (row,) = tj.compare(LINEAR, "A", sizes=sizes, strategies=[strategy], memory_limit="1GB").rows
+    assert row["note"] == f"needs {needed} of memory, and the limit is 954 MiB"
 
 
-def test_a_function_that_jax_does_not_run(monkeypatch):
-    def eval_shape(function, *arrays):
-        raise TypeError
-
-    jax = SimpleNamespace(
-        numpy=np, ShapeDtypeStruct=lambda *of: of, enable_x64=lambda on: nullcontext(), eval_shape=eval_shape
-    )
-    monkeypatch.setitem(sys.modules, "jax", jax)
-    message = refusal(tj.UnsupportedError, lambda: make("jax_vjp", LINEAR, "A", **SIZES))
-    assert message == "JAX does not run the function's NumPy source: TypeError."
+@pytest.mark.parametrize("strategy", ["torch_grad", "torch_vjp", "torch_jacrev"])
+def test_torch_differentiates_what_does_not_depend_on_the_input(strategy):
+    pytest.importorskip("torch")
+    table = tj.compare(tj.trace(np.sign, x="n"), "x", sizes={"n": 3}, strategies=["compiled", strategy], seconds=0)
+    assert [row["note"] for row in table.rows] == ["", ""]
 
 
 @pytest.mark.parametrize(
     ("library", "strategy", "message"),
     [
         ("jax", "jax_vjp", "JAX is not installed: pip install 'tensorjac[jax]'."),
+        ("torch", "torch_grad", "PyTorch is not installed: pip install 'tensorjac[torch]'."),
         ("cotengra", "cotengra", "cotengra is not installed: pip install cotengra."),
     ],
 )
@@ -141,7 +134,7 @@ def test_there_is_no_such_strategy():
     assert message == (
         "there is no strategy fast: choose from dense_identity, dense_writes, identity_greedy, identity_dp, "
         "identity_optimal, forward, reverse, greedy, dp, optimal, brackets, mixed, compiled, einsum, sparse, "
-        "cotengra, jax_vjp and jax_jacrev."
+        "cotengra, jax_vjp, jax_jacrev, torch_grad, torch_vjp and torch_jacrev."
     )
 
 

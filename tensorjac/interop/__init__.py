@@ -85,6 +85,15 @@ def jax() -> Any:
     return jax
 
 
+def torch() -> Any:
+    """``torch``; UnsupportedError where it is not installed."""
+    try:
+        import torch
+    except ImportError:
+        raise UnsupportedError("PyTorch is not installed: pip install 'tensorjac[torch]'.") from None
+    return torch
+
+
 def double_precision() -> Any:
     """A scope in which JAX computes in double precision."""
     library = jax()
