@@ -158,7 +158,12 @@ class Function(Written):
         return Jacobian(slope._parts, name, (first, second), slope._rank)
 
     def hvp(self, wrt: str, of: str | None = None) -> Function:
-        """The Hessian of a scalar output times a tangent, without the Hessian."""
+        """The Hessian of a scalar output times a tangent, without the Hessian.
+
+        >>> import tensorjac as tj
+        >>> print(tj.trace(lambda x, A: x @ A @ x, x="n", A="n n").hvp("x"))
+        ddx[i] = A[ij] dx[j] + A[ji] dx[j]
+        """
         (wrt,) = self._wrt((wrt,))
         return self.grad(wrt, of=of).jvp(wrt)
 
@@ -231,7 +236,12 @@ class Jacobian(LinearMap, Function):
 
     @property
     def shape(self) -> Shape:
-        """The sizes of the output's axes, then of the input's."""
+        """The sizes of the output's axes, then of the input's.
+
+        >>> import tensorjac as tj
+        >>> tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").shape
+        ('b', 'n', 'm', 'n')
+        """
         return next(iter(self.outputs.values()))
 
     def _targets(self) -> tuple[tuple[str, tuple[Index, ...]], list[tuple[str, tuple[Index, ...]]]]:
@@ -247,7 +257,12 @@ class Jacobian(LinearMap, Function):
         return printing.derivative(of, wrt, self._expression[1], self._parts.inputs, self._parts.names)
 
     def latex(self) -> str:
-        """The Jacobian in LaTeX, in index notation."""
+        r"""The Jacobian in LaTeX, in index notation.
+
+        >>> import tensorjac as tj
+        >>> print(tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").latex())
+        \frac{\partial Y_{ij}}{\partial A_{kl}} = X_{ik}\,\delta_{jl}
+        """
         of, wrt = self._targets()
         return latex.latex_derivative(of, wrt, self._expression[1], self._parts.inputs, self._parts.names)
 

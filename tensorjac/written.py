@@ -21,17 +21,34 @@ class Written(Compiled):
 
     @property
     def inputs(self) -> dict[str, Shape]:
-        """The shape of each argument, in order."""
+        """The shape of each argument, in order.
+
+        >>> import tensorjac as tj
+        >>> tj.parse("Y = X @ A", X="b m", A="m n").inputs
+        {'X': ('b', 'm'), 'A': ('m', 'n')}
+        """
         return {name: _shape(dims) for name, dims in self._parts.inputs.items()}
 
     @property
     def outputs(self) -> dict[str, Shape]:
-        """The shape of each result, in order."""
+        """The shape of each result, in order.
+
+        >>> import tensorjac as tj
+        >>> tj.trace(lambda X: {"total": X.sum(), "means": X.mean(axis=0)}, X="b m").outputs
+        {'total': (), 'means': ('m',)}
+        """
         return {name: _shape([axis.dim for axis in axes]) for name, (axes, _) in self._parts.outputs.items()}
 
     @property
     def constants(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The arrays that were captured from outside, by the names that they are printed under."""
+        """The arrays that were captured from outside, by the names that they are printed under.
+
+        >>> import tensorjac as tj
+        >>> weights = np.array([1.0, 2.0])
+        >>> F = tj.trace(lambda X: X @ weights, X="b 2")
+        >>> print(F, F.constants)
+        Y[i] = X[ij] C1[j] {'C1': array([1., 2.])}
+        """
         return dict(self._parts.constants)
 
     def __str__(self) -> str:

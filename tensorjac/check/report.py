@@ -21,6 +21,11 @@ class Finding:
 
     ``cause`` is an identifier from ``CAUSES``, or None where nothing is wrong or nothing fits; ``message`` is one
     paragraph for a person, ``evidence`` the facts that it rests on, one sentence each.
+
+    >>> import tensorjac as tj
+    >>> (finding,) = tj.check_vjp(tj.parse("Y = X @ A", X="b m", A="m n"), {"A": "G.T @ X"}).findings
+    >>> finding.argument, finding.verdict, finding.cause
+    ('A', 'wrong', 'transposed')
     """
 
     argument: str
