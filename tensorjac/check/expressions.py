@@ -1,4 +1,4 @@
-"""Parts of exact expressions as functions of their own: intermediates, paths through them, terms, occurrences."""
+"""Parts of exact expressions as functions of their own: intermediates, terms, and the whole with other constants."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ..terms import (
     Apply,
     Constant,
     Contraction,
-    Factor,
     Index,
     Input,
     Position,
@@ -34,7 +33,7 @@ from ..terms import (
 Array = np.ndarray[Any, Any]
 Expression = tuple[Sequence[Index], Sum]
 
-MOST_NODES = 40
+MOST_NODES = 120
 MOST_TERMS = 8
 
 STABILISER = 1e-4
@@ -63,17 +62,6 @@ def nodes(function: Function, wrt: Collection[str]) -> list[Tensor]:
     plain = (Input, Constant, Size, Position)
     found = [t for t in topological(roots) if not isinstance(t, plain) and t.inputs.intersection(wrt)]
     return found if len(found) <= MOST_NODES else []
-
-
-def cut(function: Function, held: Sequence[Tensor]) -> tuple[Function, dict[str, Tensor]]:
-    """The function with some intermediates as inputs, and the names of these."""
-    names = {f"cut{k}_": tensor for k, tensor in enumerate(held)}
-    replaced = {tensor: of_factor(Input(name, tensor.shape)(*tensor.axes)) for name, tensor in names.items()}
-    outputs = function._parts.outputs
-    with rewrites.assuming(function._parts.requirements):
-        bodies = rewrites.rebuild([body for _, body in outputs.values()], replaced)
-    moved = {name: (axes, body) for (name, (axes, _)), body in zip(outputs.items(), bodies, strict=True)}
-    return with_outputs(function, moved, {name: tensor.shape for name, tensor in names.items()}), names
 
 
 # Terms ------------------------------------------------------------------------------------------------------------
@@ -120,36 +108,24 @@ def _opened(term: Term, cotangents: Collection[str]) -> list[Term] | None:
     return None
 
 
-# Occurrences ------------------------------------------------------------------------------------------------------
+# Constants --------------------------------------------------------------------------------------------------------
 
 
-class _Rebuilding:
-    """An expression built anew from its parts, each sum of it changed on the way."""
+class _Rounding:
+    """Constants that are next to a whole number become that number: log(y + 1e-7) becomes log(y)."""
 
     def __init__(self) -> None:
         self.known: dict[Tensor, Sum] = {}
-
-    def changed(self, body: Sum) -> Sum:
-        """What stands in the place of one sum, whose intermediates are as they were."""
-        raise NotImplementedError
-
-    def concerns(self, tensor: Tensor) -> bool:
-        """Whether a sum may be changed inside an intermediate."""
-        return True
+        self.found: list[float] = []
 
     def function(self, function: Function) -> dict[str, Expression]:
-        """The outputs of a function, built anew."""
+        """The outputs of a function, built anew from their parts."""
         parts = function._parts
         roots = [tensor for _, body in parts.outputs.values() for tensor in body.tensors]
         with rewrites.assuming(parts.requirements):
             for tensor in topological(roots):
-                if self.concerns(tensor):
-                    self._add(tensor)
+                self._add(tensor)
             return {own: (axes, self._built(body)) for own, (axes, body) in parts.outputs.items()}
-
-    def _built(self, body: Sum) -> Sum:
-        (built,) = rewrites.rebuild([self.changed(body)], self.known)
-        return built
 
     def _add(self, tensor: Tensor) -> None:
         axes = tensor.axes
@@ -164,48 +140,11 @@ class _Rebuilding:
             batch = tensor.batch
             self.known[tensor] = rewrites.apply(tensor.operation, args, cores, axes[batch:], tensor.shape[batch:])
 
+    def _built(self, body: Sum) -> Sum:
+        (built,) = rewrites.rebuild([self._rounded(body)], self.known)
+        return built
 
-class _Splitting(_Rebuilding):
-    """Every place at which an input stands becomes an input of its own."""
-
-    def __init__(self, target: Input) -> None:
-        super().__init__()
-        self.target = target
-        self.names: list[str] = []
-
-    def concerns(self, tensor: Tensor) -> bool:
-        return self.target.name in tensor.inputs and tensor is not self.target
-
-    def changed(self, body: Sum) -> Sum:
-        terms = []
-        for term in body.terms:
-            factors = [self._fresh(factor) if factor.tensor is self.target else factor for factor in term.factors]
-            terms.append(product(term.coefficient, factors, term.summed))
-        return Sum(terms)
-
-    def _fresh(self, factor: Factor) -> Factor:
-        name = f"use{len(self.names)}_"
-        self.names.append(name)
-        return Factor(Input(name, self.target.shape), factor.slots, factor.power)
-
-
-def occurrences(function: Function, name: str) -> tuple[Function, list[str]]:
-    """The function with each use of an input as an input of its own, and the names of these."""
-    target = Input(name, function._parts.inputs[name])
-    splitting = _Splitting(target)
-    outputs = splitting.function(function)
-    more = dict.fromkeys(splitting.names, target.shape)
-    return with_outputs(function, outputs, more), splitting.names
-
-
-class _Rounding(_Rebuilding):
-    """Constants that are next to a whole number become that number: log(y + 1e-7) becomes log(y)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[float] = []
-
-    def changed(self, body: Sum) -> Sum:
+    def _rounded(self, body: Sum) -> Sum:
         terms = []
         for term in body.terms:
             near = round(term.coefficient)

@@ -18,6 +18,10 @@ class Point(Protocol):
     def sizes(self) -> Mapping[str, int]: ...
 
     @property
+    def spans(self) -> Mapping[str, int]:
+        """The numbers that a factor may be made of: sizes by name, and those of axes that are more than a name."""
+
+    @property
     def args(self) -> Mapping[str, np.ndarray[Any, Any]]: ...
 
 
@@ -89,10 +93,10 @@ def _candidates(trials: Sequence[Point], fixed: Collection[int]) -> Iterator[tup
 
 def _bases(trials: Sequence[Point]) -> list[_Base]:
     found: list[_Base] = []
-    for name in trials[0].sizes:
-        values = tuple(float(trial.sizes[name]) for trial in trials)
+    for name in trials[0].spans:
+        values = tuple(float(trial.spans[name]) for trial in trials)
         if any(value != 1 for value in values):
-            found.append(_Base(name, values, "size-factor"))
+            found.append(_Base(name if name in trials[0].sizes else f"({name})", values, "size-factor"))
     for name in trials[0].sizes:
         less = tuple(float(trial.sizes[name] - 1) for trial in trials)
         if all(less):

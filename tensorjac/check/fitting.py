@@ -32,9 +32,13 @@ class Fit:
 
 def fit(case: Case, parts: Sequence[Value]) -> Fit | None:
     """The claim as a combination of parts, with recognised coefficients that are not all the same."""
+    points = [(case.claimed(t), [np.asarray(part(t), dtype=float) for part in parts]) for t in case.trials]
+    if any(value.size <= len(parts) for value, _ in points):
+        # too few entries at one point: numbers that are the same at all points
+        points = [_joined(points)] * len(points)
     solutions = []
-    for trial in case.trials:
-        solution = _solve(case, trial, [np.asarray(part(trial), dtype=float) for part in parts])
+    for value, arrays in points:
+        solution = _solve(case, value.astype(float), arrays)
         if solution is None:
             return None
         solutions.append(solution)
@@ -49,8 +53,17 @@ def fit(case: Case, parts: Sequence[Value]) -> Fit | None:
     return Fit(tuple(factors)) if len({factor.text for factor in factors}) > 1 else None
 
 
-def _solve(case: Case, trial: Trial, parts: Sequence[Array]) -> Array | None:
-    value = case.claimed(trial).astype(float)
+def _joined(points: Sequence[tuple[Array, Sequence[Array]]]) -> tuple[Array, list[Array]]:
+    """The entries at all points, scaled so that every point counts."""
+    scales = [float(np.max(np.abs(value), initial=0.0)) or 1.0 for value, _ in points]
+    values = np.concatenate([value.ravel() / scale for (value, _), scale in zip(points, scales, strict=True)])
+    columns = zip(*(arrays for _, arrays in points), strict=True)
+    return values, [
+        np.concatenate([part.ravel() / scale for part, scale in zip(column, scales, strict=True)]) for column in columns
+    ]
+
+
+def _solve(case: Case, value: Array, parts: Sequence[Array]) -> Array | None:
     if any(part.shape != value.shape or not np.all(np.isfinite(part)) for part in parts):
         return None
     matrix = np.stack([part.ravel() for part in parts], axis=1)

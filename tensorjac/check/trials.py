@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError, TraceError
+from ..function import Function
 from . import points
 from .questions import Arguments, Question
 
@@ -28,6 +30,14 @@ class Trial:
     args: dict[str, Array]
     question: Question
     truths: dict[Arguments, tuple[Array, Array | float]] = field(default_factory=dict)
+
+    @cached_property
+    def spans(self) -> dict[str, int]:
+        """The sizes by name, and those of axes that are more than a name, such as n - 2."""
+        parts = self.question.function._parts if isinstance(self.question.function, Function) else None
+        outputs = [] if parts is None else [tuple(i.dim for i in axes) for axes, _ in parts.outputs.values()]
+        dims = [dim for shape in (*self.question.shapes.values(), *outputs) for dim in shape if dim.names]
+        return {**self.sizes, **{str(dim): dim.evaluate(self.sizes) for dim in dims}}
 
     def truth(self, wrt: Arguments) -> Array:
         return self._known(wrt)[0]

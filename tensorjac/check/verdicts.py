@@ -63,6 +63,9 @@ def judge(
     wide = allowed + SAFETY * spread
     if np.all(difference <= wide):
         return _within(difference, wide, scale, f"rounding (relative precision {eps:.1g})")
+    noise = _noise(claimed, args, value, scale) if np.all(difference <= DECISIVE * scale) else 0.0
+    if _largest(difference) <= SAFETY * noise:
+        return _within(difference, np.maximum(wide, SAFETY * noise), scale, "rounding to float32 on the way")
     if np.any(difference > 4 * wide):
         return Judgement("wrong", _largest(difference), _largest(wide))
     return Judgement("undecided", _largest(difference), _largest(wide), "the difference is of the size of rounding")
@@ -105,6 +108,22 @@ def _spread(
         spread = np.maximum(spread, np.where(np.isfinite(change), change, 0.0))
         jump = max(jump, _largest(np.abs(nearby - truth)))
     return spread, jump
+
+
+def _noise(claimed: At, args: Mapping[str, Array], value: Array, scale: float) -> float:
+    """What a claim that computes in float32, and returns float64, adds to its values.
+
+    Over three points in a row, a few roundings of float32 apart, a smooth function is a straight line.
+    """
+    eps, noise = float(np.finfo(np.float32).eps), 0.0
+    rng = np.random.default_rng(1)
+    for _ in range(PERTURBATIONS):
+        above = {name: _moved(array, rng, eps) for name, array in args.items()}
+        below = {name: 2 * array - above[name] for name, array in args.items()}
+        with np.errstate(all="ignore"):
+            ends = np.asarray(claimed(above), dtype=float) + np.asarray(claimed(below), dtype=float)
+        noise = max(noise, _largest(np.abs(ends - 2 * value)))
+    return noise if np.isfinite(noise) and noise > eps * scale / 16 else 0.0
 
 
 def _moved(array: Array, rng: np.random.Generator, eps: float) -> Array:

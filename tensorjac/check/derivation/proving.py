@@ -53,6 +53,11 @@ class Trial:
     scale: float  # the largest entry of the sides and of their terms, which may cancel
 
     @property
+    def spans(self) -> Mapping[str, int]:
+        """The numbers that a factor may be made of."""
+        return self.sizes
+
+    @property
     def gap(self) -> float:
         """The largest difference, relative to the scale."""
         return float(np.max(np.abs(self.left - self.right), initial=0) / self.scale) if self.scale else 0.0

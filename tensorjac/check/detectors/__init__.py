@@ -2,7 +2,8 @@
 
 # ruff: noqa: I001
 from . import shapes, values
-from . import jacobians, activations, paths, entries, labellings, substitutions, losses, ratios, ranks
+from . import jacobians, activations, paths, recurrences, orders, entries, labellings, substitutions, losses
+from . import ratios, steps, ranks
 
 __all__ = [
     "activations",
@@ -10,10 +11,13 @@ __all__ = [
     "jacobians",
     "labellings",
     "losses",
+    "orders",
     "paths",
     "ranks",
     "ratios",
+    "recurrences",
     "shapes",
+    "steps",
     "substitutions",
     "values",
 ]

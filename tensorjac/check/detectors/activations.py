@@ -2,140 +2,188 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, partial
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
-from ... import rewrites
 from ...function import Function
-from ...primitives import Primitive
-from ...terms import Apply, Input, of_factor
+from ...terms import Apply, Contraction, Tensor
 from ..cases import Array, Case
 from ..causes import Hypothesis, detector
-from ..expressions import cut, nodes, value_of, with_outputs
-from ..fitting import Value
-from ..intermediates import call, described, detached, exact, real_inputs
+from ..expressions import nodes
+from ..intermediates import backward, described, detached, exact, tape
+from ..tape import Mistake, Tape
 from ..trials import Trial
 
-Local = Callable[["_Change", Trial], Array]
+Place = tuple[Apply, int]
+Slope = Callable[[Tape, Apply, int], Array]
 
 
-@detector("activation", "post-activation", "function-for-derivative", stage="structure")
+@detector(
+    "activation",
+    "post-activation",
+    "function-for-derivative",
+    "mask",
+    "missing-term",
+    "term-sign",
+    "doubled-term",
+    "exponent",
+    "inner-scale",
+    stage="structure",
+)
 def activations(case: Case) -> Iterator[Hypothesis]:
-    """U is T with f' at one elementwise function replaced: by 1, f'(f(z)), f(z), z, f'² or 1/f'."""
+    """U is T with f' at one elementwise function, or at all of one name, replaced: by 1, f'(f(z)), f(z), z, f'²…"""
     function = exact(case)
     if function is None:
         return
-    for tensor in nodes(function, case.target.wrt):
-        if not isinstance(tensor, Apply) or any(tensor.cores) or tensor.operation.name in LINEAR:
-            continue
-        depends = [
-            k for k, arg in enumerate(tensor.args) if any(t.inputs.intersection(case.target.wrt) for t in arg.tensors)
-        ]
-        if len(depends) == 1:
-            key = ("change", tensor, depends[0])
-            change = case.question.memory.setdefault(key, _Change(case, function, tensor, depends[0]))
-            for cause, what, local in _others(tensor.operation.name):
-                yield Hypothesis(
-                    cause,
-                    partial(_said, case, function, tensor, what),
-                    partial(change.value, case, local, detached(case, function, [tensor])),
-                )
+    known = case.question.memory.setdefault("activations", {})
+    for places in _places(function, case.target.wrt):
+        if places not in known:
+            known[places] = list(_others(case, function, places))
+        for cause, what, mistake in known[places]:
+            yield Hypothesis(cause, partial(_said, case, function, places, what), backward(case, function, mistake))
+        if len(places) == 1:
             yield Hypothesis(
                 "inner-scale",
-                partial(_said, case, function, tensor, "the derivative of what stands inside is missing"),
-                partial(change.unchained, detached(case, function, [tensor])),
+                partial(_said, case, function, places, "the derivative of what stands inside is missing"),
+                partial(_unchained, case, function, places[0]),
             )
 
 
-def _said(case: Case, function: Function, tensor: Apply, what: str) -> str:
-    return f"{case.label}: at {described(function, tensor)} {what}{case.instead}."
+def _places(function: Function, wrt: Sequence[str]) -> Iterator[tuple[Place, ...]]:
+    """Elementwise functions of one argument that depends on the input: one at a time, then all of one name."""
+    alike: dict[str, list[Place]] = defaultdict(list)
+    for tensor in nodes(function, wrt):
+        if not isinstance(tensor, Apply) or any(tensor.cores) or tensor.operation.name in LINEAR:
+            continue
+        depends = [k for k, arg in enumerate(tensor.args) if any(t.inputs for t in arg.tensors)]
+        if len(depends) == 1:
+            alike[tensor.operation.name].append((tensor, depends[0]))
+            yield ((tensor, depends[0]),)
+    for places in alike.values():
+        if len(places) > 1:
+            yield tuple(places)
 
 
-LINEAR = frozenset({"where", "max", "min", "sign", "floor", "ceil"})
+SHIFTS = frozenset({"max", "min"})
+LINEAR = SHIFTS | {"where", "sign", "floor", "ceil"}
 
 
-def _others(name: str) -> Iterator[tuple[str, str, Local]]:
-    """What stands for f'(z) in the person's gradient."""
-    yield "activation", f"the derivative of {name} is missing", lambda c, t: np.ones_like(c.z(t))
+def _said(case: Case, function: Function, places: Sequence[Place], what: str) -> str:
+    where = described(function, places[0][0]) if len(places) == 1 else f"every {places[0][0].operation.name}"
+    return f"{case.label}: at {where} {what}{case.instead}."
+
+
+def _others(case: Case, function: Function, places: Sequence[Place]) -> Iterator[tuple[str, str, Mistake]]:
+    """What stands for f'(z) in the person's gradient: a cause, what is said about it, and the mistake."""
+    name = places[0][0].operation.name
+    for cause, what, slope in [*_slopes(name), *_terms(case, function, places[0]), *_normalised(case, function, name)]:
+        # a shift by the maximum cancels only as long as all is right
+        shifts = [t for t in nodes(function, function.inputs) if isinstance(t, Apply) and t.operation.name in SHIFTS]
+        held: dict[Tensor, float] = dict.fromkeys(shifts if name == "exp" else [], 0.0)
+        yield cause, what, Mistake(held, slopes=dict.fromkeys(places, slope))
+
+
+def _slopes(name: str) -> Iterator[tuple[str, str, Slope]]:
+    yield "activation", f"the derivative of {name} is missing", lambda tape, f, k: np.ones(tape.values[f].shape)
     if name != "exp":
-        yield (
-            "post-activation",
-            f"the derivative of {name} is taken at its output, not at its input",
-            lambda c, t: c.slope(t, c.f(t)),
-        )
-        yield "function-for-derivative", f"{name} stands where its derivative should stand", lambda c, t: c.f(t)
-    yield "function-for-derivative", f"the argument of {name} stands where its derivative should", lambda c, t: c.z(t)
-    yield "activation", f"the derivative of {name} stands twice", lambda c, t: c.slope(t, c.z(t)) ** 2
-    yield "activation", f"the gradient is divided by the derivative of {name}", lambda c, t: 1 / c.slope(t, c.z(t))
-    yield "function-for-derivative", f"1 - {name} stands where its derivative should", lambda c, t: 1 - c.f(t)
+        yield "post-activation", f"the derivative of {name} is taken at its output, not at its input", _at_output
+        yield "function-for-derivative", f"{name} stands where its derivative should stand", _value
+    yield (
+        "function-for-derivative",
+        f"the argument of {name} stands where its derivative should",
+        lambda tape, f, k: tape.arguments[f][k],
+    )
+    yield "activation", f"the derivative of {name} stands twice", lambda tape, f, k: tape.slope(f, k) ** 2
+    yield (
+        "activation",
+        f"the gradient is divided by the derivative of {name}",
+        lambda tape, f, k: 1 / tape.slope(f, k),
+    )
+    yield "mask", f"the derivative of {name} is taken where it is 0, and is 0 where it is not", _complement
+    yield "function-for-derivative", f"1 - {name} stands where its derivative should", lambda t, f, k: 1 - t.values[f]
 
 
-class _Change:
-    """The gradient with another local derivative at one elementwise function; derived when it is asked for."""
+def _complement(tape: Tape, tensor: Apply, argument: int) -> Array:
+    """1 for 0 and 0 for 1, where the derivative is nothing else."""
+    slope = tape.slope(tensor, argument)
+    return np.where((slope == 0) | (slope == 1), 1 - slope, np.nan)
 
-    def __init__(self, case: Case, function: Function, tensor: Apply, arg: int) -> None:
-        self.question, self.inputs = case.question, real_inputs(case)
-        self.function, self.tensor, self.arg = function, tensor, arg
-        self.known: dict[tuple[str, int], tuple[Trial, Array]] = {}
 
-    @cached_property
-    def _outer(self) -> Function:
-        moved, _ = cut(self.function, [self.tensor])
-        return self.question.derive(moved, ("cut0_",))
+def _value(tape: Tape, tensor: Apply, argument: int) -> Array:
+    return tape.values[tensor]
 
-    @cached_property
-    def _value(self) -> Function:
-        return value_of(self.function, self.tensor)
 
-    @cached_property
-    def _argument(self) -> Function:
-        return with_outputs(self.function, {"z": (self.tensor.axes, self.tensor.args[self.arg])})
+def _at_output(tape: Tape, tensor: Apply, argument: int) -> Array:
+    """f'(f(z))."""
+    at = [tape.values[tensor] if k == argument else value for k, value in enumerate(tape.arguments[tensor])]
+    return tape.slope(tensor, argument, at)
 
-    @cached_property
-    def _inner(self) -> Function:
-        return self._argument.vjp(*self.inputs)
 
-    @cached_property
-    def _slope(self) -> Function:
-        """f'(z) with z as an input of its own."""
-        axes = self.tensor.axes
-        z = of_factor(Input("z_", self.tensor.shape)(*axes))
-        args = [z if k == self.arg else body for k, body in enumerate(self.tensor.args)]
-        operation = self.tensor.operation
-        assert isinstance(operation, Primitive)
-        body = rewrites.apply(operation, args)
-        return with_outputs(self.function, {"h": (axes, body)}, {"z_": self.tensor.shape}).vjp("z_")
+POWERS = ("1", "f", "f²")
 
-    def f(self, trial: Trial) -> Array:
-        return self._at("f", self._value, trial, trial.args)
 
-    def z(self, trial: Trial) -> Array:
-        return self._at("z", self._argument, trial, trial.args)
+def _terms(case: Case, function: Function, place: Place) -> Iterator[tuple[str, str, Slope]]:
+    """Derivatives such as 1 - f² or f - f² with one of their two terms left out, turned or doubled."""
+    made = tape(case, function, case.trials[0])
+    assert made is not None
+    tensor, argument = place
+    name, value = tensor.operation.name, made.values[tensor].ravel()
+    basis = np.stack([value**k for k in range(len(POWERS))], axis=1)
+    weights, _, rank, _ = np.linalg.lstsq(basis, made.slope(tensor, argument).ravel(), rcond=None)
+    whole = np.asarray(np.round(weights))
+    exact = rank == len(POWERS) and np.allclose(weights, whole, rtol=0, atol=1e-7)
+    if not exact or np.count_nonzero(whole) != 2:
+        return
+    for k, power in enumerate(POWERS):
+        if whole[k]:
+            for cause, factor, what in CHANGES:
+                changed = np.where(np.arange(len(POWERS)) == k, factor * whole, whole)
+                said = f"in the derivative of {name}, f = {name}, the term {power} {what}"
+                yield cause, said, partial(_polynomial, tuple(changed))
 
-    def slope(self, trial: Trial, at: Array) -> Array:
-        name = next(name for name in self._slope.inputs if name not in self.function.inputs and name != "z_")
-        return call(self._slope, {**trial.args, "z_": at, name: np.ones_like(at)})
 
-    def value(self, case: Case, local: Local, without: Value, trial: Trial) -> Array:
-        upstream = self._at("outer", self._outer, trial, {**trial.args, "cut0_": self.f(trial)})
-        name = next(name for name in self._inner.inputs if name not in self.function.inputs)
-        args = {**trial.args, name: upstream * local(self, trial)}
-        result = self._inner(**{own: args[own] for own in self._inner.inputs})
-        gradients = dict(zip(self.inputs, result if isinstance(result, tuple) else (result,), strict=True))
-        return np.asarray(without(trial) + gradients[case.target.wrt[0]])
+def _normalised(case: Case, function: Function, name: str) -> Iterator[tuple[str, str, Slope]]:
+    """The gradient by the logits of a softmax, e / Σ e, without the factor e / Σ e."""
+    if name == "exp":
+        yield "exponent", "the factor exp / Σ exp, the softmax, is missing", _normaliser
 
-    def unchained(self, without: Value, trial: Trial) -> Array | None:
-        """f'(z) in the place of f'(z) z', where both have one shape."""
-        upstream = self._at("outer", self._outer, trial, {**trial.args, "cut0_": self.f(trial)})
-        value = upstream * self.slope(trial, self.z(trial))
-        rest = without(trial)
-        # the axes of an intermediate come in an order of their own
-        value = value if value.shape == rest.shape else value.T
-        return np.asarray(rest + value) if value.shape == rest.shape else None
 
-    def _at(self, what: str, function: Function, trial: Trial, args: Mapping[str, Array]) -> Array:
-        if (what, id(trial)) not in self.known:
-            self.known[what, id(trial)] = trial, call(function, args)
-        return self.known[what, id(trial)][1]
+def _normaliser(tape: Tape, tensor: Apply, argument: int) -> Array:
+    """Σ e at every entry of e, where e is summed."""
+    for one in tape.tensors:
+        if isinstance(one, Contraction) and [factor.tensor for factor in one.factors] == [tensor]:
+            (product,) = tape.products[one, 0]
+            value = np.empty(tape.values[tensor].size)
+            value[product.readings[0].places] = product.over_box(tape.values[one])
+            return value.reshape(tape.values[tensor].shape)
+    return np.full(tape.values[tensor].shape, np.nan)
+
+
+CHANGES = (
+    ("missing-term", 0.0, "is missing"),
+    ("term-sign", -1.0, "has the wrong sign"),
+    ("doubled-term", 2.0, "is counted twice"),
+)
+
+
+def _polynomial(weights: Sequence[float], tape: Tape, tensor: Apply, argument: int) -> Array:
+    value = tape.values[tensor]
+    return np.asarray(sum(weight * value**k for k, weight in enumerate(weights)))
+
+
+def _unchained(case: Case, function: Function, place: Place, trial: Trial) -> Array | None:
+    """f'(z) in the place of f'(z) z', where both have one shape."""
+    made = tape(case, function, trial)
+    assert made is not None
+    tensor, argument = place
+    rest = detached(case, function, [tensor])(trial)
+    adjoint = made.right.get(tensor)
+    if adjoint is None:
+        return None
+    value = adjoint * made.slope(tensor, argument)
+    # the axes of an intermediate come in an order of their own
+    value = value if value.shape == rest.shape else value.T
+    return np.asarray(rest + value) if value.shape == rest.shape else None

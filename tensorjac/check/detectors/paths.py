@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -12,13 +13,17 @@ from ...function import Function
 from ...terms import Apply, Contraction, Factor, Input, Shared, Tensor, topological
 from ..cases import Array, Case
 from ..causes import Hypothesis, detector
-from ..expressions import additive, nodes, occurrences
+from ..expressions import additive, nodes
 from ..fitting import Fit, Value, fit
-from ..intermediates import described, detached, exact
+from ..intermediates import backward, described, detached, exact, lost, steps_of
+from ..tape import Step
 from ..trials import Trial
 
 PAIRS_OF = 5
 """Of how many intermediates, the last ones, two are left out at once."""
+
+MOST_USES = 12
+"""How many uses of an input are told apart."""
 
 
 @detector("softmax-projection", "normalisation-path", "recurrent-path", "penalty", "wrong-count", stage="structure")
@@ -34,24 +39,46 @@ def _paths(case: Case) -> Iterator[Hypothesis]:
     function = exact(case)
     if function is None:
         return
-    found = []
+    found: list[Tensor] = []
     every = nodes(function, case.target.wrt)
     shifts = [t for t in every if isinstance(t, Apply) and t.operation.name in ("max", "min")]
     for tensor in every:
         # a shift by the maximum cancels only as long as all paths are there
         without = detached(case, function, [tensor, *(t for t in shifts if t is not tensor)])
-        if not _matters(case, without):
-            continue
-        found.append(tensor)
-        result = fit(case, [without, partial(_through, case, without)])
-        if result is not None and result.coefficients[0].text == "1":
-            yield _of_path(case, function, tensor, result)
+        if _matters(case, without):
+            found.append(tensor)
+            yield from _weighed(case, function, described(function, tensor), cause_of(function, tensor), without)
     for pair in itertools.combinations(found[-PAIRS_OF:], 2):
         yield Hypothesis(
             cause_of(function, pair[-1]),
             partial(_of_pair, case, function, pair),
             detached(case, function, [*pair, *shifts]),
         )
+    for step in _branches(case, function):
+        without = backward(case, function, lost(case, step))
+        if _matters(case, without):
+            yield from _weighed(case, function, _between(function, step), cause_of(function, step.part), without)
+
+
+def _branches(case: Case, function: Function) -> Iterator[Step]:
+    """Steps to an intermediate that is used several times: each of its uses is a path."""
+    steps = steps_of(case, function)
+    uses = Counter(step.part for step in steps)
+    for step in steps:
+        if uses[step.part] > 1 and step.part.parts and step.part.inputs.intersection(case.target.wrt):
+            yield step
+
+
+def _between(function: Function, step: Step) -> str:
+    whole = step.owner if isinstance(step.owner, str) else described(function, step.owner)
+    return f"{described(function, step.part)} in {whole}"
+
+
+def _weighed(case: Case, function: Function, name: str, cause: str, without: Value) -> Iterator[Hypothesis]:
+    """U = T + c P with a recognised c, where P is what one path contributes."""
+    result = fit(case, [without, partial(_through, case, without)])
+    if result is not None and result.coefficients[0].text == "1":
+        yield _of_path(case, name, cause, result)
 
 
 def _through(case: Case, without: Value, trial: Trial) -> Array:
@@ -70,20 +97,19 @@ def _of_pair(case: Case, function: Function, pair: Sequence[Tensor]) -> str:
     return f"{case.label} lacks the paths through {names}: both depend on {case.target.argument}, too{case.instead}."
 
 
-def _of_path(case: Case, function: Function, tensor: Tensor, result: Fit) -> Hypothesis:
-    name = described(function, tensor)
+def _of_path(case: Case, name: str, cause: str, result: Fit) -> Hypothesis:
     coefficient = result.coefficients[1]
-    message, cause = f"{case.label} counts the path through {name} {coefficient.text} times", "doubled-term"
+    message, named = f"{case.label} counts the path through {name} {coefficient.text} times", "doubled-term"
     if coefficient.text == "0":
-        message, cause = f"{case.label} lacks the path through {name}", cause_of(function, tensor)
+        message, named = f"{case.label} lacks the path through {name}", cause
     elif coefficient.text == "1/2":
-        message, cause = f"in {case.label} the path through {name} is off by the factor 1/2", "factor-two"
+        message, named = f"in {case.label} the path through {name} is off by the factor 1/2", "factor-two"
     elif coefficient.text == "-1":
-        message, cause = f"in {case.label} the path through {name} has the wrong sign", "term-sign"
+        message, named = f"in {case.label} the path through {name} has the wrong sign", "term-sign"
     elif coefficient.cause in ("size-factor", "wrong-count", "inner-scale"):
-        message, cause = f"in {case.label} the path through {name} is off by {coefficient.text}", "wrong-count"
+        message, named = f"in {case.label} the path through {name} is off by {coefficient.text}", "wrong-count"
     evidence = f"fitted coefficients on the rest and on this path are {result.text}"
-    return Hypothesis(cause, f"{message}{case.instead}.", case.claimed, (evidence,), True)
+    return Hypothesis(named, f"{message}{case.instead}.", case.claimed, (evidence,), True)
 
 
 def cause_of(function: Function, tensor: Tensor) -> str:
@@ -171,38 +197,37 @@ def uses(case: Case) -> Iterator[Hypothesis]:
     if function is None:
         return
     name = case.target.wrt[0]
-    memory = case.question.memory
-    if ("uses", name) not in memory:
-        split, names = occurrences(function, name)
-        derivatives = [case.question.derive(split, (own,)) for own in names] if 2 <= len(names) <= 8 else []
-        memory["uses", name] = names, derivatives
-    names, derivatives = memory["uses", name]
-    if not derivatives:
+    steps = [step for step in steps_of(case, function) if isinstance(step.part, Input) and step.part.name == name]
+    if not 2 <= len(steps) <= MOST_USES:
         return
-    parts = [partial(_use, case, derivative, names) for derivative in derivatives]
+    parts = [backward(case, function, lost(case, *(step for step in steps if step is not own))) for own in steps]
     result = fit(case, parts)
-    if result is not None:
-        texts = [factor.text for factor in result.coefficients]
-        kept, cause = "one of them is counted otherwise", "shared-weight"
-        if "0" in texts:
-            missing = ", ".join(str(k + 1) for k, text in enumerate(texts) if text == "0")
-            kept = f"use {missing} is missing" if texts.count("0") == 1 else f"uses {missing} are missing"
-        elif set(texts) == {"1", "-1"}:
-            turned = ", ".join(str(k + 1) for k, text in enumerate(texts) if text == "-1")
-            kept, cause = f"use {turned} has the wrong sign", "term-sign"
-        yield Hypothesis(
-            cause,
-            f"{name} is used {len(names)} times, and in {case.label} {kept}: add up the gradients of all its uses"
-            f"{case.instead}.",
-            case.claimed,
-            (f"fitted coefficients on the uses are {result.text}",),
-            True,
-        )
+    if result is None or any(factor.cause in SIZES for factor in result.coefficients):
+        return
+    cause, kept = _counted([factor.text for factor in result.coefficients])
+    yield Hypothesis(
+        cause,
+        f"{name} is used {len(steps)} times, and in {case.label} {kept}: add up the gradients of all its uses"
+        f"{case.instead}.",
+        case.claimed,
+        (f"fitted coefficients on the uses are {result.text}",),
+        True,
+    )
 
 
-def _use(case: Case, derivative: Function, names: Sequence[str], trial: Trial) -> Array:
-    args = {**trial.args, **dict.fromkeys(names, trial.args[case.target.wrt[0]])}
-    return np.asarray(derivative(**{name: args[name] for name in derivative.inputs}))
+SIZES = frozenset({"size-factor", "wrong-count", "inner-scale"})
+
+
+def _counted(weights: Sequence[str]) -> tuple[str, str]:
+    """How the uses of an input are counted, from their coefficients."""
+    for weight, cause, what in (("0", "shared-weight", "missing"), ("-1", "term-sign", "turned in sign")):
+        odd = [str(k + 1) for k, text in enumerate(weights) if text == weight]
+        if odd:
+            return (
+                cause,
+                f"use{'' if len(odd) == 1 else 's'} {', '.join(odd)} {'is' if len(odd) == 1 else 'are'} {what}",
+            )
+    return "shared-weight", "one of them is counted otherwise"
 
 
 @detector(*GENERIC, stage="structure")

@@ -13,6 +13,24 @@ from ..causes import Hypothesis, detector
 from .jacobians import jacobians, observed, smallest
 
 
+@detector("option", stage="structure")
+def ignored(case: Case) -> Iterator[Hypothesis]:
+    """U does not depend on an input on which T depends."""
+    if not case.question.exact and case.claim.text is not None:
+        return
+    for name in case.question.shapes:
+        trial = case.trials[0]
+        array = trial.args[name]
+        if array.dtype.kind != "f" or (name,) == case.target.wrt:
+            continue
+        moved = {**trial.args, name: array * 1.25 + 0.01}
+        value = case.claimed_at(moved)
+        blind = isinstance(value, np.ndarray) and case.same(value, case.claimed(trial))
+        if blind and not case.same(case.true_at(moved), case.true(trial)):
+            message = f"{case.label} does not depend on {name}, and the true one does{case.instead}."
+            yield Hypothesis("option", message, case.claimed, exact=True)
+
+
 @detector("wrong-axis", stage="structure")
 def leaks(case: Case) -> Iterator[Hypothesis]:
     """J_U is not zero where J_T is, for an axis of the output and one of the input: samples leak into each other."""

@@ -61,24 +61,6 @@ def _changed(case: Case, name: str, change: Callable[[Array], Array], trial: Tri
     return None if case.same(value, case.true(trial)) else value
 
 
-@detector("option", stage="structure")
-def ignored(case: Case) -> Iterator[Hypothesis]:
-    """U does not depend on an input on which T depends."""
-    if not case.question.exact and case.claim.text is not None:
-        return
-    for name in case.question.shapes:
-        trial = case.trials[0]
-        array = trial.args[name]
-        if array.dtype.kind != "f" or (name,) == case.target.wrt:
-            continue
-        moved = {**trial.args, name: array * 1.25 + 0.01}
-        value = case.claimed_at(moved)
-        blind = isinstance(value, np.ndarray) and case.same(value, case.claimed(trial))
-        if blind and not case.same(case.true_at(moved), case.true(trial)):
-            message = f"{case.label} does not depend on {name}, and the true one does{case.instead}."
-            yield Hypothesis("option", message, case.claimed, exact=True)
-
-
 @detector("penalty", stage="structure")
 def along_a_parameter(case: Case) -> Iterator[Hypothesis]:
     """U - T lies along one of the inputs, such as a penalty that the function does not have."""
