@@ -492,4 +492,53 @@ DERIVATIONS = {
                = y'y - 2β'X'y + β'X'Xβ
         ∂RSS/∂β = -2X'y + 2X'Xβ
         """,
+    "least squares, as typed": """
+        X: n d, w: d, y: n
+        L = (y - X w)'(y - X w)
+          = y'y - 2 w'X'y + w'X'X w
+        dL/dw = -2 X^T y + 2 X^T X w
+        d^2 L/dw^2 = 2 X^{T} X
+        """,
+    "least squares, in LaTeX": r"""
+        X: n d, w: d, y: n, \lambda: scalar
+        $L = \frac{1}{2n} \|X w - y\|^2 + \frac\lambda2 \mathbf{w}^\top w$ \\
+        $\nabla_w L &= \frac{1}{n} X^{\top} \left(X w - y\right) + \lambda w$ \\
+        $\frac{\partial^2 L}{\partial w \partial w^\top} = \frac1n X^\top X + \lambda I$
+        """,
+    "softmax by entries, as typed": """
+        z: n
+        p_i = exp(z_i) / sum_k exp(z_k)
+        dp_i/dz_j = p_i (delta_ij - p_j)
+        """,
+    "softmax in index notation, as typed": """
+        z: n
+        p[i] = exp(z[i]) / sum_k exp(z[k])
+        dp[i]/dz[j] = p[i] (delta[ij] - p[j])
+        """,
+    "relu layer": """
+        X: b m, A: m n, G: b n
+        Z = X A
+        Y = relu(Z)
+        dL/dY = G
+        dL/dZ = G ∘ (Z > 0)
+        dL/dA = X' (G .* (Z > 0))
+        """,
+    "Frobenius product": """
+        X: m n, S: m m sym
+        f = tr(X^T S X)
+        df = 2 S X : dX
+           = dX : 2 S X
+        df/dX == 2 S X
+        """,
+    "sum of logistic losses": """
+        x: n
+        f = Σ_{i=1}^{n} log(1 + e^{x_i})
+        df/dx = 1 - 1 ./ (1 + e^x)
+        """,
+    "curvature": """
+        A: d d, x: d
+        f = x' A x
+        d²f/dx² = A + A'
+        ∂²f/∂x∂x' = A + A'
+        """,
 }

@@ -181,6 +181,32 @@ def test_what_is_taken_for_granted_is_said() -> None:
     assert not tj.check_steps("Y = X A; dY = X dA; dX = dX", X="b m", A="m n")
 
 
+STATIONARY = """
+X: n d, w: d, y: n
+L = ‖X w − y‖²
+∂L/∂w = 2 Xᵀ(X w − y) = 0
+XᵀX w = Xᵀy
+w = (XᵀX)⁻¹ Xᵀy
+"""
+
+
+def test_a_condition_is_no_mistake() -> None:
+    """Where a gradient is set to 0, that is no claim that it vanishes; what follows from it is left open."""
+    report = tj.check_steps(STATIONARY)
+    assert [finding.verdict for finding in report.findings] == ["right", "right", *["undecided"] * 3]
+    assert [finding.message for finding in report.findings[2:]] == [
+        "2 Xᵀ(X w − y) = 0   does not hold everywhere: it is taken as a condition.",
+        "XᵀX w = Xᵀy   is not decided: it may follow from the condition on line 4, which is not used.",
+        "w = (XᵀX)⁻¹ Xᵀy   is not decided: it may follow from the condition on line 4, which is not used.",
+    ]
+    assert tj.check_steps("X: n d, w: d, y: n\n0 = 2 Xᵀ(X w − y)").verdict == "undecided"
+
+
+@pytest.mark.parametrize("line", ["∂²L/∂w² = XᵀX", "dL = 2 (X w − y)ᵀ dw", "X dw = 0"])
+def test_a_condition_does_not_excuse_a_wrong_derivative(line: str) -> None:
+    assert tj.check_steps(f"{STATIONARY}{line}").verdict == "wrong"
+
+
 EXPLAINED = {
     "linear": (lambda X, A: X @ A, {"X": "b m", "A": "m n"}),
     "quadratic form": (lambda x, A: x @ A @ x, {"x": "n", "A": "n n"}),

@@ -78,6 +78,11 @@ def finding_of(derivation: Derivation, step: Step) -> Finding:
         return Finding(place, "right", f"{said}   {_basis(comparison)}")
     if comparison is not None and comparison.verdict == "undecided":
         return Finding(place, "undecided", f"{said}   {_basis(comparison)}")
+    if step.condition:
+        follows = f"it may follow from the condition on {step.condition}, which is not used"
+        own = step.condition == "itself"
+        basis = "does not hold everywhere: it is taken as a condition." if own else f"is not decided: {follows}."
+        return Finding(place, "undecided", f"{said}   {basis}")
     found = explain(derivation.reader, step, derivation.setting)
     if step.fault is not None and found.cause in ("shape", "step"):
         return Finding(place, "wrong", found.message, found.cause)

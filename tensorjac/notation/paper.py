@@ -3,14 +3,14 @@
 The grammar, loosest first; what binds alike is applied from left to right::
 
     sum      = [sign] term (("+" | "-") term)*
-    term     = product (("∘" | "⊙" | "*" | "⊘" | "⊗") product)*       ⊗ stands only among ⊗
+    term     = product (("∘" | "⊙" | "*" | "⊘" | "⊗") product)* [":" term]      ⊗ stands only among ⊗
     product  = factor (["·" | "/"] factor)*                            side by side: the matrix product
     factor   = "d" factor | "∂" product "/" "∂" name | "∇_" name factor
              | "Σ_" letters product | function argument | atom superscript*
     argument = "(" sum ")"             where the bracket touches the name
              | product                 for tr and sum, which take all that follows in the product
              | factor                  otherwise: log det X
-    atom     = number | name | "(" sum ")" | "‖" sum "‖" | "|" sum "|" | "⟨" sum "," sum "⟩"
+    atom     = number | name | "(" sum [(">" | "<") sum] ")" | "‖" sum "‖" | "|" sum "|" | "⟨" sum "," sum "⟩"
 
 Superscripts are ``ᵀ`` (or ``^T``, ``'``, ``.T``), ``⁻¹`` (``^-1``, ``^{-1}``), ``⁻ᵀ`` and powers. Vectors are columns.
 ``d`` takes a factor with its superscripts: dX⁻¹ is d(X⁻¹). A number beside a matrix scales it, but a 1 is the column
@@ -31,6 +31,7 @@ from .papersyntax import (
     Entry,
     Entrywise,
     Function,
+    Inner,
     Kronecker,
     Norm,
     Product,
@@ -94,9 +95,15 @@ class PaperReader(AtomReader):
                 rule = "⊗ and ∘ bind alike, and stand beside each other only in brackets"
                 cursor.fail(rule, "put the part that is meant in brackets", cursor.previous)
             operands.append(self._product())
+        if cursor.take(":"):
+            left = self._entrywise(operands, operators)
+            return Inner(left, self._term(), span=cursor.span(left.span[0]))
+        return self._entrywise(operands, operators)
+
+    def _entrywise(self, operands: list[Node], operators: list[str]) -> Node:
         if not operators:
             return operands[0]
-        span = cursor.span(operands[0].span[0])
+        span = self.cursor.span(operands[0].span[0])
         if operators[0] == "⊗":
             return Kronecker(tuple(operands), span=span)
         return Entrywise(tuple(operands), tuple(operators), span=span)
@@ -149,18 +156,28 @@ class PaperReader(AtomReader):
     def _at_differential(self) -> bool:
         """Whether a d comes next: alone, or as the first letter of a word that is no name itself."""
         token = self.cursor.token
-        return token.kind == "name" and token.text[:1] == "d" and token.text not in FUNCTIONS
+        own = token.text in FUNCTIONS or (token.text == "delta" and "elta" not in self.known)
+        return token.kind == "name" and token.text[:1] == "d" and not own
 
     def _at_d_of_bracket(self) -> bool:
-        """Whether ``d(`` comes next: a differential, although d may be a size."""
-        token, bracket = self.cursor.token, self.cursor.ahead(1)
-        return token.text == "d" and bracket.text == "(" and bracket.start == token.end
+        """Whether ``d(`` or ``d²f/dx²`` comes next: a differential, although d may be a size."""
+        cursor = self.cursor
+        token, bracket = cursor.token, cursor.ahead(1)
+        if token.text != "d":
+            return False
+        power = 1 if bracket.kind == "super" else 2
+        behind = [cursor.ahead(power + k) for k in (1, 2, 3)]
+        second = "2" in (bracket.text, cursor.ahead(2).text if bracket.text == "^" else "")
+        slope = second and behind[1].text == "/" and behind[2].text[:1] == "d" and len(behind[2].text) > 1
+        return slope or (bracket.text == "(" and bracket.start == token.end)
 
     def _differential(self) -> Node:
         cursor = self.cursor
         token = cursor.advance()
         rest = token.text[1:]
         if not rest:
+            if self._squared():
+                return self._slope(token, 2)
             if cursor.take("/"):
                 return self._operator(token)
             return Differential(self._factor(), span=cursor.span(token.start))
@@ -200,9 +217,10 @@ class PaperReader(AtomReader):
             names.append(name)
             if cursor.take("_"):
                 letters += self._letters()
-            if cursor.token.kind == "super":
-                power = cursor.advance().text
-                names += [name] if power == "2" else []
+            if self._squared():
+                names.append(name)
+            elif cursor.token.kind == "super" or cursor.at("'"):
+                cursor.advance()
         if not 1 <= len(names) <= 2:
             cursor.fail("a derivative is taken by one name, or by two", 'write "∂L/∂A" or "∂²L/∂w∂wᵀ"')
         return tuple(names), letters
@@ -213,17 +231,30 @@ class PaperReader(AtomReader):
         return self._derivative(self._product(), names, letters, token.start)
 
     def _partial(self, token: Token) -> Node:
+        return self._slope(token, 1 + self._squared())
+
+    def _squared(self) -> bool:
+        """Whether a 2 comes next, as a superscript or behind ^; it is then behind us."""
         cursor = self.cursor
-        second = cursor.token.kind == "super" and cursor.token.text == "2"
-        if second:
+        if cursor.token.kind == "super" and cursor.token.text == "2":
             cursor.advance()
+            return True
+        if cursor.at("^") and cursor.ahead(1).text == "2":
+            cursor.advance()
+            cursor.advance()
+            return True
+        return False
+
+    def _slope(self, token: Token, order: int) -> Node:
+        """``∂L/∂A`` or ``d²f/dx²``, of which the first sign is behind us."""
+        cursor = self.cursor
         if cursor.take("/"):
             return self._operator(token)
         above = self._product(divides=False)
         if not cursor.take("/"):
             cursor.expected('"/"', 'a derivative is written "∂L/∂A"')
         names, letters = self._below()
-        if len(names) != 1 + second:
+        if len(names) != order:
             advice = 'write "∂L/∂A" or "∂²L/∂w∂wᵀ"'
             cursor.fail("a derivative has as many ∂ above the line as below it", advice, cursor.span(token.start))
         return self._derivative(above, names, letters, token.start)
@@ -257,7 +288,7 @@ class PaperReader(AtomReader):
             cursor.expected('"_"', 'a sum names its letters, "Σ_i x_i y_i"; the sum of all entries is "sum(X)"')
         letters = self._letters()
         if cursor.take("^"):
-            self._atom()
+            self._exponent()
         return Summed(letters, self._product(), span=cursor.span(token.start))
 
     def _function(self) -> Node:

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from .paperscan import FRACTIONS, ONES
-from .papersyntax import Bars, Entry, Identity, Inner, Norm, Ones, Product, Raised, Transposed
-from .syntax import Name, Node, Number, Unary
+from .papersyntax import Bars, Entry, Function, Identity, Inner, Norm, Ones, Product, Raised, Transposed
+from .syntax import Chain, Name, Node, Number, Unary
 from .tokens import Cursor, Token
 
 MINUS_ONE = Unary("-", Number(1))
@@ -37,7 +37,11 @@ class AtomReader(ABC):
             elif cursor.take("'"):
                 value = Transposed(value, span=cursor.span(start))
             elif cursor.take("^"):
-                value = _raised(value, self._exponent(), cursor.span(start))
+                exponent = self._exponent()
+                if isinstance(value, Name) and value.name == "e" and "e" not in self.known:
+                    value = Function("exp", exponent, span=cursor.span(start))
+                else:
+                    value = _raised(value, exponent, cursor.span(start))
             elif cursor.at("_") and not isinstance(value, Ones | Identity | Number):
                 cursor.advance()
                 value = self._subscripted(value, start)
@@ -127,11 +131,24 @@ class AtomReader(ABC):
         cursor = self.cursor
         token = cursor.advance()
         kept, self._closing = self._closing, []
-        value = self.sum()
+        value = self._compared(self.sum())
         if not cursor.take(")", "]"):
             self.trailing()
         self._closing = kept
         return replace(value, span=cursor.span(token.start))
+
+    def _compared(self, value: Node) -> Node:
+        """``X > 0``: 1 where it holds and 0 elsewhere, which is the slope of relu(X)."""
+        cursor = self.cursor
+        if not cursor.at("<", ">"):
+            return value
+        sign = cursor.advance().text
+        other = self.sum()
+        larger, smaller = (value, other) if sign == ">" else (other, value)
+        span = cursor.span(value.span[0])
+        if smaller == Number(0):
+            return Function("relu'", larger, span=span)
+        return Function("relu'", Chain((larger, smaller), ("-",), span=span), span=span)
 
     def _between(self, mark: str, kind: type[Norm] | type[Bars]) -> Node:
         cursor = self.cursor

@@ -27,11 +27,24 @@ FUNCTIONS = {
 _SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SUPER = re.compile(r"[⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ⊤ᵗ]+|\.T(?!\w)")
-_POWER_T = re.compile(r"\^\s*(?:\{\s*)?([-−]?)\s*(?:T|⊤|top)(?:\s*\})?(?=\W|_|$)")
+_POWER_T = re.compile(r"\^\s*(?:\{\s*([-−]?)\s*(?:T|⊤|top)\s*\}|([-−]?)\s*(?:T|⊤|top)(?=\W|_|$))")
 _TOUCHING_T = re.compile(r"\^(?:T|⊤)")
-_OPERATOR = re.compile(r"\|\||[-−+/·×*∘⊙⊗⊘()\[\]{}|‖∥⟨⟩,^'′’∂∇√_@=]")
+_OPERATOR = re.compile(r"\|\||\.[*/^]|[-−+/·×*∘⊙⊗⊘()\[\]{}|‖∥⟨⟩,^'′’∂∇√_@=:<>]")
 _SUPERSCRIPTS = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹⊤ᵀᵗ", "-+0123456789TTT")
-_MEANINGS = {**ALIASES, "||": "‖", "∥": "‖", "⊙": "∘", "*": "∘", "×": "·", "·": "·", "′": "'", "’": "'"}
+_MEANINGS = {
+    **ALIASES,
+    "||": "‖",
+    "∥": "‖",
+    "⊙": "∘",
+    "*": "∘",
+    ".*": "∘",
+    "./": "⊘",
+    ".^": "^",
+    "×": "·",
+    "·": "·",
+    "′": "'",
+    "’": "'",
+}
 
 
 class Scanner:
@@ -66,20 +79,23 @@ class Scanner:
             return [Token("super", meaning, start, match.end())]
         if "T" not in self.known:
             if match := _POWER_T.match(text, start):
-                return [Token("super", "-T" if match[1] else "T", start, match.end())]
+                return [Token("super", "-T" if match[1] or match[2] else "T", start, match.end())]
             if match := _TOUCHING_T.match(text, start):
                 return [Token("super", "T", start, match.end())]
         end = _word_end(text, start)
         if end > start:
-            return self._word(text[start:end], start)
+            return self._word(text[start:end], start, text[end : end + 1])
         if match := _OPERATOR.match(text, start):
             return [Token("operator", _MEANINGS.get(match[0], match[0]), start, match.end())]
         return [Token("fault", text[start], start, start + 1)]
 
-    def _word(self, word: str, start: int) -> list[Token]:
+    def _word(self, word: str, start: int, behind: str) -> list[Token]:
         tokens = []
-        for piece in self.split(word):
+        pieces = self.split(word)
+        for piece, following in zip(pieces, (*pieces[1:], behind), strict=True):
             meaning = SIGNS.get(piece, "") if piece not in self.known else ""
+            if piece == "sum" and following == "_":
+                meaning = "Σ"
             kind = "operator" if meaning else "name"
             tokens.append(Token(kind, meaning or normalize("NFKC", piece), start, start + len(piece)))
             start += len(piece)

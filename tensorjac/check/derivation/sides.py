@@ -38,7 +38,9 @@ from .values import Value, matrix_of
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _INDEXED = re.compile(r"[\w)]\[(?=[^\W\d]|\]|[0-9]+\s*\*)[^:\[\]]*(?:\[[^:\[\]]*\][^:\[\]]*)*\]")
-_NUMPY = re.compile(r"\*\*|\bnp\.|\.\w+\(|\w\[|[<>]|==|\baxis\s*=|//")
+_NUMPY = re.compile(r"\*\*|\bnp\.|\.\w+\(|\w\[|[<>]=|==|\baxis\s*=|//")
+_COMPARED = re.compile("[<>]")
+_SLOPE = re.compile(r"\bd(\w+\[[\w,\s]*\]\s*)/\s*d(?=\w+\[)")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Reader:
         """ "index", "numpy" or "paper"."""
         if _INDEXED.search(text) or "δ[" in text or "delta[" in text:
             return "index"
-        return "numpy" if _NUMPY.search(text) else "paper"
+        compared = _COMPARED.search(text) and not on_paper(text) and "'" not in text
+        return "numpy" if compared or _NUMPY.search(text) else "paper"
 
     def value(self, text: str, form: Form) -> Value:
         """The value of a side."""
@@ -102,6 +105,7 @@ class Reader:
 
     def index_node(self, text: str) -> Node:
         """A side in index notation as nodes."""
+        text = _SLOPE.sub(r"∂\1/∂", text)
         cursor = Cursor(text, slots=True, joins_lines=JOINS_LINES)
         reader = RightSide(cursor, tuple(PRIMITIVES), derivatives=True)
         node = reader.expression()
@@ -202,7 +206,8 @@ class Reader:
 
     def _shape(self, value: Value, node: Node, text: str) -> Shape:
         if len(value.axes) > 2:
-            rule = f"paper notation has scalars, vectors and matrices, and this has {len(value.axes)} axes"
+            sizes = ", ".join(map(str, value.dims))
+            rule = f"paper notation has scalars, vectors and matrices, and this has {len(value.axes)} axes, ({sizes})"
             fail(NotationError, text, node, rule, 'write index notation: "X[ijk]"')
         matrix = matrix_of(value)
         return (matrix.rows.dim if matrix.rows else None, matrix.cols.dim if matrix.cols else None)

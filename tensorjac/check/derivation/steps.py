@@ -21,6 +21,7 @@ from .values import Value
 _TARGET = re.compile(r"(?P<name>[^\W\d]\w*)\s*(?:\[(?P<letters>[^\W\d_]*(?:\s*,\s*[^\W\d_])*)\]|\((?P<of>[\w\s,]+)\))?")
 _WORD = re.compile(r"(?<![/∂])[^\W\dᵀ⊤ᵗ][^\Wᵀ⊤ᵗ]*(?!\s*/\s*d)")
 _DIFFERENTIAL = re.compile(r"d[^\W\d]\w*")
+_SLOPE = re.compile(r"[∂∇]|d\S*\s*/\s*d")
 LOSS = "loss°"
 _GRADIENT = re.compile(
     r"(?:∂(\w+)(?:\[\])?\s*/\s*∂(\w+)|d(\w+)\s*/\s*d(\w+)|∇_(?P<by>\w+)\s+(\w+))(?:\[(?P<letters>[^\W\d_]*)\])?"
@@ -31,7 +32,8 @@ _GRADIENT = re.compile(
 class Step:
     """One ``=``: its sides with their values, and how these compare.
 
-    ``defined`` is the name that it gives a meaning to, ``fault`` what is wrong with the shapes within a side.
+    ``defined`` is the name that it gives a meaning to, ``fault`` what is wrong with the shapes within a side. A step
+    that is refuted may be a ``condition``, as of a minimum, or follow from one.
     """
 
     left: Side
@@ -42,6 +44,7 @@ class Step:
     defined: str = ""
     comparison: Comparison | None = None
     fault: TensorjacError | None = None
+    condition: str = ""  # "itself", or where one stands from which the step may follow
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Derivation:
         self.scope.varying = frozenset(name for name in given.dims if f"d{name}" in self.words) - given.fixed
         self.notes: list[str] = []
         self.lost: set[str] = set()
+        self.condition = ""  # where something was first set to 0
 
     def _words(self) -> set[str]:
         """The names and differentials that occur: inputs of which there is no differential are held fixed."""
@@ -132,7 +136,7 @@ class Derivation:
                 wrt, letters = stem, tuple(subscript)
             elif gradient["letters"] is not None:
                 letters = tuple(gradient["letters"])
-            if wrt in self.scope.dims and not self._is_known(of):
+            if wrt in self.scope.dims and not self._is_known(of) and not self._is_known(of.rpartition("_")[0]):
                 return End(side, None, letters, "", (of, wrt)), None
         try:
             value, letters = self.reader.opening(side.text, letters)
@@ -173,9 +177,22 @@ class Derivation:
 
     def _compared(self, end: End, value: Value, right: Side, found: Value) -> Step:
         found = fitted(value, found)
+        value = fitted(found, value)
         alike = value.dims == found.dims and {value.kind, found.kind} != {"row", "column"}
         comparison = compare(self.scope, value, found, self.setting) if alike else None
-        return Step(end.side, right, value, found, end.letters, "", comparison)
+        step = Step(end.side, right, value, found, end.letters, "", comparison)
+        if comparison is not None and comparison.verdict == "refuted" and not self._speaks_of_change(step):
+            if "0" in (step.left.text, step.right.text):
+                self.condition = self.condition or self.block.place(right.line)
+                return replace(step, condition="itself")
+            return replace(step, condition=self.condition)
+        return step
+
+    def _speaks_of_change(self, step: Step) -> bool:
+        """Whether a side is a derivative or holds differentials: what is said of these holds everywhere."""
+        slope = _SLOPE.match(step.left.text) is not None and step.right.text != "0"
+        values = [value for value in (step.before, step.after) if value is not None]
+        return slope or any(map(self._holds_differentials, values))
 
     def _read(self, side: Side, form: Form) -> tuple[Value | None, TensorjacError | None]:
         """The value of a side, or the fault in its shapes."""

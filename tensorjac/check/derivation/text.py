@@ -19,6 +19,7 @@ from typing import NoReturn
 from unicodedata import category, normalize
 
 from ...errors import NotationError, caret
+from .tex import without_tex
 
 Place = Callable[[int], str]
 
@@ -30,7 +31,9 @@ _ENTRY = re.compile(rf"(?P<names>(?:(?<=;)|^)\s*{_NAME}(?:\s*,\s*{_NAME})*|{_NAM
 _SPACE_OF = re.compile(r"^\s*[ℝR]\s*\^?\s*|[{}()]")
 _REMARK = re.compile(r"#.*|(?:^|\s)--\s.*|(?:^|\s)[—]\s.*")
 _LEADS = re.compile(
-    r"\s*(?:(?:so|thus|hence|then|therefore|let|with|where|and|since|now|also|that is|i\.e\.)\b[,:]?|[⇒⟹∴⟺⇔→])\s*", re.I
+    r"\s*(?:(?:so|thus|hence|then|therefore|let|set|setting|with|where|and|since|now|also|that is|i\.e\.)\b[,:]?"
+    r"|[⇒⟹∴⟺⇔→])\s*",
+    re.I,
 )
 _ARROWS = re.compile(r"[⇒⟹⟺⇔∴]|=>")
 _AND = re.compile(r"\s(?:and|so|hence|thus)\s")
@@ -38,6 +41,10 @@ _LOW_DIGITS, _LOW_LETTERS = "₀₁₂₃₄₅₆₇₈₉", "ₐₑₒₓₕ�
 _OPENERS, _CLOSERS = "([{⟨", ")]}⟩"
 _GOES_ON = ("+", "-", "−", "·", "∘", "*", "/", "@", "⊗")
 ADJECTIVES = ("symmetric", "positive definite", "positive", "scalar", "row", "column", "fixed", "constant", "square")
+SHORT = {
+    **dict.fromkeys(("sym", "symm"), "symmetric"),
+    **dict.fromkeys(("pd", "spd", "posdef", "positive-definite"), "positive definite"),
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,8 @@ def read_block(text: str, place: Place = line_number) -> Block:
 
 
 def plain(line: str) -> str:
-    """A line with letters of other fonts as usual ones, and small subscripts written out: ℒ as L, xᵢ as x_i."""
+    """A line without LaTeX, with letters of other fonts as usual ones, and small subscripts written out."""
+    line = without_tex(line)
     line = re.sub(f"(?<=[‖∥|])[{_LOW_DIGITS}]", "", line)
     line = re.sub(f"[{_LOW_DIGITS}]", lambda match: normalize("NFKC", match[0]), line)
     line = re.sub(f"[{_LOW_LETTERS}]+", lambda match: f"_{normalize('NFKC', match[0])}", line)
@@ -150,10 +158,19 @@ def _givens(line: str, number: int) -> Iterator[Given]:
                 shape = re.sub(rf"\b{adjective}\b", " ", shape)
                 adjectives.append(adjective)
         shape = shape.strip(" ,;()")
+        shape, short = _short_adjective(shape)
+        adjectives += short
         if line[: entry.end()].endswith("∈"):
             shape = _SPACE_OF.sub(" ", normalize("NFKC", shape.replace("ˣ", "×").replace("×", " ")))
         for name in re.findall(_NAME, entry["names"]):
             yield Given(name, re.sub(r"[×,]", " ", shape).strip(), tuple(adjectives), number)
+
+
+def _short_adjective(shape: str) -> tuple[str, list[str]]:
+    """``n n sym`` and ``n n posdef``: a word behind two sizes."""
+    match = re.fullmatch(r"(\w+[\s,×]+\w+)[\s,]+([\w-]+)", shape)
+    meant = SHORT.get(match[2], "") if match else ""
+    return (match[1], [meant]) if match and meant else (shape, [])
 
 
 def _statements(line: str, number: int, column: int, block: Block) -> Iterator[Statement]:
@@ -182,7 +199,7 @@ def _breaks(line: str) -> list[int]:
 
 
 def _statement(piece: str, number: int, column: int, block: Block) -> Statement:
-    cuts = _equals(piece)
+    cuts = _equals(piece) or [(at.start(), at.end()) for at in re.finditer("==", piece)]
     if not cuts:
         rule = "a line of a derivation has an =, or gives shapes"
         advice = 'write "X: b m" for a shape, "= …" to go on with a chain, and "#" before a remark'
