@@ -519,7 +519,7 @@ DERIVATIONS = {
         X: b m, A: m n, G: b n
         Z = X A
         Y = relu(Z)
-        dL/dY = G
+        ∂L/∂Y = G
         dL/dZ = G ∘ (Z > 0)
         dL/dA = X' (G .* (Z > 0))
         """,
