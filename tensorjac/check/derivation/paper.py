@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 from ...dims import Dim
 from ...notation.papersyntax import (
@@ -29,7 +30,7 @@ from ...terms import Index, Sum, constant, delta, of_factor, of_size
 from . import values
 from .shapes import Shapes, exponent
 from .sizes import SCALAR
-from .values import Matrix, Value, matrix_of, negative, scalar
+from .values import Matrix, Value, matrix_of, scalar
 
 
 @dataclass(frozen=True)
@@ -51,43 +52,10 @@ class Lowering:
 
     def of(self, node: Node) -> Matrix:
         match node:
-            case Number(value):
-                if id(node) in self.shapes.ones:
-                    return self._ones(node)
-                return scalar(constant(value) if value else Sum())
-            case Name():
-                return matrix_of(self.meanings.name(node))
-            case Ones():
-                return self._ones(node)
-            case Identity():
-                dim = self._dim(node, 0)
-                rows, cols = Index.fresh(dim), Index.fresh(dim)
-                return Matrix(rows, cols, multiply(of_factor(delta(rows, cols))))
-            case Unary(_, of):
-                inner = self.of(of)
-                return inner.map(negative(inner.body))
-            case Transposed(of):
-                return self.of(of).transposed
-            case Chain(operands, operators):
-                parts = [self.of(operand) for operand in operands]
-                signs = ("+", *operators)
-                return values.added(
-                    [
-                        part.map(negative(part.body)) if sign == "-" else part
-                        for part, sign in zip(parts, signs, strict=True)
-                    ]
-                )
-            case Entrywise(operands, operators):
-                return values.hadamard([self.of(each) for each in operands], [False, *(o == "⊘" for o in operators)])
-            case Product():
-                return self._product(node)
-            case Kronecker(operands):
-                first, *others = [self.of(operand) for operand in operands]
-                for other in others:
-                    first = values.kronecker(first, other)
-                return first
-            case Raised():
-                return self._raised(node)
+            case Number() | Name() | Ones() | Identity():
+                return self._atom(node)
+            case Differential() | Derivative() | Entry() | Summed():
+                return self._of_calculus(node)
             case Function(name, argument):
                 return self._function(name, argument)
             case Norm(of):
@@ -97,6 +65,41 @@ class Lowering:
                 return values.whole("det", inner) if inner.axes else values.entrywise("abs", inner)
             case Inner(left, right):
                 return values.total(values.hadamard([self.of(left), self.of(right)], [False, False]))
+        return self._operation(node)
+
+    def _atom(self, node: Number | Name | Ones | Identity) -> Matrix:
+        match node:
+            case Number(value) if id(node) not in self.shapes.ones:
+                return scalar(constant(value) if value else Sum())
+            case Name():
+                return matrix_of(self.meanings.name(node))
+            case Identity():
+                dim = self._dim(node, 0)
+                rows, cols = Index.fresh(dim), Index.fresh(dim)
+                return Matrix(rows, cols, multiply(of_factor(delta(rows, cols))))
+        return Matrix(Index.fresh(self._dim(node, 0)), None, constant(1))
+
+    def _operation(self, node: Node) -> Matrix:
+        match node:
+            case Unary(_, of):
+                return self.of(of).negated
+            case Transposed(of):
+                return self.of(of).transposed
+            case Chain(operands, operators):
+                parts = zip(map(self.of, operands), ("+", *operators), strict=True)
+                return values.added([part.negated if sign == "-" else part for part, sign in parts])
+            case Entrywise(operands, operators):
+                return values.hadamard([self.of(each) for each in operands], [False, *(o == "⊘" for o in operators)])
+            case Product():
+                return self._product(node)
+            case Kronecker(operands):
+                return reduce(values.kronecker, map(self.of, operands))
+            case Raised():
+                return self._raised(node)
+        raise TypeError(f"{type(node).__name__} is no node of paper notation")
+
+    def _of_calculus(self, node: Differential | Derivative | Entry | Summed) -> Matrix:
+        match node:
             case Differential(of):
                 return matrix_of(self.meanings.differential(of, self.of(of).value))
             case Derivative():
@@ -104,9 +107,7 @@ class Lowering:
             case Entry(of, letters):
                 whole = self._derivative(of) if isinstance(of, Derivative) else self.of(of).value
                 return scalar(whole.over([self.letters[letter] for letter in letters]))
-            case Summed(letters, body):
-                return self._summed(letters, body)
-        raise TypeError(f"{type(node).__name__} is no node of paper notation")
+        return self._summed(node.letters, node.body)
 
     def _dim(self, node: Node, axis: int) -> Dim:
         return self.shapes.dim(self.shapes.of(node)[axis], node)
@@ -114,9 +115,6 @@ class Lowering:
     def _derivative(self, node: Derivative) -> Value:
         inner = None if isinstance(node.of, Name) else self.of(node.of).value
         return self.meanings.derivative(node.of, inner, node.wrt)
-
-    def _ones(self, node: Node) -> Matrix:
-        return Matrix(Index.fresh(self._dim(node, 0)), None, constant(1))
 
     def _product(self, node: Product) -> Matrix:
         result = self.of(node.operands[0])

@@ -75,16 +75,44 @@ class Shapes(Sizes):
 
     def _work_out(self, node: Node) -> Shape:
         match node:
+            case Number() | Name() | Ones() | Identity():
+                return self._atom(node)
+            case Differential(of):
+                return self.of(of)
+            case Derivative():
+                return self._derivative(node)
+            case Entry():
+                return self._entry(node)
+            case Summed(letters, body):
+                return self._summed(letters, body)
+            case Function(name, argument):
+                return self._function(name, argument)
+            case Norm(of):
+                self.of(of)
+                return SCALAR
+            case Bars(of):
+                if self.of(of) != SCALAR:
+                    self._square(of, "|·|")
+                return SCALAR
+            case Inner(left, right):
+                self._alike((left, right), "multiplied in an inner product")
+                return SCALAR
+        return self._operation(node)
+
+    def _atom(self, node: Number | Name | Ones | Identity) -> Shape:
+        match node:
             case Number():
                 return (Unknown(), None) if id(node) in self.ones else SCALAR
             case Name():
                 return self.names.shape(node)
             case Ones(size):
                 return (self._named(size, node), None)
-            case Identity(size):
-                found = self._named(size, node)
-                return (found, found)
-            case Unary(_, of) | Differential(of):
+        found = self._named(node.size, node)
+        return (found, found)
+
+    def _operation(self, node: Node) -> Shape:
+        match node:
+            case Unary(_, of):
                 return self.of(of)
             case Transposed(of):
                 if isinstance(of, Number) and of.value == 1:
@@ -101,24 +129,6 @@ class Shapes(Sizes):
                 return self._kronecker(operands)
             case Raised():
                 return self._raised(node)
-            case Function(name, argument):
-                return self._function(name, argument)
-            case Norm(of):
-                self.of(of)
-                return SCALAR
-            case Bars(of):
-                if self.of(of) != SCALAR:
-                    self._square(of, "|·|")
-                return SCALAR
-            case Inner(left, right):
-                self._alike((left, right), "multiplied in an inner product")
-                return SCALAR
-            case Derivative():
-                return self._derivative(node)
-            case Entry():
-                return self._entry(node)
-            case Summed(letters, body):
-                return self._summed(letters, body)
         raise TypeError(f"{type(node).__name__} is no node of paper notation")
 
     def _named(self, size: str, node: Node) -> Size:
@@ -135,29 +145,11 @@ class Shapes(Sizes):
         lead = max(range(len(shapes)), key=lambda k: sum(size is not None for size in shapes[k]))
         for operand, shape in zip(operands, shapes, strict=True):
             of_rows = isinstance(operand, Function) and operand.name == "rowsum" and shapes[lead][0] is not None
-            if not (of_rows and self._is_same(shape[0], shapes[lead][0])) and not self._broadcasts(shape, shapes[lead]):
+            if not (of_rows and self.is_same(shape[0], shapes[lead][0])) and not self.broadcasts(shape, shapes[lead]):
                 left, right = operands[lead], operand
                 rule = f"what is {done} has one shape, and {self._has(left)}, and {self._has(right)}"
                 self.fail(ShapeError, rule, right, "check for a missing transpose, or another order of the factors")
         return self.of(operands[lead])
-
-    def _is_same(self, left: Size | None, right: Size | None) -> bool:
-        return left is not None and right is not None and self.same(left, right)
-
-    def _broadcasts(self, shape: Shape, lead: Shape) -> bool:
-        rows, cols = shape
-        if rows is None and cols is None:
-            return True
-        if None not in lead and None in shape:
-            axis = rows if rows is not None else cols
-            first, last = map(self.settled, lead)
-            assert axis is not None and first is not None and last is not None
-            axis = self.settled(axis)
-            return first is not last and (axis is first or axis is last)
-        return all(
-            (one is None) == (other is None) and (one is None or other is None or self.same(one, other))
-            for one, other in zip(shape, lead, strict=True)
-        )
 
     def _has(self, node: Node) -> str:
         """``X w has n rows``, in words."""
@@ -190,7 +182,7 @@ class Shapes(Sizes):
     def _divided(self, left: Shape, right: Shape, operand: Node) -> Shape:
         if right == SCALAR:
             return left
-        if not self._broadcasts(right, left) or left == SCALAR:
+        if not self.broadcasts(right, left) or left == SCALAR:
             rule = f"a quotient has a scalar below the line, and {self._has(operand)}"
             self.fail(ShapeError, rule, operand, 'write an inverse, "X⁻¹", or "⊘" for a division entry by entry')
         return left

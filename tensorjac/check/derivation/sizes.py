@@ -53,6 +53,25 @@ class Sizes:
             return True
         return False
 
+    def is_same(self, left: Size | None, right: Size | None) -> bool:
+        return left is not None and right is not None and self.same(left, right)
+
+    def broadcasts(self, shape: Shape, lead: Shape) -> bool:
+        """Whether what has the first shape may stand beside what has the second, entry by entry."""
+        rows, cols = shape
+        if rows is None and cols is None:
+            return True
+        if None not in lead and None in shape:
+            axis = rows if rows is not None else cols
+            first, last = map(self.settled, lead)
+            assert axis is not None and first is not None and last is not None
+            axis = self.settled(axis)
+            return first is not last and (axis is first or axis is last)
+        return all(
+            (one is None) == (other is None) and (one is None or other is None or self.same(one, other))
+            for one, other in zip(shape, lead, strict=True)
+        )
+
     def fail(self, kind: type[TensorjacError], rule: str, node: Node, advice: str) -> NoReturn:
         raise kind(f"{rule}:\n{caret(self.text, *node.span)}\n{advice}.")
 

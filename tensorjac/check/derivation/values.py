@@ -61,6 +61,10 @@ class Matrix:
     def transposed(self) -> Matrix:
         return Matrix(self.cols, self.rows, self.body)
 
+    @property
+    def negated(self) -> Matrix:
+        return self.map(negative(self.body))
+
     def map(self, body: Sum) -> Matrix:
         return Matrix(self.rows, self.cols, body, self.of_rows)
 
