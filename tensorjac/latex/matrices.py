@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 
+from ..matrix.plain import added
 from ..matrix.tree import (
     Diagonal,
     DiagonalOf,
@@ -81,40 +82,41 @@ class _Writer:
             case Transpose(of):
                 return self._transpose(of)
             case Product(factors):
-                return Text(juxtaposed([self._factor(factor) for factor in factors]), PRODUCT)
+                return Text(juxtaposed([self.text(factor).at(SCRIPTED) for factor in factors]), PRODUCT)
             case Repeated(base, value) | Power(base, value) if node.scalar or isinstance(node, Repeated):
                 return self._raised(base, value)
             case Power(base, value):
                 text = exponent(value)
                 return Text(rf"{self._base(base)}^{{\circ {f'({text})' if value < 0 else text}}}", SCRIPTED)
-            case Hadamard(above, below):
-                return self._hadamard([self._entry(part) for part in above], [self._entry(part) for part in below])
+            case Hadamard():
+                return self._hadamard(node)
             case Scaled():
                 return self._scaled(node)
             case Plus(terms):
-                return Text(self._sum([self.text(term) for term in terms]), SUM)
+                return Text(added([self.text(term).text for term in terms]), SUM)
+        return self._applied(node)
+
+    def _applied(self, node: Node) -> Text:
+        """What stands in brackets behind the name of a function, and norms."""
+        match node:
             case Function(primitive, (base, raised)) if primitive.name == "power" and not node.scalar:
                 return Text(rf"{self._base(base)}^{{\circ {self.text(raised).at(SCRIPTED)}}}", SCRIPTED)
             case Function(primitive, args) if primitive.name == "prod":
-                return Text(rf"\operatorname{{prod}}{bracketed(self.text(args[0]).text)}")
+                return self._operator("prod", args[0])
             case Function(primitive, args):
                 return call(primitive.name, [self.text(arg) for arg in args], self.names)
             case OfRows(primitive, of):
-                return Text(rf"\operatorname{{row{primitive.name}}}{bracketed(self.text(of).text)}")
+                return self._operator(f"row{primitive.name}", of)
             case Diagonal(of) | DiagonalOf(of):
-                return Text(rf"\operatorname{{diag}}{bracketed(self.text(of).text)}")
+                return self._operator("diag", of)
             case Trace(of):
-                return Text(rf"\operatorname{{tr}}{bracketed(self.text(of).text)}")
+                return self._operator("tr", of)
             case _:
                 assert isinstance(node, Norm)
                 return self._norm(node.of, node.exponent)
 
-    def _factor(self, node: Node) -> str:
-        return self.text(node).at(SCRIPTED)
-
-    def _entry(self, node: Node) -> str:
-        """An operand of ∘ and ⊘."""
-        return self.text(node).at(SCRIPTED)
+    def _operator(self, name: str, of: Node) -> Text:
+        return Text(rf"\operatorname{{{name}}}{bracketed(self.text(of).text)}")
 
     def _base(self, node: Node) -> str:
         """What carries a superscript."""
@@ -133,7 +135,8 @@ class _Writer:
             return Text(f"{self._base(base.args[0])}^{{-{value}}}", SCRIPTED)
         return Text(f"{self._base(base)}^{{{exponent(value)}}}", SCRIPTED)
 
-    def _hadamard(self, above: list[str], below: list[str]) -> Text:
+    def _hadamard(self, node: Hadamard) -> Text:
+        above, below = ([self.text(part).at(SCRIPTED) for part in parts] for parts in (node.above, node.below))
         text = r" \circ ".join(above)
         if below:
             divisor = r" \circ ".join(below)
@@ -145,13 +148,6 @@ class _Writer:
             return Text(rf"{self._base(of)}^{{\top}} {self._base(of)}", PRODUCT)
         text = rf"\left\| {self.text(of).text} \right\|" + ("_F" if of.wide else "")
         return Text(text) if value == 1 else Text(f"{text}^{{{exponent(value)}}}", SCRIPTED)
-
-    def _sum(self, terms: list[Text]) -> str:
-        text = terms[0].text
-        for term in terms[1:]:
-            negative = term.text.startswith("-")
-            text += f" - {term.text[1:]}" if negative else f" + {term.text}"
-        return text
 
     def _scaled(self, node: Scaled) -> Text:
         c: Value = node.coefficient if node.coefficient > 0 else -node.coefficient
