@@ -62,7 +62,8 @@ class Written(Compiled):
         """Whether both compute the same, by their simplified forms; names of outputs play no part."""
         if not isinstance(other, Written):
             return NotImplemented
-        return normal.equal(list(self._parts.outputs.values()), list(other._parts.outputs.values()))
+        with rewrites.assuming((*self._parts.requirements, *other._parts.requirements)):
+            return normal.equal(list(self._parts.outputs.values()), list(other._parts.outputs.values()))
 
     def __hash__(self) -> int:
         return hash(tuple(self.outputs.values()))

@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tensorjac as tj
+from evaluate import evaluate
 from functions import CASES, named
 from generators import (
     COEFFICIENTS,
@@ -23,7 +24,8 @@ from oracles import assert_close, distinct_sizes, random_inputs
 from tensorjac import rewrites
 from tensorjac.function import Function
 from tensorjac.normal import LIMIT, TooLarge, normal
-from tensorjac.terms import constant
+from tensorjac.normal.values import Point, finite_point
+from tensorjac.terms import Input, constant
 
 VALUES = arrays()
 
@@ -358,6 +360,45 @@ def test_different(first, second, shapes):
     assert F.__eq__(H) is False
 
 
+@pytest.mark.parametrize(("first", "second", "shapes"), DIFFERENT)
+def test_values_prove_nothing(first, second, shapes, monkeypatch):
+    """Where all values agree, what is different is different still."""
+
+    def ones(self, tensor):
+        return np.ones([axis.dim.evaluate(self.sizes) for axis in tensor.axes])
+
+    monkeypatch.setattr(Point, "of", ones)
+    F, H = tj.trace(first, **shapes), tj.trace(second, **shapes)
+    assert F != H
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_values_at_a_point(case):
+    """Those by which equal parts are found, against an evaluator that is simple and slow."""
+    outputs = tj.trace(case.fun, **case.shapes)._parts.outputs
+    point = finite_point([body for _, body in outputs.values()])
+    assert point is not None
+    given = {t.name: point.of(t) for t in point.known if isinstance(t, Input)}
+    for axes, body in outputs.values():
+        assert_close(point.of_sum(body, axes), evaluate(body, axes, given, point.sizes), 1e-12, roundings=4096)
+
+
+def test_long_expressions():
+    """A Hessian times a tangent over a page long: it is itself, and with one coefficient changed it is not."""
+
+    def fun(X, A):
+        squared = X @ A @ A
+        diagonal = squared + np.einsum("ii->i", squared.T @ squared)
+        return np.linalg.norm(1 + (diagonal / (1 + np.linalg.norm(diagonal))) ** 2)
+
+    F = tj.trace(fun, X="b n", A="n n").hvp("X")
+    text = str(F)
+    assert len(text) > 800
+    assert tj.parse(text, **F.inputs) == F
+    place = text.rindex(" 2 ")
+    assert tj.parse(f"{text[:place]} 3 {text[place + 3 :]}", **F.inputs) != F
+
+
 def test_logaddexp_written_out():
     F = tj.trace(lambda x, y: np.logaddexp(x, y), x="n", y="n")
     assert tj.trace(lambda x, y: np.log(np.exp(x) + np.exp(y)), x="n", y="n") == F
@@ -498,4 +539,5 @@ def test_what_is_too_long_to_multiply_out_is_not_called_equal(monkeypatch):
     opened = tj.parse("Y = x**3 + 3*x**2*y + 3*x*y**2 + y**3", **shapes)
     assert cube == opened
     monkeypatch.setattr("tensorjac.normal.expanding.FACTORS", 5)
+    monkeypatch.setattr("tensorjac.normal.sweeping.STEPS", 0)
     assert cube != opened

@@ -119,15 +119,17 @@ def assert_reads_back(F):
 
 @given(programs(last=(*LAST, *SEVERAL)), st.data())
 def test_text_reads_back(steps, data):
-    """The value, all slopes by VJP, one Jacobian, and a Hessian times a tangent where there is one."""
+    """The value, all slopes by VJP and JVP, one Jacobian, and of a scalar the Hessian, whole and times a tangent."""
     F = tj.trace(program(steps), **data.draw(st.sampled_from((PROGRAM, NUMBERED))))
     wrt = data.draw(st.sampled_from(list(PROGRAM)))
     name = data.draw(st.sampled_from(list(F.outputs)))
     assert_reads_back(F)
     assert_reads_back(F.vjp())
+    assert_reads_back(F.jvp())
     assert_reads_back(F.jacobian(wrt, of=name))
-    if F.outputs[name] == () and len(str(F.hvp(wrt, of=name))) < 500:  # longer ones are not multiplied out
+    if F.outputs[name] == ():
         assert_reads_back(F.hvp(wrt, of=name))
+        assert_reads_back(F.hessian(wrt, of=name))
 
 
 @pytest.mark.parametrize("row", [*CASES, *IDENTITIES], ids=str)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from ..rewrites import add, multiply, substitute, without
 from ..terms import ONE, Factor, Index, Shared, Slot, Sum, Tensor, constant, constant_slot, product
 from .expanding import Normal, TooLarge
+from .sweeping import Swept
+from .values import differ, finite_point
 
 CLEARINGS = 3  # denominators within denominators that are multiplied away
 
@@ -15,15 +17,20 @@ def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[S
     """Whether expressions, given with their axes in order, are equal up to names of indices and order."""
     if [[axis.dim for axis in axes] for axes, _ in first] != [[axis.dim for axis in axes] for axes, _ in second]:
         return False
-    placed_first = [_placed(axes, body) for axes, body in first]
-    placed_second = [_placed(axes, body) for axes, body in second]
-    if placed_first == placed_second:
-        return True
-    gaps = [add(a, multiply(constant(-1), b)) for a, b in zip(placed_first, placed_second, strict=True)]
+    pairs = [(_placed(*one), _placed(*other)) for one, other in zip(first, second, strict=True)]
+    pairs = [(one, other) for one, other in pairs if one != other]
+    gaps = [add(one, multiply(constant(-1), other)) for one, other in pairs]
     try:
         # sums are left whole here, also where their terms would merge
         with without("distribute"):
-            gaps = [gap for gap in gaps if Normal(opening=False).of(gap).terms]
+            whole = Normal(opening=False)
+            gaps = [gap for gap in gaps if whole.of(gap).terms]
+            point = finite_point([body for pair in pairs for body in pair]) if gaps else None
+            if point is not None:
+                if any(differ(point, *pair) for pair in pairs):
+                    return False
+                swept = Swept(point)
+                gaps = [gap for gap in gaps if not swept.proves(swept.of(gap))]
         return all(_vanishes(gap) for gap in gaps)
     except TooLarge:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 
 from ..primitives import Primitive
 from ..rewrites import apply, finished, power, reread, whole
@@ -32,7 +33,9 @@ from .orders import forward
 # An expression that multiplies out to more terms than this is left as it is.
 LIMIT = 4000
 # Nor are more factors than this brought into order, all terms together: it takes seconds.
-FACTORS = 4000
+FACTORS = 1500
+# To a higher power, a sum is one factor.
+POWER = 4
 
 
 class TooLarge(Exception):
@@ -48,7 +51,7 @@ class Normal:
 
     def __init__(self, opening: bool) -> None:
         self.opening = opening
-        self.ordered = 0
+        self.left = FACTORS if opening else inf
         self.known: dict[Tensor, Sum] = {}
 
     def of(self, body: Sum) -> Sum:
@@ -73,7 +76,8 @@ class Normal:
             cores = tensor.cores if any(tensor.cores) else ()
             simpler = by_fewer(tensor.operation, args)
             if simpler is not None:
-                return self.of(simpler) if self._opens_any(simpler) else simpler
+                simpler = self.of(simpler) if self._opens_any(simpler) else simpler
+                return simpler if self.opening else whole(simpler)
             return apply(tensor.operation, args, cores, axes[tensor.batch :], tensor.shape[tensor.batch :])
         return of_factor(tensor(*axes))
 
@@ -115,11 +119,11 @@ class Normal:
         tensor, slots, exponent = factor
         body = self.known[tensor]
         mapping: dict[Index, Slot] = dict(zip(tensor.axes, slots, strict=True))
-        if isinstance(exponent, int) and 1 <= exponent <= 4 and (exponent == 1 or len(body.terms) > 1 or summed):
+        if isinstance(exponent, int) and 1 <= exponent <= POWER and (exponent == 1 or len(body.terms) > 1 or summed):
             choices: list[Opened] = [(1, [], ())]
             for _ in range(exponent):
                 moved = body.substitute(mapping)
-                ready = [_loosened(term) for term in moved.terms]
+                ready = [loosened(term) for term in moved.terms]
                 choices = [
                     (number(c * t.coefficient), [*have, *t.factors], (*sums, *t.summed))
                     for c, have, sums in choices
@@ -131,8 +135,8 @@ class Normal:
 
     def _flat(self, term: Term) -> list[Term]:
         """δ eliminated and unconnected sums closed; what the rewrites open again is opened here too."""
-        self.ordered += len(term.factors)
-        if self.ordered > FACTORS:
+        self.left -= len(term.factors)
+        if self.left < 0:
             raise TooLarge
         zeros: dict[Index, Slot] = {index: constant_slot(0) for index in term.summed if index.dim is ONE}
         moved = product(term.coefficient, [f.substitute(zeros) for f in term.factors], term.summed)
@@ -160,13 +164,18 @@ class Normal:
         )
 
 
-def _loosened(term: Term) -> Term:
+def opens(factor: Factor) -> bool:
+    """Whether a factor is a sum that can be multiplied out."""
+    return isinstance(factor.tensor, Shared) and isinstance(factor.power, int) and 1 <= factor.power <= POWER
+
+
+def loosened(term: Term) -> Term:
     """The term with its flat contractions opened, so that they can join the sum around it."""
     factors: list[Factor] = []
     summed = list(term.summed)
     for factor in term.factors:
         tensor, slots, exponent = factor
-        if isinstance(tensor, Contraction) and isinstance(exponent, int) and 1 <= exponent <= 4:
+        if isinstance(tensor, Contraction) and isinstance(exponent, int) and 1 <= exponent <= POWER:
             for _ in range(exponent):
                 inner = tensor.term(slots)
                 factors.extend(inner.factors)

@@ -19,7 +19,7 @@ from .building import (
 )
 from .ranges import in_range
 from .rebuilding import rebuild
-from .registry import REWRITES, Rewrite, Step, assuming, recording, term_rules, without
+from .registry import REWRITES, Rewrite, Step, assuming, assumptions, recording, term_rules, without
 from .resizing import resized
 from .restricting import restricted
 from .sums import add, compact, whole
@@ -31,6 +31,7 @@ __all__ = [
     "add",
     "apply",
     "assuming",
+    "assumptions",
     "compact",
     "contract",
     "contracted",

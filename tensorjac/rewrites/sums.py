@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from ..terms import (
@@ -10,6 +10,7 @@ from ..terms import (
     Apply,
     Contraction,
     Factor,
+    Index,
     Number,
     Shared,
     Size,
@@ -19,14 +20,18 @@ from ..terms import (
     Term,
     canonical,
     flattened,
+    is_tie,
     magnitude,
     number,
     of_factor,
     product,
     shared,
     signature,
+    tied_classes,
 )
 from .registry import is_on, name_identity
+
+Key = tuple[Tensor, tuple[Slot, ...]]
 
 
 def add(*sums: Sum) -> Sum:
@@ -224,17 +229,12 @@ def _quotient(value: Number, by: Number) -> Number:
 
 def _content(body: Sum) -> tuple[Number, list[Factor]]:
     """The coefficient and the factors that all terms share, each to the lowest power that it has."""
-    shared_powers: dict[tuple[Tensor, tuple[Slot, ...]], Number] | None = None
-    for term in body.terms:
+    shared_powers: dict[Key, Number] | None = None
+    # terms with fewer δ first: a term in which i and j are tied has f[i] for what may be f[j] in the others
+    for term in sorted(body.terms, key=_ties):
+        tied: dict[Index, Slot] = {index: members[0] for index, members in tied_classes(term.factors, ()).items()}
         powers = {(f.tensor, f.slots): f.power for f in term.factors}
-        if shared_powers is None:
-            shared_powers = powers
-        else:
-            shared_powers = {
-                key: _nearer_zero(p, powers[key])
-                for key, p in shared_powers.items()
-                if key in powers and (p > 0) == (powers[key] > 0)
-            }
+        shared_powers = powers if shared_powers is None else _in_both(shared_powers, powers, tied)
         if not shared_powers:
             break
     common = [Factor(tensor, slots, p) for (tensor, slots), p in (shared_powers or {}).items()]
@@ -248,6 +248,35 @@ def _content(body: Sum) -> tuple[Number, list[Factor]]:
     elif len({magnitude(c) for c in coefficients}) == 1:
         scale = magnitude(coefficients[0])
     return number(scale), common
+
+
+def _ties(term: Term) -> int:
+    return sum(is_tie(factor, ()) for factor in term.factors)
+
+
+def _in_both(
+    shared_powers: Mapping[Key, Number], powers: Mapping[Key, Number], tied: Mapping[Index, Slot]
+) -> dict[Key, Number]:
+    """What of some powers a term holds, in which indices are tied."""
+    left = dict(powers)
+    found: dict[Key, Number] = {}
+    for key, p in shared_powers.items():
+        here = _read_at(key, tied)
+        held = left.get(here, 0)
+        if held and (p > 0) == (held > 0):
+            found[key] = _nearer_zero(p, held)
+            # f[i] f[j] is in f[i] δ[ij] only once
+            left[here] = number(held - found[key])
+    return found
+
+
+def _read_at(key: Key, tied: Mapping[Index, Slot]) -> Key:
+    """A tensor and its slots with tied indices written as the first of them."""
+    tensor, slots = key
+    if tensor is DELTA or not tied:
+        return key
+    moved = Factor(tensor, slots, 1).substitute(tied)
+    return moved.tensor, moved.slots
 
 
 def _nearer_zero(a: Number, b: Number) -> Number:

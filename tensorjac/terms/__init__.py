@@ -39,7 +39,7 @@ from .indices import (
     slot_parts,
     substitute_slot,
 )
-from .sums import Sum, Term, constant, of_factor, of_size, product
+from .sums import Sum, Term, constant, is_tie, of_factor, of_size, product, tied_classes
 from .tensors import DELTA, Constant, Delta, Factor, Input, Operation, Position, Size, Tensor, delta, zero_of
 
 __all__ = [
@@ -72,6 +72,7 @@ __all__ = [
     "contraction",
     "delta",
     "flattened",
+    "is_tie",
     "magnitude",
     "nested",
     "number",
@@ -85,6 +86,7 @@ __all__ = [
     "slot_parts",
     "substitute_slot",
     "sum_key",
+    "tied_classes",
     "topological",
     "zero_of",
 ]

@@ -1,0 +1,159 @@
+"""Parts of expressions that are equal: found by their values, proved from the smallest to the largest, and made one.
+
+What is left to compare of the whole is then little. Equivalence checkers of circuits work so (Kuehlmann and Krohm,
+Equivalence checking using cuts and heaps, 1997).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+import numpy as np
+
+from ..rewrites import add, multiply
+from ..terms import (
+    DELTA,
+    Apply,
+    Contraction,
+    Factor,
+    Number,
+    Shared,
+    Slot,
+    Sum,
+    Tensor,
+    Term,
+    constant,
+    number,
+    product,
+    topological,
+)
+from .expanding import FACTORS, LIMIT, Normal, TooLarge, loosened, opens
+from .values import Array, Point
+
+AGREE = 1e-9  # values of one tensor, relative to the largest entry
+STEPS = 40  # in which sums are opened, or divisors multiplied away, until a difference has no terms
+PARTS = 400  # factors that are brought into order to prove two parts equal
+TRIES = 3  # proofs by which a part is sought among those of its value
+RANK = 5  # a tensor of more axes is not compared with others, in all orders of these
+
+
+class Swept(Normal):
+    """Normal forms with their sums left whole, in which parts that are proved equal are one part."""
+
+    def __init__(self, point: Point) -> None:
+        super().__init__(opening=False)
+        self.point = point
+        self.proving = False
+        self.seen: dict[tuple[int, ...], list[tuple[Array, Tensor]]] = {}
+        self.depths: dict[Tensor, int] = {}
+
+    def _tensor(self, tensor: Tensor) -> Sum:
+        found = super()._tensor(tensor)
+        if self.proving or not isinstance(tensor, Apply | Contraction | Shared):
+            return found
+        value = self.point.of(tensor)
+        if value is None or not np.any(value) or value.ndim > RANK:
+            return found
+        alike = self.seen.setdefault(tuple(sorted(value.shape)), [])
+        for like in self._alike(tensor, value, alike):
+            if like == found or self.proves(add(found, multiply(constant(-1), like)), PARTS):
+                return like
+        alike.append((value, tensor))
+        return found
+
+    def _alike(self, tensor: Tensor, value: Array, alike: list[tuple[Array, Tensor]]) -> Iterator[Sum]:
+        """What the tensors of this value are, over the axes that theirs are here."""
+        close = AGREE * float(np.max(np.abs(value)))
+        tries = 0
+        for array, other in alike:
+            if tries == TRIES:
+                break
+            if abs(np.max(np.abs(array)) - np.max(np.abs(value))) > close:
+                continue
+            for order in permutations(range(value.ndim)):
+                axes = tuple(tensor.axes[k] for k in order)
+                same = all(axis.dim is dim for axis, dim in zip(axes, other.shape, strict=True))
+                if same and np.max(np.abs(value.transpose(order) - array)) <= close:
+                    tries += 1
+                    yield self.known[other].substitute(dict(zip(other.axes, axes, strict=True)))
+                    break
+
+    def proves(self, gap: Sum, most: int = FACTORS) -> bool:
+        """Whether a difference is 0: its sums are opened, the outermost first, until all terms have cancelled."""
+        whole, self.left = self.left, most
+        outer, self.proving = self.proving, True
+        try:
+            gap = self.of(gap)
+            for _ in range(STEPS):
+                closer = self._closer(gap) if gap.terms else None
+                if closer is None:
+                    break
+                gap = closer
+            return not gap.terms
+        except TooLarge:
+            return False
+        finally:
+            self.left, self.proving = whole, outer
+
+    def _closer(self, gap: Sum) -> Sum | None:
+        """The difference without its divisors, or with its outermost sums opened; None where there are none."""
+        cleared = _cleared(gap)
+        if cleared is not None:
+            return self.of(cleared)
+        loose = [loosened(term) for term in gap.terms]
+        held = {factor.tensor for term in loose for factor in term.factors if opens(factor)}
+        deepest = max(map(self._depth, held), default=0)
+        outermost = {tensor for tensor in held if self._depth(tensor) == deepest}
+        terms: list[Term] = []
+        for term, opened in zip(gap.terms, loose, strict=True):
+            touched = any(opens(factor) and factor.tensor in outermost for factor in opened.factors)
+            terms.extend(_multiplied_out(opened, outermost) if touched else (term,))
+        return self.of(Sum(terms)) if held else None
+
+    def _depth(self, tensor: Tensor) -> int:
+        """How many sums stand within each other."""
+        for part in topological((tensor,)) if tensor not in self.depths else ():
+            inner = max((self.depths[one] for one in part.parts), default=0)
+            self.depths[part] = inner + isinstance(part, Shared)
+        return self.depths[tensor]
+
+
+def _multiplied_out(term: Term, outermost: set[Tensor]) -> list[Term]:
+    """The terms of a product with some of its sums opened."""
+    products = [product(term.coefficient, (), term.summed)]
+    for factor in term.factors:
+        tensor, slots, exponent = factor
+        choices = [product(1, (factor,))]
+        if opens(factor) and tensor in outermost:
+            assert isinstance(tensor, Shared) and isinstance(exponent, int)
+            choices = [Term(1, ())]
+            for _ in range(exponent):
+                inner = [loosened(one) for one in tensor.expression(slots).terms]
+                choices = [_times(have, one) for have in choices for one in inner]
+        products = [_times(have, one) for have in products for one in choices]
+        if len(products) > LIMIT:
+            raise TooLarge
+    return products
+
+
+def _times(first: Term, second: Term) -> Term:
+    coefficient = number(first.coefficient * second.coefficient)
+    return product(coefficient, [*first.factors, *second.factors], (*first.summed, *second.summed))
+
+
+def _cleared(gap: Sum) -> Sum | None:
+    """The difference times what its terms are divided by, and without what they share; None where there is nothing."""
+    powers: dict[tuple[Tensor, tuple[Slot, ...]], list[Number]] = {}
+    for term in gap.terms:
+        for tensor, slots, exponent in term.factors:
+            powers.setdefault((tensor, slots), []).append(exponent)
+    least = {
+        key: min(found) if len(found) == len(gap.terms) else min(0, *found)
+        for key, found in powers.items()
+        if key[0] is not DELTA
+    }
+    inverse = [Factor(tensor, slots, number(-p)) for (tensor, slots), p in least.items() if p != 0]
+    if not inverse:
+        return None
+    return Sum(product(term.coefficient, [*term.factors, *inverse], term.summed) for term in gap.terms)

@@ -1,0 +1,205 @@
+"""Numbers in the place of expressions: what differs at a point is not equal, and what agrees there is worth a proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..dims import Dim
+from ..errors import ShapeError, TensorjacError
+from ..primitives import Primitive
+from ..rewrites import assumptions
+from ..terms import (
+    DELTA,
+    Apply,
+    Constant,
+    Contraction,
+    Factor,
+    Index,
+    Input,
+    Position,
+    Shared,
+    Size,
+    Slot,
+    Sum,
+    Tensor,
+    Term,
+    number,
+    slot_parts,
+    topological,
+)
+
+Array = np.ndarray[Any, Any]
+
+BOX = 1 << 20  # entries of a product over all of its indices; larger ones are not computed
+LETTERS = 52  # indices that one einsum can name
+RANGES = ((-0.8, 0.8), (0.3, 0.9), (1.2, 2.0))  # where arguments are drawn until values are finite
+LARGEST = 1e100
+TRIES = 100  # of sizes
+DIFFER = 1e-11  # of values, relative to the largest of all parts: rounding explains less
+
+
+class Point:
+    """Numbers for sizes and inputs, and the values of tensors there; None for what has no finite value."""
+
+    def __init__(self, sizes: Mapping[str, int], bounds: tuple[float, float]) -> None:
+        self.sizes = sizes
+        self.bounds = bounds
+        self.known: dict[Tensor, Array | None] = {}
+
+    def of(self, tensor: Tensor) -> Array | None:
+        """The value of a tensor, one axis for each of its own."""
+        for part in topological((tensor,)) if tensor not in self.known else ():
+            if part not in self.known:
+                self.known[part] = self._finite(self._value, part)
+        return self.known[tensor]
+
+    def of_sum(self, body: Sum, axes: Sequence[Index]) -> Array | None:
+        """The value of an expression over these axes."""
+        return self._finite(self._total, body, axes)
+
+    def _finite(self, function: Callable[..., Array | None], *args: object) -> Array | None:
+        try:
+            with np.errstate(all="ignore"):
+                value = function(*args)
+        except (TensorjacError, ArithmeticError, ValueError):  # a singular matrix among them
+            return None
+        return value if value is not None and np.all(np.abs(value) < LARGEST) else None
+
+    def _value(self, tensor: Tensor) -> Array | None:
+        if isinstance(tensor, Input):
+            return self._drawn(tensor)
+        if isinstance(tensor, Constant):
+            return np.asarray(tensor.array, dtype=float)
+        if isinstance(tensor, Size):
+            return np.asarray(float(tensor.dim.evaluate(self.sizes)))
+        if isinstance(tensor, Position):
+            return np.arange(float(tensor.shape[0].evaluate(self.sizes)))
+        if isinstance(tensor, Contraction):
+            return self._total(Sum((tensor.term(tensor.axes),)), tensor.axes)
+        if isinstance(tensor, Shared):
+            return self._total(tensor.body, tensor.axes)
+        assert isinstance(tensor, Apply) and isinstance(tensor.operation, Primitive)
+        batch = tensor.axes[: tensor.batch]
+        args: list[Array] = []
+        for arg, core in zip(tensor.args, tensor.cores, strict=True):
+            value = self._total(arg, (*batch, *core))
+            if value is None:
+                return None
+            args.append(value.reshape(*value.shape[: len(batch)], -1) if tensor.operation.reduces else value)
+        return np.asarray(tensor.operation.value(*args), dtype=float)
+
+    def _drawn(self, tensor: Input) -> Array:
+        """Numbers that depend on the name and the shape alone; of square matrices, such as have an inverse."""
+        shape = self._shape(tensor.axes)
+        if prod(shape) > BOX:
+            raise ShapeError("too large")
+        rng = np.random.default_rng([*tensor.name.encode(), *shape])
+        drawn = np.asarray(rng.uniform(*self.bounds, shape))
+        return drawn + np.eye(shape[-1]) if len(shape) > 1 and shape[-1] == shape[-2] else drawn
+
+    def _shape(self, axes: Sequence[Index]) -> tuple[int, ...]:
+        return tuple(axis.dim.evaluate(self.sizes) for axis in axes)
+
+    def _total(self, body: Sum, axes: Sequence[Index]) -> Array | None:
+        total = np.zeros(self._shape(axes))
+        for term in body.terms:
+            value = self._product(term, axes)
+            if value is None:
+                return None
+            total = total + value
+        return total
+
+    def _product(self, term: Term, axes: Sequence[Index]) -> Array | None:
+        labels = {index: k for k, index in enumerate(dict.fromkeys((*axes, *term.summed)))}
+        if len(labels) > LETTERS or prod(self._shape(list(labels))) > BOX:
+            return None
+        operands: list[Any] = [float(term.coefficient), []]
+        for label in labels:
+            operands += [np.ones(label.dim.evaluate(self.sizes)), [labels[label]]]
+        for factor in term.factors:
+            read = self._read(factor)
+            if read is None:
+                return None
+            operands += [read, [labels[label] for label in dict.fromkeys(factor.labels)]]
+        return np.asarray(np.einsum(*operands, [labels[axis] for axis in axes], optimize="greedy"))
+
+    def _read(self, factor: Factor) -> Array | None:
+        """A factor over the box of its own indices."""
+        tensor, slots, exponent = factor
+        own = list(dict.fromkeys(factor.labels))
+        places = [self._places(slot, own) for slot in slots]
+        if tensor is DELTA:
+            return np.broadcast_to(np.where(places[0] == 0, 1.0, 0.0), self._shape(own))
+        value = self.of(tensor)
+        if value is None:
+            return None
+        if any(np.any((p < 0) | (p >= size)) for p, size in zip(places, value.shape, strict=True)):
+            return None
+        read = value[tuple(places)]
+        return np.broadcast_to(read if exponent == 1 else read ** float(exponent), self._shape(own))
+
+    def _places(self, slot: Slot, own: Sequence[Index]) -> Array:
+        """The value of an affine form at every point of a box."""
+        constant, parts = slot_parts(slot)
+        total = np.full((1,) * len(own), constant.evaluate(self.sizes))
+        for label, weight in parts:
+            along = [-1 if index is label else 1 for index in own]
+            total = total + weight.evaluate(self.sizes) * np.arange(label.dim.evaluate(self.sizes)).reshape(along)
+        return total
+
+
+def finite_point(bodies: Sequence[Sum]) -> Point | None:
+    """A point at which these expressions have values; None where none is found."""
+    tensors = topological(tensor for body in bodies for tensor in body.tensors)
+    dims = [dim for tensor in tensors for dim in tensor.shape]
+    dims += [tensor.dim for tensor in tensors if isinstance(tensor, Size)]
+    dims += [label.dim for body in bodies for label in body.labels]
+    sizes = _sizes(list(dict.fromkeys(dims)))
+    if sizes is None:
+        return None
+    for bounds in RANGES:
+        point = Point(sizes, bounds)
+        if all(point.of_sum(body, list(body.labels)) is not None for body in bodies):
+            return point
+    return None
+
+
+def _sizes(dims: Sequence[Dim]) -> dict[str, int] | None:
+    """Small numbers for sizes at which all assumptions about them hold; None where none are found."""
+    names = sorted({name for dim in dims for name in dim.names})
+    rng = np.random.default_rng(0)
+    for trial in range(TRIES):
+        # all differ, where there are few
+        row = rng.integers(2, 10, len(names)).tolist() if trial else [3 + k % 4 for k in range(len(names))]
+        sizes = dict(zip(names, row, strict=True))
+        try:
+            positive = all(dim.evaluate(sizes) >= 1 for dim in dims)
+            facts = [(fact.dim.evaluate(sizes), fact.relation) for fact in assumptions.get()]
+        except (KeyError, ShapeError):
+            continue
+        if positive and all(number == 0 or (number > 0 and relation == ">=") for number, relation in facts):
+            return sizes
+    return None
+
+
+def differ(point: Point, first: Sum, second: Sum) -> bool:
+    """Whether two expressions have values that rounding does not explain: nowhere where a function jumps."""
+    tensors = topological((*first.tensors, *second.tensors))
+    if any(isinstance(t, Apply) and isinstance(t.operation, Primitive) and _jumps(t.operation) for t in tensors):
+        return False
+    axes = sorted({*first.labels, *second.labels}, key=lambda index: index.number)
+    gap = point.of_sum(Sum((*first.terms, *(Term(number(-t.coefficient), t.factors) for t in second.terms))), axes)
+    values = [point.of(tensor) for tensor in tensors]
+    if gap is None:
+        return False
+    largest = max((float(np.max(np.abs(value), initial=0)) for value in values if value is not None), default=0.0)
+    return float(np.max(np.abs(gap), initial=0)) > DIFFER * max(1.0, largest)
+
+
+def _jumps(primitive: Primitive) -> bool:
+    """Whether the slope is 0 wherever there is one."""
+    return all(rule.rpartition("= ")[2] == "0" for rule in primitive.rules)
