@@ -222,7 +222,23 @@ class Compiled:
             return E
         <BLANKLINE>
         """
-        return self._source(sizes or {}, sizes is not None).text
+        return self._source(self._numbers(sizes or {}), sizes is not None).text
+
+    def _numbers(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Numbers for some sizes, as given; what is none is an error."""
+        known = list(dict.fromkeys(n for dims in self._parts.inputs.values() for dim in dims for n in sorted(dim.names)))
+        example = ", ".join(f'"{name}": 64' for name in known)
+        if not isinstance(sizes, Mapping):
+            raise TraceError(
+                f"sizes are given as a dict of names and numbers, and {sizes!r} is of type {type(sizes).__name__}: "
+                f"pass {{{example}}}."
+            )
+        for name, number in sizes.items():
+            if name not in known:
+                raise ShapeError(f"{self._signature()} has no size {name}: choose from {listed(known)}.")
+            if not isinstance(number, int | np.integer) or number < 0:
+                raise ShapeError(f"a size is a whole number of at least 0, and {name} is {number!r}: pass {{{example}}}.")
+        return {name: int(number) for name, number in sizes.items()}
 
 
 # Written out for a number of arguments, checks take half the time of a loop over them.

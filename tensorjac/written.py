@@ -96,7 +96,7 @@ class Written(Compiled):
         axes = factor.tensor.axes
         own = Sum((product(1, [Factor(factor.tensor, axes, factor.power)]),))
         text = printing.text({"Y": (axes, own)}, self._parts.inputs, self._parts.names)
-        return text.partition(" = ")[2]
+        return " ".join(text.partition(" = ")[2].split())
 
     def explain(self) -> str:
         """The derivation, step by step, each step with the name of the identity used.

@@ -356,6 +356,11 @@ UNARY = {
     "log-softmax": lambda x: x - np.log(np.exp(x - x.max(axis=-1, keepdims=True)).sum(axis=-1, keepdims=True)),
     "by its determinant": lambda x: x * np.linalg.slogdet(x.T @ x)[1],
     "product of all": lambda x: x + np.tanh(x).prod(),
+    "lagged gram": lambda x: np.concatenate([x[:1], x[1:] @ x[:-1].T @ x[:-1] / 10]),
+    "lower triangle of a gram": lambda x: np.tril(x @ x.T, -1) @ x / 5,
+    "read backward": lambda x: x.reshape(-1)[::-1].reshape(x.shape),
+    "transposed and reshaped": lambda x: x.T.reshape(x.shape),
+    "cumulative from the end": lambda x: np.cumsum(x[::-1], axis=0)[::-1],
 }
 """Functions of a matrix that keep its shape; none has a pole that a program could meet."""
 

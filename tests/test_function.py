@@ -84,6 +84,21 @@ WRONG = {
         "X is already an input of shape (b, m): choose a new name.",
         lambda: linear.jacobian("A").pullback("X"),
     ),
+    "source at no sizes": (
+        tj.TraceError,
+        'sizes are given as a dict of names and numbers, and 3 is of type int: pass {"b": 64, "m": 64, "n": 64}.',
+        lambda: linear.source(3),
+    ),
+    "source at a size that is none": (
+        tj.ShapeError,
+        "the function of (X, A) has no size q: choose from b, m and n.",
+        lambda: linear.source({"q": 1}),
+    ),
+    "source at a negative size": (
+        tj.ShapeError,
+        'a size is a whole number of at least 0, and b is -1: pass {"b": 64, "m": 64, "n": 64}.',
+        lambda: linear.source({"b": -1}),
+    ),
     "composed shapes": (
         tj.ShapeError,
         "the output Y has shape (b, n) and the input S has shape (k, k): give the input a shape that this one fits, "
