@@ -226,7 +226,9 @@ class Compiled:
 
     def _numbers(self, sizes: Mapping[str, int]) -> dict[str, int]:
         """Numbers for some sizes, as given; what is none is an error."""
-        known = list(dict.fromkeys(n for dims in self._parts.inputs.values() for dim in dims for n in sorted(dim.names)))
+        known = list(
+            dict.fromkeys(n for dims in self._parts.inputs.values() for dim in dims for n in sorted(dim.names))
+        )
         example = ", ".join(f'"{name}": 64' for name in known)
         if not isinstance(sizes, Mapping):
             raise TraceError(
@@ -237,7 +239,9 @@ class Compiled:
             if name not in known:
                 raise ShapeError(f"{self._signature()} has no size {name}: choose from {listed(known)}.")
             if not isinstance(number, int | np.integer) or number < 0:
-                raise ShapeError(f"a size is a whole number of at least 0, and {name} is {number!r}: pass {{{example}}}.")
+                raise ShapeError(
+                    f"a size is a whole number of at least 0, and {name} is {number!r}: pass {{{example}}}."
+                )
         return {name: int(number) for name, number in sizes.items()}
 
 

@@ -29,7 +29,7 @@ def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[S
             if point is not None:
                 if any(differ(point, *pair) for pair in pairs):
                     return False
-                swept = Swept(point)
+                swept = Swept(point, whole.turned)
                 gaps = [gap for gap in gaps if not swept.proves(swept.of(gap))]
         return all(_vanishes(gap) for gap in gaps)
     except TooLarge:

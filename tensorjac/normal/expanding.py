@@ -21,7 +21,7 @@ from ..terms import (
     Tensor,
     Term,
     constant_slot,
-    contraction,
+    nested,
     number,
     of_factor,
     product,
@@ -34,6 +34,8 @@ from .orders import forward
 LIMIT = 4000
 # Nor are more factors than this brought into order, all terms together: it takes seconds.
 FACTORS = 1500
+# Nor is what the rewrites close again and again opened more often.
+AGAIN = 6
 # To a higher power, a sum is one factor.
 POWER = 4
 
@@ -49,10 +51,12 @@ Opened = tuple[Number, list[Factor], tuple[Index, ...]]
 class Normal:
     """The normal forms of tensors found so far; sums in products are multiplied out only if ``opening``."""
 
-    def __init__(self, opening: bool) -> None:
+    def __init__(self, opening: bool, turned: dict[Tensor, Term] | None = None) -> None:
         self.opening = opening
+        self.turned: dict[Tensor, Term] = {} if turned is None else turned  # contractions that run forward
         self.left = FACTORS if opening else inf
         self.known: dict[Tensor, Sum] = {}
+        self.again = 0
 
     def of(self, body: Sum) -> Sum:
         self._prepare(body.tensors)
@@ -143,12 +147,39 @@ class Normal:
         result = finished(reread(moved) if zeros else Sum((term,)))
         terms: list[Term] = []
         for piece in result.terms:
-            if self._opens_any(Sum((piece,))):
-                self._prepare(factor.tensor for factor in piece.factors)
-                terms.extend(self._term(piece))
+            if self._opens_any(Sum((piece,))) and self.again < AGAIN:
+                terms.extend(self._once_more(piece))
             else:
-                terms.append(_reclosed(piece))
+                terms.extend(self._closed(piece))
         return terms
+
+    def _once_more(self, term: Term) -> list[Term]:
+        self.again += 1
+        try:
+            self._prepare(factor.tensor for factor in term.factors)
+            return self._term(term)
+        finally:
+            self.again -= 1
+
+    def _closed(self, term: Term) -> list[Term]:
+        """What is still summed closed, and running forward; where this changes what is summed, that in normal form."""
+        closed = nested(term)
+        turned = self._turned(closed)
+        held = {part for factor in closed.factors for part in factor.tensor.parts}
+        changed = any(not held.issuperset(factor.tensor.parts) for factor in turned.factors)
+        return self._once_more(turned) if changed and self.again < AGAIN else [turned]
+
+    def _turned(self, term: Term) -> Term:
+        """A term that sums nothing itself, with its contractions running forward."""
+        factors = list(term.factors)
+        for place, (tensor, slots, exponent) in enumerate(factors):
+            if isinstance(tensor, Contraction):
+                if tensor not in self.turned:
+                    self.turned[tensor] = nested(forward(tensor.term(tensor.axes)))
+                (closed,) = self.turned[tensor].factors
+                moved = closed.substitute(dict(zip(tensor.axes, slots, strict=True)))
+                factors[place] = Factor(moved.tensor, moved.slots, exponent)
+        return product(term.coefficient, factors)
 
     def _opens_any(self, body: Sum) -> bool:
         return any(self._opens(factor) for term in body.terms for factor in term.factors)
@@ -183,16 +214,3 @@ def loosened(term: Term) -> Term:
         else:
             factors.append(factor)
     return product(term.coefficient, factors, tuple(summed))
-
-
-def _reclosed(term: Term) -> Term:
-    """What is still summed closed, and what was closed running forward."""
-    factors = list(term.factors)
-    if term.summed:
-        factors = [contraction(factors, term.summed)]
-    for place, (tensor, slots, exponent) in enumerate(factors):
-        if isinstance(tensor, Contraction):
-            inner = forward(tensor.term(slots))
-            closed = contraction(inner.factors, inner.summed)
-            factors[place] = Factor(closed.tensor, closed.slots, exponent)
-    return product(term.coefficient, factors)

@@ -34,8 +34,10 @@ from ..terms import (
 
 Array = np.ndarray[Any, Any]
 
+# An array, and the indices of its axes.
+Operand = tuple[tuple[Index, ...], Array]
+
 BOX = 1 << 20  # entries of a product over all of its indices; larger ones are not computed
-LETTERS = 52  # indices that one einsum can name
 RANGES = ((-0.8, 0.8), (0.3, 0.9), (1.2, 2.0))  # where arguments are drawn until values are finite
 LARGEST = 1e100
 TRIES = 100  # of sizes
@@ -114,18 +116,36 @@ class Point:
         return total
 
     def _product(self, term: Term, axes: Sequence[Index]) -> Array | None:
-        labels = {index: k for k, index in enumerate(dict.fromkeys((*axes, *term.summed)))}
-        if len(labels) > LETTERS or prod(self._shape(list(labels))) > BOX:
-            return None
-        operands: list[Any] = [float(term.coefficient), []]
-        for label in labels:
-            operands += [np.ones(label.dim.evaluate(self.sizes)), [labels[label]]]
+        """The value of a term over these axes: its indices are summed one by one, the cheapest first."""
+        operands: list[Operand] = [((), np.asarray(float(term.coefficient)))]
+        operands += [((label,), np.ones(label.dim.evaluate(self.sizes))) for label in (*axes, *term.summed)]
         for factor in term.factors:
             read = self._read(factor)
             if read is None:
                 return None
-            operands += [read, [labels[label] for label in dict.fromkeys(factor.labels)]]
-        return np.asarray(np.einsum(*operands, [labels[axis] for axis in axes], optimize="greedy"))
+            operands.append((tuple(dict.fromkeys(factor.labels)), read))
+        left = set(term.summed)
+        while left:
+            label = min(left, key=lambda one: (prod(self._shape(_beside(one, operands))), one.number))
+            left.remove(label)
+            users = [operand for operand in operands if label in operand[0]]
+            kept = [one for one in _beside(label, operands) if one is not label]
+            joined = self._joined(users, kept)
+            if joined is None:
+                return None
+            operands = [(tuple(kept), joined), *(operand for operand in operands if label not in operand[0])]
+        return self._joined(operands, axes)
+
+    def _joined(self, operands: Sequence[Operand], axes: Sequence[Index]) -> Array | None:
+        """The product of arrays, summed over all indices but these; None where it is too large."""
+        labels = list(dict.fromkeys(label for held, _ in operands for label in held))
+        if prod(self._shape(labels)) > BOX:
+            return None
+        places = {label: k for k, label in enumerate(labels)}
+        named: list[Any] = []
+        for held, array in operands:
+            named += [array, [places[label] for label in held]]
+        return np.asarray(np.einsum(*named, [places[axis] for axis in axes]))
 
     def _read(self, factor: Factor) -> Array | None:
         """A factor over the box of its own indices."""
@@ -150,6 +170,11 @@ class Point:
             along = [-1 if index is label else 1 for index in own]
             total = total + weight.evaluate(self.sizes) * np.arange(label.dim.evaluate(self.sizes)).reshape(along)
         return total
+
+
+def _beside(label: Index, operands: Sequence[Operand]) -> list[Index]:
+    """The indices of the arrays that have this one."""
+    return list(dict.fromkeys(other for held, _ in operands if label in held for other in held))
 
 
 def finite_point(bodies: Sequence[Sum]) -> Point | None:
