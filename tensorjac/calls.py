@@ -12,7 +12,7 @@ import numpy as np
 
 from . import emit, interop, rewrites
 from .dims import Dim, Requirement, bind_sizes
-from .errors import TraceError
+from .errors import ShapeError, TraceError
 from .interop.arguments import arrays_of, common_library, numpy_arrays
 from .interop.libraries import Namespace
 from .plan import Program, plan
