@@ -1,153 +1,15 @@
-"""Array operations as hash-consed values: what a plan is made of, one step above source text.
-
-A :class:`Value` is an operation on other values. Equal operations are one object, so common subexpressions are computed
-once. The constructors fold what costs nothing to fold: transposes of transposes, factors of one, views of names.
-"""
+"""The constructors of array operations, which fold what costs nothing to fold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import inf, isfinite
 from typing import Any
 
-from .dims import Dim
-from .terms import ONE, Number, magnitude, number, scaled
-
-Shape = tuple[Dim, ...]
-
-# The place of what depends on no argument, after all arguments.
-LAST = 1 << 30
-
-# How tightly the text of an operation binds, as in Python.
-ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(1, 6)
-
-# Whole numbers of more bits are no floats.
-LARGEST = 1023
-
-# Views and scalars: written again wherever they are used, because naming them would say nothing.
-FREE = frozenset({"name", "scalar", "transpose", "expand", "select"})
-
-
-class Value:
-    """An operation: its kind, its operands, and what else it needs to be written down."""
-
-    __slots__ = ("args", "detail", "first", "hint", "kind", "mask", "shape", "weak")
-
-    kind: str
-    args: tuple[Value, ...]
-    detail: Any
-    shape: tuple[Dim, ...]  # 1 where an axis is there for broadcasting only
-    mask: bool  # boolean in NumPy: must meet a float before it is scaled or added
-    hint: str  # what a person would call it
-    first: int  # which argument of the function is the first that it depends on
-    weak: bool  # a Python number, which takes on the dtype of what it meets
-
-    def __init__(
-        self, kind: str, args: tuple[Value, ...], detail: Any, shape: Shape, mask: bool = False, hint: str = ""
-    ) -> None:
-        self.kind = kind
-        self.args = args
-        self.detail = detail
-        self.shape = shape
-        self.hint = hint
-        self.first = min((arg.first for arg in args), default=LAST)
-        self.weak = kind == "scalar" or (not shape and bool(args) and all(arg.weak for arg in args))
-        self.mask = mask and not self.weak
-
-    @property
-    def rank(self) -> int:
-        return len(self.shape)
-
-    def __repr__(self) -> str:
-        return f"{self.kind}{self.detail or ''}{self.args!r}"
-
-
-@dataclass(frozen=True)
-class Scalar:
-    """A number times sizes to powers, written with Python's own numbers so that it takes on no dtype."""
-
-    value: Number = 1
-    sizes: tuple[tuple[Dim, Number], ...] = ()
-
-    def times(self, other: Scalar) -> Scalar:
-        powers: dict[Dim, Number] = dict(self.sizes)
-        for dim, p in other.sizes:
-            powers[dim] = number(powers.get(dim, 0) + p)
-        kept = tuple(sorted(((d, p) for d, p in powers.items() if p != 0), key=lambda item: str(item[0])))
-        return Scalar(number(self.value * other.value), kept)
-
-    @property
-    def is_one(self) -> bool:
-        return self.value == 1 and not self.sizes
-
-    @property
-    def negated(self) -> Scalar:
-        return Scalar(number(-self.value), self.sizes)
-
-    def halves(self) -> tuple[list[str], list[str]]:
-        """The texts of the factors above and below the fraction bar, the sign left to the caller."""
-        above, below = [], []
-        value = magnitude(self.value)
-        if not isinstance(value, float) and max(value.numerator, value.denominator).bit_length() > LARGEST:
-            value = as_float(value)
-        if isinstance(value, Fraction):
-            if value.numerator != 1:
-                above.append(str(value.numerator))
-            below.append(str(value.denominator))
-        elif value != 1:
-            above.append(f"math.{value!r}" if isinstance(value, float) and not isfinite(value) else repr(value))
-        for dim, p in self.sizes:
-            text = dim_text(dim)
-            side = above if p > 0 else below
-            size = magnitude(p)
-            if size == 1:
-                side.append(text)
-            elif size == Fraction(1, 2):
-                side.append(f"math.sqrt({text.strip('()')})")
-            else:
-                side.append(f"{text}**{size if isinstance(size, int) else repr(float(size))}")
-        return above, below
-
-
-def as_float(value: Number) -> float:
-    """The number as NumPy has it: infinity where no float is as large."""
-    try:
-        return float(value)
-    except OverflowError:
-        return inf
-
-
-def dim_text(dim: Dim) -> str:
-    text = str(dim)
-    return text if dim.name is not None or dim.value is not None else f"({text})"
-
-
-@dataclass(frozen=True)
-class Walk:
-    """Steps at which an assignment is repeated: loops, each a variable and its size, and what is read at each step.
-
-    A cut is where an axis is read at a step, the extent of an index that is added to this, and the size of the axis:
-    the index runs only from ``{first}`` to ``{last}``, where the sum is in range.
-    """
-
-    loops: tuple[tuple[str, str], ...]
-    cuts: tuple[tuple[str, str, str], ...]
-    reads: str
-
-
-@dataclass(frozen=True)
-class Write:
-    """One assignment into an array being filled: where, what, whether it adds, and at which steps it is repeated.
-
-    ``diagonal``: for each axis of a view of the whole array, along which axes of that it runs at once.
-    """
-
-    target: str
-    adds: bool
-    walk: Walk | None = None
-    diagonal: tuple[tuple[int, ...], ...] | None = None
+from ..terms import ONE, Number, number, scaled
+from .scalars import Scalar
+from .values import LAST, Shape, Value, Write, broadcast_shape, negative
 
 
 @dataclass
@@ -369,21 +231,3 @@ class Values:
     def cleared(self, value: Value, along: int, axis: int, part: str) -> Value:
         """The array with zeros in a part of one axis, a slice that depends on the step ``{k}`` along another axis."""
         return self.make("cleared", (value,), (along, axis, part), value.shape, hint=value.hint)
-
-
-def broadcast_shape(values: Iterable[Value], *shapes: Shape) -> Shape:
-    """The shape of an elementwise operation: axes count from the last, and 1 gives way."""
-    found: list[Dim] = []
-    for shape in [*(value.shape for value in values), *shapes]:
-        front = len(shape) - len(found)
-        if front > 0:
-            found[:0] = shape[:front]
-        for k, dim in enumerate(shape[max(front, 0) :], start=abs(front)):
-            if found[k] is ONE:
-                found[k] = dim
-    return tuple(found)
-
-
-def negative(value: Value) -> bool:
-    """Whether the text of the value begins with a minus sign that could go."""
-    return value.kind in ("scale", "scalar") and value.detail.value < 0

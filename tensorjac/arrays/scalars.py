@@ -1,0 +1,73 @@
+"""Numbers times sizes to powers, as Python has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import inf, isfinite
+
+from ..dims import Dim
+from ..terms import Number, magnitude, number
+
+# Whole numbers of more bits are no floats.
+LARGEST = 1023
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number times sizes to powers, written with Python's own numbers so that it takes on no dtype."""
+
+    value: Number = 1
+    sizes: tuple[tuple[Dim, Number], ...] = ()
+
+    def times(self, other: Scalar) -> Scalar:
+        powers: dict[Dim, Number] = dict(self.sizes)
+        for dim, p in other.sizes:
+            powers[dim] = number(powers.get(dim, 0) + p)
+        kept = tuple(sorted(((d, p) for d, p in powers.items() if p != 0), key=lambda item: str(item[0])))
+        return Scalar(number(self.value * other.value), kept)
+
+    @property
+    def is_one(self) -> bool:
+        return self.value == 1 and not self.sizes
+
+    @property
+    def negated(self) -> Scalar:
+        return Scalar(number(-self.value), self.sizes)
+
+    def halves(self) -> tuple[list[str], list[str]]:
+        """The texts of the factors above and below the fraction bar, the sign left to the caller."""
+        above, below = [], []
+        value = magnitude(self.value)
+        if not isinstance(value, float) and max(value.numerator, value.denominator).bit_length() > LARGEST:
+            value = as_float(value)
+        if isinstance(value, Fraction):
+            if value.numerator != 1:
+                above.append(str(value.numerator))
+            below.append(str(value.denominator))
+        elif value != 1:
+            above.append(f"math.{value!r}" if isinstance(value, float) and not isfinite(value) else repr(value))
+        for dim, p in self.sizes:
+            text = dim_text(dim)
+            side = above if p > 0 else below
+            size = magnitude(p)
+            if size == 1:
+                side.append(text)
+            elif size == Fraction(1, 2):
+                side.append(f"math.sqrt({text.strip('()')})")
+            else:
+                side.append(f"{text}**{size if isinstance(size, int) else repr(float(size))}")
+        return above, below
+
+
+def as_float(value: Number) -> float:
+    """The number as NumPy has it: infinity where no float is as large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf
+
+
+def dim_text(dim: Dim) -> str:
+    text = str(dim)
+    return text if dim.name is not None or dim.value is not None else f"({text})"
