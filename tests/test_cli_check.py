@@ -48,6 +48,9 @@ def negative(X, A, G):
 def through_a_list(X, A):
     return np.array(X.tolist()) @ np.array(A.tolist())
 
+def for_A(X, A, G):
+    return backward(X, A, G)[1]
+
 def behind(X, A, G):
     return G @ A.T, X.T @ G
 """
@@ -94,6 +97,7 @@ LAYERS = ("X=b,m", "A=m,n")
         (("layer.py:forward", *LAYERS, "--vjp", "layer.py:backward"), 0, "A  right"),
         (("layer.py:forward", *LAYERS, "--vjp", "layer.py:negative"), 1, "A  wrong (sign)"),
         (("layer.py:through_a_list", *LAYERS, "--opaque", "--vjp", "layer.py:behind"), 0, "A  right"),
+        (("layer.py:forward", *LAYERS, "--vjp", "A=layer.py:for_A"), 0, "A  right"),
         (("note.md",), 0, "right: note.md: 6 steps in 2 derivations"),
     ],
 )
@@ -209,6 +213,14 @@ def test_colours(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
         (
             (*MATMUL, "--opaque", "--vjp", "A=X"),
             "--opaque is about a function that is run: name one, such as layers.py:forward.",
+        ),
+        (
+            ("layer.py:through_a_list", *LAYERS, "--vjp", "layer.py:behind"),
+            ".tolist() asks for the value of X of shape (b, m), which is not known while tracing (line 15 of layer.py):\n"
+            "  return np.array(X.tolist()) @ np.array(A.tolist())\n"
+            "                  ^^^^^^^^^^\n"
+            "calculate with the array as a whole.\n"
+            "Or check it as a black box, which is not derived: --opaque.",
         ),
         (("no.md",), "there is no file no.md: there are note.md."),
         (("no/such.md",), "there is no file no/such.md: check the name."),

@@ -222,7 +222,7 @@ def test_bench_draws(tmp_path, capsys):
          "--size b names no size: write --size b=64, or --size b=64,128 for a sweep."),
         (["--wrt", "A", "--size", "b=2", "--size", "m=x"],
          "--size m=x names no size: write --size b=64, or --size b=64,128 for a sweep."),
-        (["--wrt", "A", "--size", "b=2"], 'the size m has no number: pass sizes={"m": 64, "n": 64}.'),
+        (["--wrt", "A", "--size", "b=2"], "m and n have no number: add --size m=64 --size n=64."),
         (["--wrt", "A", "--plot", "o.xyz"],
          "pictures are written as PNG, SVG or PDF, by the end of their names, and o.xyz is called otherwise: "
          "write o.svg."),

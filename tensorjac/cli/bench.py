@@ -30,10 +30,16 @@ def bench(arguments: Arguments, paint: Paint) -> Answer:
             raise UsageError(f"bench is about one of {listed(picked)}: say which, {option} {picked[0]} for example.")
     old = load(_last(arguments, "--compare")) if "--compare" in arguments.options else None
     _check_files(arguments)
+    sizes = _sizes(arguments)
+    named = [name for dims in function._parts.inputs.values() for dim in dims for name in sorted(dim.names)]
+    missing = [name for name in dict.fromkeys(named) if name not in sizes]
+    if missing:
+        example = " ".join(f"--size {name}=64" for name in missing)
+        raise UsageError(f"{listed(missing)} {'has' if len(missing) == 1 else 'have'} no number: add {example}.")
     table = compare(
         function,
         wrt[0],
-        sizes=_sizes(arguments),
+        sizes=sizes,
         of=of[0],
         strategies=arguments.options.get("--strategy"),
         memory_limit=_last(arguments, "--memory-limit") or None,

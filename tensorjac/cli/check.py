@@ -11,7 +11,7 @@ from typing import Any
 from ..check import Report, check_grad, check_hessian, check_jacobian, check_vjp, opaque
 from ..check.derivation.proving import Setting
 from ..check.markdown import check_document
-from ..errors import TensorjacError
+from ..errors import TensorjacError, TraceError, UnsupportedError
 from ..notation import is_index_notation
 from .arguments import Answer, Arguments, Command, Option, UsageError, listed, one_word
 from .subject import callable_of, function_of, is_callable
@@ -65,7 +65,12 @@ def painted(report: Report, paint: Paint) -> list[str]:
 
 def _subject(word: str, arguments: Arguments) -> Any:
     if "--opaque" not in arguments.options:
-        return function_of(word, arguments.shapes)
+        try:
+            return function_of(word, arguments.shapes)
+        except (TraceError, UnsupportedError) as error:
+            if not is_callable(word):
+                raise
+            raise type(error)(f"{error}\nOr check it as a black box, which is not derived: --opaque.") from None
     if not is_callable(word):
         raise UsageError("--opaque is about a function that is run: name one, such as layers.py:forward.")
     return opaque(callable_of(word, arguments.shapes), **arguments.shapes)
@@ -73,7 +78,7 @@ def _subject(word: str, arguments: Arguments) -> Any:
 
 def _claims(values: list[str], verb: str) -> Any:
     """A callable for all inputs, or texts and callables by the inputs that they are about."""
-    if len(values) == 1 and is_callable(values[0]):
+    if len(values) == 1 and is_callable(values[0]) and "=" not in values[0]:
         return callable_of(values[0])
     found: dict[Any, Any] = {}
     for value in values:
