@@ -216,7 +216,8 @@ def test_colours(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (
             ("layer.py:through_a_list", *LAYERS, "--vjp", "layer.py:behind"),
-            ".tolist() asks for the value of X of shape (b, m), which is not known while tracing (line 15 of layer.py):\n"
+            ".tolist() asks for the value of X of shape (b, m), which is not known while tracing "
+            "(line 15 of layer.py):\n"
             "  return np.array(X.tolist()) @ np.array(A.tolist())\n"
             "                  ^^^^^^^^^^\n"
             "calculate with the array as a whole.\n"
