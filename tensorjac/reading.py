@@ -14,7 +14,7 @@ from .emit import RESERVED
 from .errors import NotationError, ShapeError, TraceError
 from .function import Function, Jacobian
 from .notation import is_index_notation, parse_index, parse_numpy
-from .notation.equations import lower_text
+from .notation.lowering import lower_text
 from .primitives import PRIMITIVES
 from .terms import Constant, Input, Tensor, topological
 from .trace import Traced, numpy_reader, trace_text

@@ -14,9 +14,7 @@ from tensorjac import rewrites
 from tensorjac.dims import Dim, parse_shape
 from tensorjac.errors import NotationError, ShapeError
 from tensorjac.notation import parse_index
-from tensorjac.notation.equations import lower_text
-from tensorjac.notation.lowering import Lowered, lower
-from tensorjac.notation.named import Read
+from tensorjac.notation.lowering import Lowered, Read, lower, lower_text
 from tensorjac.primitives import PRIMITIVES
 from tensorjac.terms import Index, Input, Sum
 

@@ -17,9 +17,8 @@ from tensorjac import normal, rewrites
 from tensorjac.dims import Dim, parse_shape
 from tensorjac.errors import UnsupportedError
 from tensorjac.notation import parse_index, printing
-from tensorjac.notation.equations import lower_text
-from tensorjac.notation.lowering import Lowered
-from tensorjac.notation.writing import write_equation
+from tensorjac.notation.lowering import Lowered, lower_text
+from tensorjac.notation.printing.writing import write_equation
 from tensorjac.primitives import PRIMITIVES
 from tensorjac.rewrites import add, apply, contract, multiply, power
 from tensorjac.terms import (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..dims import Dim
-from ..notation.places import Place
 from ..notation.printing import Formula, Printer
+from ..notation.printing.places import Place
 from ..notation.syntax import (
     Apply,
     Axis,

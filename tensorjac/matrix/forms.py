@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from ..dims import Dim
-from ..notation.naming import FUNCTIONS, free_letter
+from ..notation.printing.naming import FUNCTIONS, free_letter
 from ..primitives import Primitive
 from ..terms import (
     DELTA,

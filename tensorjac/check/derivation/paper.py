@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from ...dims import Dim
-from ...notation.papersyntax import (
+from ...notation.paper.syntax import (
     Bars,
     Derivative,
     Differential,

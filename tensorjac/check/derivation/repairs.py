@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from ...errors import TensorjacError
 from ...notation.paper import parse_paper
-from ...notation.paperscan import FUNCTIONS, Scanner
-from ...notation.papersyntax import Product, Transposed
+from ...notation.paper.scan import FUNCTIONS, Scanner
+from ...notation.paper.syntax import Product, Transposed
 from ...notation.syntax import Chain, Indexed, Name, Node, Unary, walk
 from .sides import Reader
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...dims import Dim
 from ...errors import NotationError, ShapeError
-from ...notation.papersyntax import (
+from ...notation.paper.syntax import (
     Bars,
     Derivative,
     Differential,

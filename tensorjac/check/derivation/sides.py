@@ -15,10 +15,9 @@ from ...errors import NotationError, ShapeError, TensorjacError, caret
 from ...function import Function
 from ...notation import parse_numpy
 from ...notation.indextext import JOINS_LINES
-from ...notation.lowering import Lowering, lower
-from ...notation.named import Defined
+from ...notation.lowering import Defined, Lowering, lower
 from ...notation.paper import parse_paper
-from ...notation.papersyntax import Derivative, Differential
+from ...notation.paper.syntax import Derivative, Differential
 from ...notation.rightside import RightSide
 from ...notation.syntax import Apply, Axis, Bound, Chain, Equation, Indexed, Name, Node, SumOver, Target, walk
 from ...notation.tokens import Cursor

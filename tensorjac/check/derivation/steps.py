@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 from ...dims import Dim
 from ...errors import DerivationError, ShapeError, TensorjacError
-from ...notation.paperscan import FUNCTIONS, Scanner
+from ...notation.paper.scan import FUNCTIONS, Scanner
 from .givens import givens
 from .proving import Comparison, Setting, compare
 from .scope import Scope, change_of

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from ...notation.paperscan import FUNCTIONS
+from ...notation.paper.scan import FUNCTIONS
 
 SIGNS = {
     **{"partial": "∂", "nabla": "∇", "sum": "Σ", "odot": "∘", "circ": "∘", "oslash": "⊘", "otimes": "⊗", "cdot": "·"},

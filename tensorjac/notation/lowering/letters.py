@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..dims import Dim
-from ..errors import ShapeError
+from ...dims import Dim
+from ...errors import ShapeError
+from ..syntax import Apply, Delta, Equation, Indexed, Name, Node, SizeOf, SumOver, Target, Whole
 from .functions import FunctionReader
 from .named import Named, Numpy, P
 from .slots import Letter, Scope, below, count, looked_up, slot_names, slots_of, top_terms
-from .syntax import Apply, Delta, Equation, Indexed, Name, Node, SizeOf, SumOver, Target, Whole
 
 Axis = Dim | Letter | None
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..dims import Dim
-from ..terms import (
+from ...dims import Dim
+from ...terms import (
     DELTA,
     ONE,
     ZERO,
@@ -26,12 +26,12 @@ from ..terms import (
     slot_parts,
     topological,
 )
-from .extents import SizeReader
-from .named import Function, Named
+from ..lowering.extents import SizeReader
+from ..lowering.named import Function, Named
+from ..syntax import Axis, Equation, Target
 from .naming import Names
 from .places import Frame, Scope
 from .products import Products, Wanted
-from .syntax import Axis, Equation, Target
 from .writing import write_equation
 
 LONG = 110  # a text that is longer breaks its line before each definition

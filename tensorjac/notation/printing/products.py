@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..dims import Dim
-from ..terms import (
+from ...dims import Dim
+from ...terms import (
     DELTA,
     Apply,
     Constant,
@@ -23,15 +23,15 @@ from ..terms import (
     Term,
     magnitude,
 )
-from ..terms import Number as Value
-from . import syntax
+from ...terms import Number as Value
+from .. import syntax
+from ..syntax import Call, Chain, Indexed, Name, Node, Power, SumOver, Whole
 from .arithmetic import quotient, raised, signed_sum
 from .arranging import BRACKETS, Arrangement, Item, Key, arranged, factor_key, term_key
 from .lookups import lookups, tied
 from .naming import Definition, Names, is_matrix_function, triangle
 from .places import Frame, Place, Scope
-from .slotnodes import axis_node, delta_node, dim_node
-from .syntax import Call, Chain, Indexed, Name, Node, Power, SumOver, Whole
+from .slots import axis_node, delta_node, dim_node
 
 
 @dataclass

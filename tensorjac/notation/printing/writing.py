@@ -1,6 +1,6 @@
 """Index notation: nodes to text, so that reading the text gives nodes of the same meaning.
 
->>> from .indextext import parse_index
+>>> from ..indextext import parse_index
 >>> text = "∂Y[ij]/∂A[kl] = 1/2 X[ik]^2 δ[jl] / (1 + exp(-x[2*i+1]))"
 >>> write_equation(parse_index(text).equations[0]) == text
 True
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .syntax import (
+from ..syntax import (
     Apply,
     Axis,
     Bound,

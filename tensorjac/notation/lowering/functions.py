@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Generic
 
-from ..dims import Dim
-from ..errors import ShapeError
+from ...dims import Dim
+from ...errors import ShapeError
+from ..syntax import SPELLED, Apply, Name, Node, Whole
 from .named import Mapped, Named, Numpy, P, Positions
 from .slots import SlotReader, count
-from .syntax import SPELLED, Apply, Name, Node, Whole
 
 
 class FunctionReader(SlotReader, Generic[P]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..terms import DELTA, Apply, Constant, Factor, Index, Input, Position, Slot, Term, product, slot_labels
+from ...terms import DELTA, Apply, Constant, Factor, Index, Input, Position, Slot, Term, product, slot_labels
 from .naming import is_pair
 from .places import Scope
 

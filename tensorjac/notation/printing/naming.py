@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, count
 
-from ..dims import Dim
-from ..terms import (
+from ...dims import Dim
+from ...terms import (
     DELTA,
     ZERO,
     Affine,

@@ -23,9 +23,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from .paperatoms import AtomReader
-from .paperscan import FUNCTIONS, Scanner
-from .papersyntax import (
+from ..syntax import Name, Node, Unary
+from ..tokens import Cursor, Token, chain
+from .atoms import AtomReader
+from .scan import FUNCTIONS, Scanner
+from .syntax import (
     Derivative,
     Differential,
     Entry,
@@ -38,8 +40,6 @@ from .papersyntax import (
     Summed,
     Transposed,
 )
-from .syntax import Name, Node, Unary
-from .tokens import Cursor, Token, chain
 
 SUM = ("+", "-")
 ENTRYWISE = ("∘", "⊘", "⊗")

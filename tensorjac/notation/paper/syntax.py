@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .syntax import Node
+from ..syntax import Node
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, isinf
 
-from ..dims import Dim, Requirement
-from ..terms import (
+from ...dims import Dim, Requirement
+from ...terms import (
     ONE,
     Index,
     Position,
@@ -27,12 +27,8 @@ from ..terms import (
     of_size,
     zero_of,
 )
-from ..terms import Number as Value
-from .extents import SizeReader
-from .letters import Term
-from .named import Builder, Mapped, Named, Numpy, P, core_shape
-from .slots import Letter, Scope, count, looked_up
-from .syntax import (
+from ...terms import Number as Value
+from ..syntax import (
     Apply,
     Chain,
     Delta,
@@ -48,6 +44,10 @@ from .syntax import (
     Unary,
     Whole,
 )
+from .extents import SizeReader
+from .letters import Term
+from .named import Builder, Mapped, Named, Numpy, P, core_shape
+from .slots import Letter, Scope, count, looked_up
 
 LARGEST = 1000  # exponent of a number
 

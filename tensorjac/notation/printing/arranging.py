@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..terms import DELTA, Apply, Constant, Factor, Index, Input, Position, Tensor, Term, slot_labels
+from ...terms import DELTA, Apply, Constant, Factor, Index, Input, Position, Tensor, Term, slot_labels
 from .naming import Names, is_matrix_function, triangle
 
 Key = tuple[object, ...]

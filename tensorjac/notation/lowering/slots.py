@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from ..dims import Dim, divide, nonnegative, positive
-from ..errors import NotationError, ShapeError, caret
-from ..terms import ONE, ZERO, Index
-from .syntax import (
+from ...dims import Dim, divide, nonnegative, positive
+from ...errors import NotationError, ShapeError, caret
+from ...terms import ONE, ZERO, Index
+from ..syntax import (
     Apply,
     Call,
     Chain,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import lcm
 
-from ..dims import Dim, FloorDiv, nonnegative
-from ..terms import ONE, Index, Slot, combine, slot_parts
+from ...dims import Dim, FloorDiv, nonnegative
+from ...terms import ONE, Index, Slot, combine, slot_parts
+from ..lowering.slots import comparable
+from ..syntax import Apply, Chain, Delta, Name, Node, Number, Power
 from .arithmetic import signed_sum, times
-from .slots import comparable
-from .syntax import Apply, Chain, Delta, Name, Node, Number, Power
 
 
 def dim_node(dim: Dim) -> Node:

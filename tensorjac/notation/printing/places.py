@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from ..terms import Index, Tensor
-from .slotnodes import dim_node
-from .syntax import Bound, Node
+from ...terms import Index, Tensor
+from ..syntax import Bound, Node
+from .slots import dim_node
 
 LETTERS = "ijklmnopqrstuvwxyzabcdefghαβγεζηθικλμνξπρστυφχψωABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

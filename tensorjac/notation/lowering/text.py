@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from ..errors import NotationError
-from ..terms import Tensor
-from .lowering import Lowered, Lowering
+from ...errors import NotationError
+from ...terms import Tensor
+from ..syntax import Apply, Call, Delta, Equation, Indexed, IndexText, Name, Node, Span, SumOver, Whole
+from .equation import Lowered, Lowering
 from .named import Builder, Defined, Named, Numpy, P, Read
 from .slots import below, fail, looked_up, slots_of
-from .syntax import Apply, Call, Delta, Equation, Indexed, IndexText, Name, Node, Span, SumOver, Whole
 
 
 def lower_text(

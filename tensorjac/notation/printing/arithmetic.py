@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from ..terms import Number as Value
-from .syntax import Apply, Chain, Node, Number, Power, Unary
+from ...terms import Number as Value
+from ..syntax import Apply, Chain, Node, Number, Power, Unary
 
 
 def number_node(value: Value) -> Node:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
-from ..dims import Dim, Requirement, nonnegative
-from ..errors import ShapeError
+from ...dims import Dim, Requirement, nonnegative
+from ...errors import ShapeError
+from ..syntax import Name, Node
 from .letters import LetterReader
 from .named import Named, Numpy, P
 from .slots import Letter, Scope, comparable, ends, largest, looked_up, slot_names
-from .syntax import Name, Node
 
 
 class SizeReader(LetterReader[P]):

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from ..dims import Dim
-from ..terms import Factor, Index, Position, Slot, Sum, Tensor, of_factor
-from ..terms import Number as Value
-from .syntax import Call
+from ...dims import Dim
+from ...terms import Factor, Index, Position, Slot, Sum, Tensor, of_factor
+from ...terms import Number as Value
+from ..syntax import Call
 
 
 class Function(Protocol):

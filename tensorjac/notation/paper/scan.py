@@ -7,7 +7,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from unicodedata import category, normalize
 
-from .tokens import ALIASES, Token
+from ..tokens import ALIASES, Token
 
 TRANSPOSES = "ᵀ⊤ᵗ"
 FRACTIONS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4)}

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import replace
 
-from .paperscan import FRACTIONS, ONES
-from .papersyntax import Bars, Entry, Function, Identity, Inner, Norm, Ones, Product, Raised, Transposed
-from .syntax import Chain, Name, Node, Number, Unary
-from .tokens import Cursor, Token
+from ..syntax import Chain, Name, Node, Number, Unary
+from ..tokens import Cursor, Token
+from .scan import FRACTIONS, ONES
+from .syntax import Bars, Entry, Function, Identity, Inner, Norm, Ones, Product, Raised, Transposed
 
 MINUS_ONE = Unary("-", Number(1))
 ADVICE = 'write a name, a number, or an expression in brackets, as in "tr(Gᵀ X dA)"'
