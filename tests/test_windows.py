@@ -21,6 +21,8 @@ CASES = {
     "strided": (lambda x, w: np.einsum("ik,k->i", sliding_window_view(x, 3)[::2], w), {"x": "n", "w": "3"}),
     "padded and strided": (lambda x, w: np.convolve(np.pad(x, 1)[::2], w, "same"), {"x": "n", "w": "3"}),
     "dilated": (lambda x, w: w[0] * x[4:] + w[1] * x[2:-2] + w[2] * x[:-4], {"x": "n", "w": "3"}),
+    "repeated and reversed": (lambda x, c: np.repeat(x[1:][::-1], 2) * np.sum(c), VECTORS),
+    "every other one reversed": (lambda X, C: np.repeat(np.sin(X[::2])[::-1, 1:], 3, axis=1) * np.sum(C), IMAGE),
     "an image": (lambda X, C: np.einsum("ijkl,kl->ij", sliding_window_view(X, (2, 3)), C), IMAGE),
 }
 # the window shorter than, as long as and longer than what it slides over, both parities

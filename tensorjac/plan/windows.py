@@ -31,9 +31,11 @@ class Window:
         names = {label: f"{{k{n}}}" for n, label in enumerate(self.loops)}
         starts = {label: self._start(axis, names) for label, axis in self.cut.items()}
         ranges = {label: f"{{first{n}}}:{{last{n}}}" for n, label in enumerate(self.cut)}
-        items, kept = self._items(names, ranges)
+        items, turns, kept = self._items(names, ranges)
         view = tuple(dict.fromkeys(kept))
         text = f"{{out}}[{', '.join(items)}]"
+        if "::-1" in turns:
+            text = f"{text}[{', '.join(turns)}]"
         if len(view) < len(kept):
             text = f'np.einsum("{equation([kept], view)}", {text})[...]'
         value, own = inner
@@ -59,15 +61,20 @@ class Window:
                 text = f"{text} {sign} {step}" if text else step if sign == "+" else f"-{step}"
         return text
 
-    def _items(self, names: Mapping[Index, str], ranges: Mapping[Index, str]) -> tuple[list[str], list[Index]]:
-        """What reads each axis at one step, and the indices of the axes that are left."""
-        items, _ = selected(self.place.slots, self.place.dims)
+    def _items(
+        self, names: Mapping[Index, str], ranges: Mapping[Index, str]
+    ) -> tuple[list[str], list[str], list[Index]]:
+        """What reads each axis at one step, what then reverses those that are left, and the indices of these."""
+        items, turned = selected(self.place.slots, self.place.dims)
         kept: list[Index] = []
+        turns: list[str] = []
         for axis, slot in enumerate(self.place.slots):
+            turn = turned.pop(0) if any(True for _ in slot_labels(slot)) else ""
             held = [(label, c) for label, c in slot_parts(slot)[1] if label not in names]
             looped = len(held) < len(slot_parts(slot)[1])
             start = self._start(axis, names)
             kept += [label for label, _ in held]
+            turns += [turn] * len(held)
             if not held:
                 items[axis] = start if looped else items[axis]
             elif self.cut.get(held[0][0]) == axis:
@@ -80,7 +87,7 @@ class Window:
                 ((label, c),) = held
                 run = dim_text(label.dim) if c is ONE else f"{dim_text(c)} * {dim_text(label.dim)}"
                 items[axis] = f"{start}:{start} + {run}" + ("" if c is ONE else f":{c}")
-        return items, kept
+        return items, turns, kept
 
 
 def window(place: Placed, costs: Costs) -> Window | None:
