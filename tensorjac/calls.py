@@ -16,7 +16,8 @@ from .errors import ShapeError, TraceError
 from .interop.arguments import arrays_of, common_library, numpy_arrays
 from .interop.libraries import Namespace
 from .plan import Program, plan
-from .terms import Index, Sum, Tensor
+from .primitives import Primitive
+from .terms import Apply, Constant, Index, Sum, Tensor, topological
 
 Shape = tuple[str | int, ...]
 Nesting = Literal["single", "tuple", "dict"]
@@ -41,11 +42,15 @@ class Parts:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a derivative was derived from: the function, the inputs, and whether it is contracted with cotangents."""
+    """What a derivative was derived from: the function, the inputs, and whether it is contracted with cotangents.
+
+    ``of`` is the output that was differentiated where it was a single one.
+    """
 
     function: Compiled
     wrt: tuple[str, ...]
     contracted: bool
+    of: str = ""
 
 
 class Compiled:
@@ -141,8 +146,18 @@ class Compiled:
 
     def _alike(self, arguments: Sequence[Any]) -> bool:
         """Whether all arrays, captured ones included, are of one dtype."""
-        captured = [array.dtype for array in self._parts.constants.values() if array.dtype.kind != "b"]
-        return len({*captured, *(array.dtype for array in arguments)}) == 1
+        return len({*self._precisions, *(array.dtype for array in arguments)}) == 1
+
+    @cached_property
+    def _precisions(self) -> set[np.dtype[Any]]:
+        """The dtypes of the captured arrays that results take on: masks, and what is only compared, leave none."""
+        tensors = topological(tensor for _, body in self._parts.outputs.values() for tensor in body.tensors)
+        used = {tensor for _, body in self._parts.outputs.values() for tensor in body.tensors}
+        for tensor in tensors:
+            if not (isinstance(tensor, Apply) and isinstance(tensor.operation, Primitive) and tensor.operation.boolean):
+                used.update(tensor.parts)
+        arrays: list[Any] = [tensor.array for tensor in used if isinstance(tensor, Constant)]
+        return {array.dtype for array in arrays if array.dtype.kind != "b"}
 
     def _code(self, sizes: Mapping[str, int], tuned: bool) -> Any:
         key = (tuned, *(size.bit_length() for size in sizes.values()))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from . import rewrites
-from .calls import Expression, Parts, free_name, shape_text
+from .calls import Compiled, Expression, Parts, free_name, shape_text
 from .dims import Dim
 from .errors import ShapeError
 from .terms import Input, Sum, Tensor
@@ -22,6 +22,7 @@ def substituted(outer: Parts, inner: Mapping[str, tuple[Parts, str, Expression]]
     sizes: dict[str, Dim] = {}
     for name, (_, output, (axes, _)) in inner.items():
         sizes.update(unified(name, outer.inputs[name], output, tuple(axis.dim for axis in axes), sizes))
+    outer = replace(outer, origin=None)
     whole = outer = resized(outer, sizes) if sizes else outer
     inputs: Shapes = {}
     replaced: dict[Tensor, Sum] = {}
@@ -63,12 +64,16 @@ def unified(
 
 
 def resized(parts: Parts, sizes: Mapping[str, Dim]) -> Parts:
-    """The parts with other sizes in the place of names."""
+    """The parts with other sizes in the place of names, and what they were derived from likewise."""
+    origin = parts.origin
+    if origin is not None:
+        origin = replace(origin, function=Compiled(resized(origin.function._parts, sizes)))
     inputs = {name: tuple(dim.substitute(sizes) for dim in dims) for name, dims in parts.inputs.items()}
     facts = tuple(fact._replace(dim=fact.dim.substitute(sizes)) for fact in parts.requirements)
     with rewrites.assuming(facts):
         outputs = rewrites.resized(list(parts.outputs.values()), sizes)
-    return replace(parts, inputs=inputs, outputs=dict(zip(parts.outputs, outputs, strict=True)), requirements=facts)
+    renamed = dict(zip(parts.outputs, outputs, strict=True))
+    return replace(parts, inputs=inputs, outputs=renamed, requirements=facts, origin=origin)
 
 
 def joined(first: Parts, second: Parts) -> Parts:

@@ -141,7 +141,7 @@ class Function(Written):
             self._parts.constants,
             self._parts.names,
             self._parts.requirements,
-            Origin(self, (wrt,), False),
+            Origin(self, (wrt,), False, name),
         )
         return Jacobian(parts, name, (wrt,), len(out))
 
@@ -229,8 +229,11 @@ class Jacobian(LinearMap, Function):
     ('m', 'm', 'n')
     """
 
-    def __init__(self, parts: Parts, of: str, wrt: tuple[str, ...], rank: int) -> None:
+    _chain: Sequence[Jacobian] = ()
+
+    def __init__(self, parts: Parts, of: str, wrt: tuple[str, ...], rank: int, chain: Sequence[Jacobian] = ()) -> None:
         super().__init__(parts, rank)
+        self._chain = chain
         self._of = of
         self._by = wrt
 
@@ -273,8 +276,7 @@ class Jacobian(LinearMap, Function):
         >>> print(tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").pullback("G"))
         dA[ij] = X[ki] G[kj]
         """
-        axes, _ = self._expression
-        return self._contracted(cotangent, axes[: self._rank], axes[self._rank :], f"d{self._by[-1]}")
+        return self._contracted(cotangent, f"d{self._by[-1]}", forward=False)
 
     def pushforward(self, tangent: str) -> Function:
         """The Jacobian contracted with a tangent of this name over the input axes, without forming it.
@@ -283,9 +285,7 @@ class Jacobian(LinearMap, Function):
         >>> print(tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").pushforward("dA"))
         dY[ij] = X[ik] dA[kj]
         """
-        axes, _ = self._expression
-        name = f"d{self._of}" if len(self._by) == 1 else f"d{self._by[0]}"
-        return self._contracted(tangent, axes[self._rank :], axes[: self._rank], name)
+        return self._contracted(tangent, f"d{self._of if len(self._by) == 1 else self._by[0]}", forward=True)
 
     def compose(self, inner: Jacobian) -> Jacobian:
         """The chain rule ∂Z/∂Y ∂Y/∂X: contracted over the axes of Y, which stays an input by its name where it was one.
@@ -306,7 +306,8 @@ class Jacobian(LinearMap, Function):
         others, other = owned_axes(*inner._expression)
         rows = others[: inner._rank]
         sizes = unified(self._by[-1], self._dims[self._rank :], inner._of, tuple(axis.dim for axis in rows), {})
-        parts = joined(resized(self._parts, sizes) if sizes else self._parts, inner._parts)
+        outer = self._resized(sizes)
+        parts = joined(outer._parts, inner._parts)
         axes, body = next(iter(parts.outputs.values()))
         over = axes[self._rank :]
         with rewrites.assuming(parts.requirements):
@@ -315,7 +316,15 @@ class Jacobian(LinearMap, Function):
         wrt = (*self._by[:-1], inner._by[-1])
         whole = owned_axes((*axes[: self._rank], *others[inner._rank :]), chained)
         outputs = {f"d{self._of}_{''.join(f'd{name}' for name in wrt)}": whole}
-        return Jacobian(replace(parts, outputs=outputs, origin=None), self._of, wrt, self._rank)
+        chain = (*(inner._chain or (inner,)), *(outer._chain or (outer,)))
+        return Jacobian(replace(parts, outputs=outputs, origin=None), self._of, wrt, self._rank, chain)
+
+    def _resized(self, sizes: Mapping[str, Dim]) -> Jacobian:
+        """The same with other sizes in the place of names."""
+        if not sizes:
+            return self
+        chain = [each._resized(sizes) for each in self._chain]
+        return Jacobian(resized(self._parts, sizes), self._of, self._by, self._rank, chain)
 
     def matrix(self, order: Order = "C", layout: Layout = "numerator") -> Matrix:
         """The Jacobian of vec(output) by vec(input), a function of two axes, with its Kronecker form where it has one.
@@ -338,7 +347,7 @@ class Jacobian(LinearMap, Function):
             form = Form.of(axes, body, self._terms, self._rank, convention, names)
         return Matrix(replace(self._parts, outputs={free_name("J", self._parts.inputs): whole}, origin=None), form)
 
-    def _contracted(self, vector: str, over: Sequence[Index], kept: Sequence[Index], output: str) -> Function:
+    def _contracted(self, vector: str, output: str, forward: bool) -> Function:
         inputs = dict(self._parts.inputs)
         if not isinstance(vector, str) or not vector.isidentifier():
             raise TraceError(
@@ -347,11 +356,12 @@ class Jacobian(LinearMap, Function):
             )
         if vector in inputs:
             raise TraceError(f"{vector} is already an input of shape {shape_text(inputs[vector])}: choose a new name.")
+        axes, _ = self._expression
+        over = axes[self._rank :] if forward else axes[: self._rank]
         inputs[vector] = tuple(axis.dim for axis in over)
-        weight = of_factor(Input(vector, inputs[vector])(*over))
         with rewrites.assuming(self._parts.requirements):
-            body = rewrites.contract(rewrites.multiply(self._expression[1], weight), over)
-        return self._derived(inputs, {free_name(output, inputs): owned_axes(kept, body)})
+            found = self._chained(over, of_factor(Input(vector, inputs[vector])(*over)), forward)
+        return self._derived(inputs, {free_name(output, inputs): owned_axes(*found)})
 
 
 class Matrix(Function):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import calculus, interop, rewrites
-from .calls import Compiled, free_name, owned_axes, shape_text
+from .calls import Compiled, Expression, free_name, owned_axes, shape_text
 from .dims import Dim
 from .errors import ShapeError
 from .structure.blocks import Blocks, blocks
@@ -25,10 +25,13 @@ Array = np.ndarray[Any, Any]
 class LinearMap(Structured):
     """A structured expression that takes what its last axes hold to what its first ones do."""
 
+    # the maps that it is the composition of, in the order in which they are applied
+    _chain: Sequence[LinearMap] = ()
+
     def operator(self, *args: Any, **kwargs: Any) -> Any:
         """A ``scipy.sparse.linalg.LinearOperator`` between flat vectors: matvec is the JVP, rmatvec the VJP.
 
-        Its ``in_shape`` and ``out_shape`` are the shapes before flattening.
+        Its ``in_shape`` and ``out_shape`` are the shapes before flattening. Vectors may be complex.
 
         >>> import numpy as np, tensorjac as tj
         >>> op = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("A").operator(np.eye(2, 3), np.ones((3, 4)))
@@ -43,6 +46,8 @@ class LinearMap(Structured):
 
         def times(function: Compiled, taken: tuple[int, ...], made: tuple[int, ...]) -> Callable[[Array], Array]:
             def applied(vectors: Array) -> Array:
+                if vectors.dtype.kind == "c":
+                    return applied(vectors.real) + 1j * applied(vectors.imag)
                 many = vectors.shape[1:]
                 return np.asarray(function(*fixed, vectors.reshape((*taken, *many)))).reshape((prod(made), *many))
 
@@ -166,37 +171,50 @@ class LinearMap(Structured):
             for (axes, _, vector), body in zip(products, bodies, strict=True)
         ]
 
-    def _product(self, over_columns: bool, many: bool) -> tuple[tuple[Index, ...], Sum, Input]:
+    def _product(self, forward: bool, many: bool) -> tuple[tuple[Index, ...], Sum, Input]:
         """The product with a vector over the input axes, or the output axes; with many of them, side by side."""
-        axes, body = self._expression
-        rows, columns = axes[: self._rank], axes[self._rank :]
-        over, kept = (columns, rows) if over_columns else (rows, columns)
+        axes, _ = self._expression
+        over = axes[self._rank :] if forward else axes[: self._rank]
         sizes = {name for dims in self._parts.inputs.values() for dim in dims for name in dim.names}
         side = (Index.fresh(Dim.of(free_name("columns", sizes))),) if many else ()
         vector = Input(free_name("V", {*self._parts.inputs, *sizes}), tuple(axis.dim for axis in (*over, *side)))
         with rewrites.assuming(self._parts.requirements):
-            found = self._moved(vector, side, over_columns)
-            if found is not None:
-                return found
-            taken = rewrites.contract(rewrites.multiply(body, of_factor(vector(*over, *side))), over)
+            kept, taken = self._applied(over, of_factor(vector(*over, *side)), forward)
         return (*kept, *side), taken, vector
 
-    def _moved(
-        self, vector: Input, side: tuple[Index, ...], forward: bool
-    ) -> tuple[tuple[Index, ...], Sum, Input] | None:
+    def _applied(self, at: Sequence[Index], vector: Sum, forward: bool) -> Expression:
+        """What becomes of a vector, an expression over the axes ``at``, by the JVP or VJP where one is known."""
+        return (None if self._chain else self._moved(at, vector, forward)) or self._chained(at, vector, forward)
+
+    def _chained(self, at: Sequence[Index], vector: Sum, forward: bool) -> Expression:
+        """What becomes of a vector: contracted with the expression, in a composition with one map after the other."""
+        for each in self._chain if forward else reversed(self._chain):
+            at, vector = each._applied(at, vector, forward)
+        if self._chain:
+            return tuple(at), vector
+        axes, body = owned_axes(*self._expression)
+        over, kept = axes[self._rank :], axes[: self._rank]
+        if not forward:
+            over, kept = kept, over
+        return kept, rewrites.contract(rewrites.multiply(body, _renamed(vector, at, over)), over)
+
+    def _moved(self, at: Sequence[Index], vector: Sum, forward: bool) -> Expression | None:
         """The JVP or VJP of the function that was differentiated, which costs what that does; None where unknown."""
         origin = self._parts.origin
-        if origin is None or origin.contracted or len(origin.wrt) > 1 or len(origin.function._parts.outputs) > 1:
+        if origin is None or not origin.of:
             return None
-        ((axes, body),) = origin.function._parts.outputs.values()
+        axes, body = origin.function._parts.outputs[origin.of]
         (wrt,) = origin.wrt
-        target = Input(wrt, self._parts.inputs[wrt])
+        target = Input(wrt, origin.function._parts.inputs[wrt])
         if forward:
             axes, body = owned_axes(axes, body)
-            (moved,) = calculus.pushforward([body], {target: of_factor(vector(*target.axes, *side))})
-            return (*axes, *side), moved, vector
-        moved = calculus.pullback([(axes, body, of_factor(vector(*axes, *side)))], [target])[target]
-        return (*target.axes, *side), moved, vector
+            (moved,) = calculus.pushforward([body], {target: _renamed(vector, at, target.axes)})
+            return axes, moved
+        return target.axes, calculus.pullback([(axes, body, _renamed(vector, at, axes))], [target])[target]
+
+
+def _renamed(body: Sum, axes: Sequence[Index], to: Sequence[Index]) -> Sum:
+    return body.substitute(dict(zip(axes, to, strict=True)))
 
 
 def _fixed(body: Sum, vector: Input) -> list[Tensor]:

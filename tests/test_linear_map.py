@@ -102,6 +102,89 @@ def test_inside_the_solvers_of_scipy():
     assert_close(H.solve(right, *args), np.linalg.solve(H.dense(*args), right), 1e-9)
 
 
+def newton(n=12):
+    """Jacobian and Hessian as operators and as arrays, both well conditioned, and a right side."""
+    rng = np.random.default_rng(0)
+    at = rng.normal(size=n), rng.normal(size=(n, n)) / 4
+    J = tj.trace(lambda x, A: np.tanh(A @ x) + 3 * x, x="n", A="n n").jacobian("x")
+    H = tj.trace(lambda x, A: np.log(np.cosh(A @ x)).sum() + x @ x, x="n", A="n n").hessian("x")
+    return *((K.operator(*at), K.dense(*at)) for K in (J, H)), rng.normal(size=n)
+
+
+SOLVERS = {
+    "gmres": lambda S, J, H, b: S.gmres(J, b, rtol=1e-12)[0],
+    "bicgstab": lambda S, J, H, b: S.bicgstab(J, b, rtol=1e-12)[0],
+    "bicg": lambda S, J, H, b: S.bicg(J, b, rtol=1e-12)[0],
+    "qmr": lambda S, J, H, b: S.qmr(J, b, rtol=1e-12)[0],
+    "lsmr": lambda S, J, H, b: S.lsmr(J, b, atol=1e-14, btol=1e-14)[0],
+    "minres": lambda S, J, H, b: S.minres(H, b, rtol=1e-12)[0],
+    "eigsh": lambda S, J, H, b: S.eigsh(H, k=3, return_eigenvectors=False),
+    "eigs": lambda S, J, H, b: np.sort(abs(S.eigs(J, k=3, return_eigenvectors=False))),
+    "lobpcg": lambda S, J, H, b: np.sort(S.lobpcg(H, np.eye(len(b), 2), tol=1e-11, maxiter=200)[0]),
+    "svds with PROPACK": lambda S, J, H, b: np.sort(S.svds(J, k=3, solver="propack", return_singular_vectors=False)),
+    "expm_multiply": lambda S, J, H, b: S.expm_multiply(H, b, traceA=1.0),
+    "a Schrödinger equation": lambda S, J, H, b: S.expm_multiply(-1j * H, b + 1j * b[::-1], traceA=1.0),
+    "normal equations": lambda S, J, H, b: S.cg(J.T @ J, J.T @ b, rtol=1e-14)[0],
+    "sums and products of operators": lambda S, J, H, b: (2 * J.H @ H - J**2) @ b,
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", SOLVERS)
+def test_as_an_array_inside_the_solvers_of_scipy(name):
+    (J, dense), (H, symmetric), b = newton()
+    solver = SOLVERS[name]
+    wrapped = [scipy.sparse.linalg.aslinearoperator(array) for array in (dense, symmetric)]
+    # eigenvalues to the square root of what residuals are reduced to, all others to the residual
+    found, wanted = (solver(scipy.sparse.linalg, *maps, b) for maps in ((J, H), wrapped))
+    np.testing.assert_allclose(found, wanted, 1e-8, 1e-8)
+
+
+def test_vectors_may_be_complex():
+    (J, dense), _, b = newton()
+    v = b + 1j * b[::-1]
+    for found, wanted in ((J.matvec(v), dense @ v), (J.rmatvec(v), dense.T @ v), (J @ v[:, None], dense @ v[:, None])):
+        np.testing.assert_allclose(found, wanted, 1e-13, 1e-13)
+
+
+def test_products_of_a_composition_are_taken_one_after_the_other():
+    """A B C v is A (B (C v)): no Jacobian is multiplied with another."""
+    layers = [
+        tj.trace(lambda X, A: np.tanh(X @ A), X="b m", A="m n").jacobian("X"),
+        tj.trace(lambda Y, B: np.exp(Y @ B), Y="p q", B="q k").jacobian("Y"),
+        tj.trace(lambda Z: (np.sin(Z) @ Z.T, Z.sum()), Z="p k").jacobian("Z", of="Y1"),
+    ]
+    J = layers[2].compose(layers[1]).compose(layers[0])
+    K = layers[2].compose(layers[1].compose(layers[0]))
+    rng = np.random.default_rng(0)
+    X, A, B = rng.normal(size=(2, 3)), rng.normal(size=(3, 4)), rng.normal(size=(4, 5)) / 3
+    Y = np.tanh(X @ A)
+    args = {"X": X, "A": A, "Y": Y, "B": B, "Z": np.exp(Y @ B)}
+    for each in (J, K):
+        dense, operator = flat(each, each.dense(**args)), each.operator(**args)
+        assert_close(operator.matmat(np.eye(6)), dense, 1e-12)
+        assert_close(operator.rmatmat(np.eye(4)), dense.T, 1e-12)
+        assert_close(each.pullback("G")(**args, G=np.ones((2, 2))).ravel(), dense.sum(0), 1e-12)
+        assert_close(each.pushforward("dX")(**args, dX=np.ones((2, 3))).ravel(), dense.sum(1), 1e-12)
+        sizes = dict.fromkeys("bmnk", 64)
+        _, products = each._linearised
+        for text in (products[0].source(sizes), products[2].source(sizes)):
+            assert text.count(".dot(") == 4
+            assert "einsum" not in text
+            assert "tensordot" not in text
+
+
+def test_of_several_outputs_one_is_a_map():
+    F = tj.trace(lambda X, A: {"s": np.tanh(X @ A), "t": (X @ A).sum(0)}, X="b m", A="m n")
+    rng = np.random.default_rng(0)
+    args = rng.normal(size=(2, 3)), rng.normal(size=(3, 4))
+    for of in ("s", "t"):
+        J = F.jacobian("A", of=of)
+        operator = J.operator(*args)
+        assert_close(operator.matmat(np.eye(12)), flat(J, J.dense(*args)), 1e-13)
+        assert_close(operator.rmatmat(np.eye(operator.shape[0])), flat(J, J.dense(*args)).T, 1e-13)
+
+
 def test_operator_takes_columns_and_keeps_the_dtype():
     J = tj.trace(lambda x: np.sin(x), x="n").jacobian("x")
     x = np.linspace(0, 1, 3, dtype=np.float32)
