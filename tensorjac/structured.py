@@ -11,21 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from . import interop, rewrites
+from . import emit, interop, rewrites
 from .calls import Compiled, Expression, Nesting, Parts
 from .dims import Dim, bind_sizes
-from .errors import UnsupportedError
+from .plan import Program
 from .structure import Entries, Letters, Part, Ratio, Structure, count, opened, parts
 from .structure.factors import Product, factored
 from .structure.memory import free_memory, gibibytes
 from .structure.picture import Picture
-from .structure.sparse import distinct, numbers, triplets
+from .structure.sparse import numbers, triplets
 from .terms import ONE, Sum
 
 Array = np.ndarray[Any, Any]
 
 # Dense arrays below this many numbers are made without a look at the free memory.
 SMALL = 2**21
+# More terms than these, all of them dense, stay as they are nested.
+RENAMED = 8
 
 
 class Structured(Compiled):
@@ -79,15 +81,8 @@ class Structured(Compiled):
         >>> print(J.nnz, J.nnz.evaluate({"b": 2, "n": 3}))
         2*b*n**2 - b*n 30
         """
-        patterns = [part.pattern for part in self._terms]
-        try:
-            with rewrites.assuming(self._parts.requirements):
-                return count(patterns)
-        except UnsupportedError:
-            places = distinct(patterns)
-            if places is None:
-                raise
-            return Dim.of(places)
+        with rewrites.assuming(self._parts.requirements):
+            return count([part.pattern for part in self._terms])
 
     @cached_property
     def density(self) -> Ratio:
@@ -193,12 +188,17 @@ class Structured(Compiled):
     # What these are made of
 
     def _planned(self) -> list[Expression]:
-        """Terms that δ put in place stand apart, so that each is written where it belongs."""
+        """Terms that δ put in place stand apart, so that each is written where it belongs; so do those they rename."""
         axes, body = self._expression
-        if all(part.pattern.plain and len(part.pattern.labels) == len(axes) for part in self._terms):
-            return [(axes, body)]
         with rewrites.assuming(self._parts.requirements):
-            return [(axes, rewrites.finished(Sum(opened(body, axes))))]
+            terms = opened(body, axes)
+            dense = all(part.pattern.plain and len(part.pattern.labels) == len(axes) for part in self._terms)
+            if dense and not len(body.terms) < len(terms) <= RENAMED:
+                return [(axes, body)]
+            return [(axes, rewrites.finished(Sum(terms)))]
+
+    def _program(self, sizes: Mapping[str, int], tuned: bool, functional: bool = False) -> Program:
+        return emit.in_blocks(super()._program(sizes, tuned, functional))
 
     def _code(self, sizes: Mapping[str, int], tuned: bool) -> Any:
         code = super()._code(sizes, tuned)

@@ -14,7 +14,8 @@ from benchmarks import cases
 from functions import CASES, named
 from oracles import assert_close
 from tensorjac import emit
-from tensorjac.emit import statements
+from tensorjac.calls import Compiled
+from tensorjac.emit import blocks, statements
 from tensorjac.plan import products
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -22,10 +23,15 @@ every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 @pytest.fixture
 def eager(monkeypatch):
-    """Every array counts as large."""
+    """Every array counts as large, and functions are computed in blocks as Jacobians are."""
+    program = Compiled._program
+    monkeypatch.setattr(Compiled, "_program", lambda self, *given: emit.in_blocks(program(self, *given)))
     monkeypatch.setattr(statements, "IN_PLACE", 0)
     monkeypatch.setattr(products, "LARGE", 0)
     monkeypatch.setattr(products, "FEW", 0)
+    monkeypatch.setattr(blocks, "LARGE", 0)
+    monkeypatch.setattr(blocks, "BLOCK", 7)
+    monkeypatch.setattr(blocks, "SHARE", 2)
 
 
 def arguments(F, case):

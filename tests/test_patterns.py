@@ -6,6 +6,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import tensorjac as tj
+from evaluate import evaluate
 from functions import CASES, named
 from generators import PROGRAM, program, programs
 from oracles import assert_close
@@ -74,21 +75,15 @@ def test_random_patterns(drawn):
         rows, columns, kept = coordinates(part.pattern, 2, SIZES)
         box = [label.dim.evaluate(SIZES) for label in part.pattern.labels]
         place = np.broadcast_to(rows * int(np.prod(expected.shape[2:])) + columns, box)
-        assert not part.core.labels
-        value = sum(_number(term) for term in part.core.terms)
-        place = place.ravel() if kept is None else place[np.broadcast_to(kept, box)]
-        np.add.at(actual, place, value)
+        value = evaluate(part.core, part.pattern.labels, {}, SIZES)
+        kept = np.broadcast_to(True if kept is None else kept, box)
+        np.add.at(actual, place[kept], value[kept])
     assert np.allclose(actual.reshape(expected.shape), expected)
     try:
         total = count([part.pattern for part in shown])
     except tj.UnsupportedError:
         return
     assert total.evaluate(SIZES) == np.count_nonzero(expected)
-
-
-def _number(term):
-    sizes = [factor.tensor.dim.evaluate(SIZES) ** factor.power for factor in term.factors]
-    return float(term.coefficient) * float(np.prod(sizes))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

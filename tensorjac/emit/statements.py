@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..arrays import ATOM, FREE, Value, Walk, Write
 from ..plan import Program, computed
+from .blocks import Blocks
 from .texts import Texts, is_elementwise, is_view, owner, owns_memory
 
 # Longer right-hand sides than this are split into named intermediates.
@@ -55,6 +56,8 @@ class Statements(Texts):
         self.order = computed(program.outputs)
         # what is returned, or written into part of an array, is not split: that would make a copy
         self.kept = self.returned.union(id(arg) for value in self.order if value.kind == "filled" for arg in value.args)
+        # nor what is scaled then, with which the scalar is multiplied before
+        self.kept |= {id(v.args[0]) for v in self.order if v.kind == "scale" and id(v) in self.kept}
         self.left = self._uses(program.outputs)
         # which values each text holds the names of, and how often
         self.names: dict[int, Counter[int]] = {}
@@ -96,6 +99,12 @@ class Statements(Texts):
         if value.kind == "cleared":
             self._cleared(value)
             return
+        if value.kind == "blocks":
+            for arg in value.args:
+                if arg.kind not in FREE and not self.names[id(arg)][id(arg)]:
+                    self._assign(arg)
+            self.names[id(value)] = self._named_in(value.args)
+            return
         self.texts[id(value)] = self.text(value)
         if value.kind in FREE:
             return
@@ -128,14 +137,17 @@ class Statements(Texts):
         self.names[id(value)] = Counter((id(value),))
 
     def _filled(self, value: Value) -> None:
-        dims, _, writes = value.detail
-        name = self.fresh(value.hint or "out")
+        dims, base, writes = value.detail
+        name = self.fresh("out" if base == "empty" else value.hint or "out")
         shape = ", ".join(str(dim) for dim in dims) + ("," if len(dims) == 1 else "")
-        self.lines.append(f"{name} = np.zeros(({shape}), dtype=dtype)")
+        self.lines.append(f"{name} = np.{base}(({shape}), dtype=dtype)")
         for write, inner in zip(writes, value.args, strict=True):
             if write.walk is not None:
                 self._walked(name, write, write.walk, inner)
                 self.names[id(value)] = self._named_in(value.args)
+                continue
+            if inner.kind == "blocks":
+                self._in_blocks(write.target.replace("{out}", name), write.adds, inner)
                 continue
             text, _ = self.texts[id(inner)]
             if write.target.startswith("{add}"):
@@ -182,6 +194,20 @@ class Statements(Texts):
             put(f"{{last{n}}} = max({{first{n}}}, min({extent}, {size} - {{start{n}}}))")
         put(f"{write.target} {'+=' if write.adds else '='} {self.held(value, ATOM)}{walk.reads}")
 
+    def _in_blocks(self, target: str, adds: bool, value: Value) -> None:
+        """The value assigned, or added, block by block, to what its axes are the last axes of."""
+        blocks: Blocks = value.detail
+        step = self.fresh("k")
+        rows = f"{step}:{step} + {blocks.step}"
+        block = blocks.block({id(arg): self.held(arg, ATOM) for arg in value.args}, rows)
+        inner = Statements(Program([block], self.costs), self.taken)
+        behind = [", :"] * (value.rank - blocks.axis - 1)
+        place = f"{target.removesuffix('[...]')}[..., {rows}{''.join(behind)}]"
+        self.lines.append(f"for {step} in range(0, {value.shape[blocks.axis]}, {blocks.step}):")
+        self.lines += [f"    {line}" for line in inner.lines]
+        text, _ = inner.texts[id(block)]
+        self.lines.append(f"    {place} {'+=' if adds else '='} {text}")
+
     def _cleared(self, value: Value) -> None:
         (arg,) = value.args
         named, (text, _) = self.names[id(arg)][id(arg)], self.texts[id(arg)]
@@ -212,7 +238,8 @@ class Statements(Texts):
 
     def _stored(self, value: Value, where: str) -> str | None:
         """A large value that has no name yet, stored where it belongs without a copy."""
-        if not self.costs.tuned or self.costs.elements(value.shape) < LARGE or id(value) in self.names[id(value)]:
+        made = value.args[0] if value.kind == "scale" else value
+        if not self.costs.tuned or self.costs.elements(value.shape) < LARGE or id(made) in self.names[id(made)]:
             return None
         return self.stored(value, where)
 

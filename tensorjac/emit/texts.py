@@ -45,18 +45,13 @@ class Texts:
 
     def stored(self, value: Value, where: str) -> str | None:
         """A sum or product of two smaller arrays as a call that stores it ``where``; None for anything else."""
-        scalar: Scalar | None = None
-        inner = value
-        if value.kind == "scale":
-            scalar, inner = value.detail, value.args[0]
-        allowed = ("multiply", "divide") if scalar else ("multiply", "divide", "add", "subtract")
-        size = self.costs.elements(value.shape)
-        if inner.kind not in allowed or any(self.costs.elements(arg.shape) >= size for arg in inner.args):
+        if not is_storable(value, self.costs):
             return None
+        inner = value.args[0] if value.kind == "scale" else value
         left, right = (self.texts[id(arg)][0] for arg in inner.args)
-        if scalar:
+        if value.kind == "scale":
             # the scalar goes to an operand: the product has no second copy
-            left, _ = self._scale(Value("scale", inner.args[:1], scalar, inner.args[0].shape))
+            left, _ = self._scale(Value("scale", inner.args[:1], value.detail, inner.args[0].shape))
         return f"np.{inner.kind}({left}, {right}, {where})"
 
     def _scaled_into(self, scalar: Scalar, name: str) -> str:
@@ -220,6 +215,14 @@ def is_elementwise(value: Value) -> bool:
         found = _UFUNC.fullmatch(value.detail[0])
         return found is not None and (found[2] is None or _is_ufunc(found[2]))
     return value.kind in _INTO_LEFT or value.kind in ("scale", "power")
+
+
+def is_storable(value: Value, costs: Costs) -> bool:
+    """Whether a value is a sum or a product of two smaller arrays, scaled or not: it can be stored anywhere."""
+    inner = value.args[0] if value.kind == "scale" else value
+    allowed = ("multiply", "divide") if value.kind == "scale" else ("multiply", "divide", "add", "subtract")
+    size = costs.elements(value.shape)
+    return inner.kind in allowed and all(costs.elements(arg.shape) < size for arg in inner.args)
 
 
 def _is_ufunc(name: str) -> bool:

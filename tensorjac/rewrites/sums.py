@@ -23,7 +23,6 @@ from ..terms import (
     is_tie,
     magnitude,
     number,
-    of_factor,
     product,
     shared,
     signature,
@@ -56,10 +55,18 @@ SPLICED = 6
 
 
 def compact(body: Sum) -> Sum:
-    """The same value, a long product closed into one factor: scalings would otherwise pile up from layer to layer."""
-    if len(body.terms) != 1 or len(body.terms[0].factors) <= SPLICED:
+    """The same value, a long product closed into one factor: scalings would otherwise pile up from layer to layer.
+
+    δ stay outside, where they still rename what is summed.
+    """
+    if len(body.terms) != 1:
         return body
-    return of_factor(shared(body))
+    (term,) = body.terms
+    scalings = [factor for factor in term.factors if factor.tensor is not DELTA]
+    if len(scalings) <= SPLICED:
+        return body
+    ties = [factor for factor in term.factors if factor.tensor is DELTA]
+    return Sum((product(1, [*ties, shared(Sum((product(term.coefficient, scalings),)))]),))
 
 
 def _kept(body: Sum, sums: Sequence[Sum]) -> tuple[Term, ...]:

@@ -13,11 +13,13 @@ from ..rewrites.registry import assumptions
 from ..terms import (
     DELTA,
     ONE,
+    ZERO,
     Factor,
     Index,
     Slot,
     Sum,
     Term,
+    combine,
     delta,
     product,
     slot_labels,
@@ -50,6 +52,11 @@ class Pattern:
         """Whether every axis is a label, and every place of the labels has an entry."""
         return not self.guards and all(map(_covers, self.slots, self.axes))
 
+    @property
+    def canonical(self) -> Pattern:
+        """The same places, labels numbered in their order and guards sorted: what is equal is the same."""
+        return _renamed(self, _numbered(self))
+
     def ties(self, rank: int) -> tuple[tuple[int, int], ...]:
         """The pairs of an output and an input axis that are one label, which no other axis shows; by position."""
         shown: list[Slot] = [label for slot in self.slots for label in slot_labels(slot)]
@@ -61,6 +68,11 @@ class Pattern:
             if self.slots[column] is slot and shown.count(slot) == 2 and slot not in guarded
             if _covers(slot, self.axes[row]) and _covers(slot, self.axes[column])
         )
+
+    def substituted(self, mapping: Mapping[Index, Slot]) -> Pattern:
+        """The places over other labels."""
+        slots = tuple(substitute_slot(slot, mapping) for slot in self.slots)
+        return Pattern(self.axes, slots, tuple((substitute_slot(form, mapping), dim) for form, dim in self.guards))
 
     def term(self, axes: Sequence[Index]) -> Term:
         """The pattern as an expression over ``axes``: a product of δ, which sums what the axes leave open."""
@@ -162,20 +174,53 @@ def placed(term: Term, axes: Sequence[Index]) -> tuple[Pattern, Term] | None:
         factors = [f.substitute(mapping) for f in rest.factors if f is not tie]
         rest = product(rest.coefficient, factors, tuple(i for i in rest.summed if i is not label))
     guards += [(f.slots[0], ONE) for f in rest.factors if f.tensor is DELTA]
+    shown = {label for slot in slots.values() for label in slot_labels(slot)}
+    inner = [guard for guard in guards if _hidden(guard, guards, shown)]
+    guards = [_projected(guard, shown) if guard in inner else guard for guard in guards]
     guards = [(form, dim) for form, dim in guards if not in_range(form, dim)]
-    if any(_never(form, dim) for form, dim in guards):
+    if any(never(form, dim) for form, dim in guards):
         return None
     pattern = Pattern(tuple(axis.dim for axis in axes), tuple(slots.values()), tuple(guards))
-    own: dict[Index, Slot] = {label: Index.at(FRESH_FROM // 4 + k, label.dim) for k, label in enumerate(pattern.labels)}
-    core = product(
-        rest.coefficient,
-        [f.substitute(own) for f in rest.factors if f.tensor is not DELTA],
-        tuple(i for i in rest.summed if i not in own),
-    )
-    return _renamed(pattern, own), core
+    own = _numbered(pattern)
+    return _renamed(pattern, own), _core(rest, inner, own)
 
 
-def _never(form: Slot, dim: Dim) -> bool:
+def _numbered(pattern: Pattern) -> dict[Index, Slot]:
+    return {label: Index.at(FRESH_FROM // 4 + k, label.dim) for k, label in enumerate(pattern.labels)}
+
+
+Guard = tuple[Slot, Dim]
+
+
+def _hidden(guard: Guard, guards: Sequence[Guard], shown: set[Index]) -> bool:
+    """Whether a guard is about indices that no axis and no other guard shows, so that one of their sums is enough."""
+    held = [(label, c) for label, c in slot_parts(guard[0])[1] if label not in shown]
+    others = {label for each in guards if each is not guard for label in slot_labels(each[0])}
+    return bool(held) and all(c.value in (1, -1) and label not in others for label, c in held)
+
+
+def _projected(guard: Guard, shown: set[Index]) -> Guard:
+    """The guard on what is shown: 0 ≤ f + m < n for some m, 0 ≤ m < k, says that 0 ≤ f + k - 1 < n + k - 1."""
+    form, dim = guard
+    for label, c in slot_parts(form)[1]:
+        if label not in shown:
+            most = label.dim - 1
+            form = combine(((ONE, form), (-c, label)), most if c is ONE else ZERO)
+            dim = dim + most
+    return form, dim
+
+
+def _core(rest: Term, guards: Sequence[Guard], own: Mapping[Index, Slot]) -> Term:
+    """What stands at a place: a guard on what no axis shows says what is summed there."""
+    gaps = [Index.fresh(dim) for _, dim in guards]
+    ties = [delta(form, gap) for (form, _), gap in zip(guards, gaps, strict=True)]
+    factors = [f for f in rest.factors if f.tensor is not DELTA]
+    hidden = dict.fromkeys([*rest.summed, *(label for tie in ties for label in tie.labels)])
+    summed = tuple(label for label in hidden if label not in own)
+    return product(rest.coefficient, [f.substitute(own) for f in (*factors, *ties)], summed)
+
+
+def never(form: Slot, dim: Dim) -> bool:
     """Whether a form is outside 0 … dim − 1 for all values of its labels."""
     low, high = bounds_of(form)
     facts = assumptions.get()
@@ -183,9 +228,8 @@ def _never(form: Slot, dim: Dim) -> bool:
 
 
 def _renamed(pattern: Pattern, own: Mapping[Index, Slot]) -> Pattern:
-    guards = {(substitute_slot(form, own), dim) for form, dim in pattern.guards}
-    slots = tuple(substitute_slot(slot, own) for slot in pattern.slots)
-    return Pattern(pattern.axes, slots, tuple(sorted(guards, key=repr)))
+    moved = pattern.substituted(own)
+    return Pattern(moved.axes, moved.slots, tuple(sorted(set(moved.guards), key=repr)))
 
 
 def _determined(term: Term, slots: dict[Index, Slot]) -> tuple[Factor, Index, Slot, bool] | None:
