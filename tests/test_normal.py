@@ -239,6 +239,28 @@ EQUAL = {
         [lambda x: np.cosh(x) * np.sinh(x), lambda x: (np.exp(2 * x) - np.exp(-2 * x)) / 4],
         {"x": "n"},
     ),
+    "tanh by exponentials": (
+        [
+            lambda x: np.tanh(x),
+            lambda x: (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)),
+            lambda x: 1 - 2 / (np.exp(2 * x) + 1),
+            lambda x: np.sinh(x) / np.cosh(x),
+        ],
+        {"x": "n"},
+    ),
+    "sine and cosine": (
+        [
+            lambda x: np.sin(x) ** 2 + np.cos(x) ** 2 + np.tan(x),
+            lambda x: 1 + np.sin(x) / np.cos(x),
+        ],
+        {"x": "n"},
+        "unit",
+    ),
+    "an inverse of a multiple": (
+        [lambda A, c: np.linalg.inv(3 * c * A), lambda A, c: np.linalg.inv(A) / c / 3],
+        {"A": "n n", "c": ""},
+        {"A": "invertible", "c": "positive"},
+    ),
     "quotients": (
         [
             lambda x: 1 / (1 + x**2) + 1 / (2 + x**2),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import inf
 
 from ..primitives import Primitive
-from ..rewrites import apply, finished, power, reread, whole
+from ..rewrites import apply, finished, multiply, power, reread, whole
 from ..terms import (
     DELTA,
     ONE,
@@ -27,7 +27,7 @@ from ..terms import (
     product,
     topological,
 )
-from .functions import by_fewer, exact, unsigned
+from .functions import by_fewer, exact, unsigned, without_multiple
 from .orders import forward
 
 # An expression that multiplies out to more terms than this is left as it is.
@@ -82,7 +82,11 @@ class Normal:
             if simpler is not None:
                 simpler = self.of(simpler) if self._opens_any(simpler) else simpler
                 return simpler if self.opening else whole(simpler)
-            return apply(tensor.operation, args, cores, axes[tensor.batch :], tensor.shape[tensor.batch :])
+            outside = without_multiple(tensor.operation, args[0], tensor.cores[0])
+            if outside is not None:
+                args = [outside[1]]
+            applied = apply(tensor.operation, args, cores, axes[tensor.batch :], tensor.shape[tensor.batch :])
+            return applied if outside is None else multiply(outside[0], applied)
         return of_factor(tensor(*axes))
 
     def _sum(self, terms: Iterable[Term]) -> Sum:

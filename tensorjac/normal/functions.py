@@ -13,6 +13,7 @@ from ..terms import (
     DELTA,
     Apply,
     Factor,
+    Index,
     Number,
     Slot,
     Sum,
@@ -145,6 +146,57 @@ def by_fewer(primitive: Primitive, args: list[Sum]) -> Sum | None:
     """The function of these arguments by fewer functions, where it is one that has such a form."""
     rule = FEWER.get(primitive.name)
     return None if rule is None else rule(*args)
+
+
+def without_multiple(primitive: Primitive, arg: Sum, core: Sequence[Index]) -> tuple[Sum, Sum] | None:
+    """1/c and X for inv(c X), where c does not depend on the axes of the matrix; None where there is none."""
+    lead = whole(arg)
+    if primitive.name != "inv" or len(lead.terms) != 1:
+        return None
+    (term,) = lead.terms
+    inside = [f for f in term.factors if f.tensor is DELTA or not set(core).isdisjoint(f.labels)]
+    outside = product(term.coefficient, [f for f in term.factors if f not in inside])
+    if not inside or (outside.coefficient == 1 and not outside.factors):
+        return None
+    return power(Sum((outside,)), -1), Sum((product(1, inside),))
+
+
+def _sigmoid_by_exponentials(argument: Sum) -> Sum:
+    return power(add(constant(1), exponential(multiply(MINUS, argument))), -1)
+
+
+# Quotients and squares of other functions: these are written so where nothing else shows two expressions to be equal.
+OTHERS: dict[str, tuple[int, Callable[[Sum], Sum]]] = {
+    "sigmoid": (1, _sigmoid_by_exponentials),
+    "tanh": (
+        1,
+        lambda x: add(multiply(constant(2), _sigmoid_by_exponentials(multiply(constant(2), x))), MINUS),
+    ),
+    "tan": (1, lambda x: multiply(_called("sin", x), power(_called("cos", x), -1))),
+    "sin": (2, lambda x: add(constant(1), multiply(MINUS, power(_called("cos", x), 2)))),
+}
+
+
+def by_others(term: Term) -> list[Term]:
+    """The terms of a product with its functions written by others: tanh and tan as quotients, sin² as 1 - cos²."""
+    products = [Term(term.coefficient, (), term.summed)]
+    for factor in term.factors:
+        tensor, slots, exponent = factor
+        step, rule = OTHERS.get(tensor.operation.name, (0, None)) if isinstance(tensor, Apply) else (0, None)
+        if rule is None or not isinstance(exponent, int) or abs(exponent) < step:
+            replaced = Sum((product(1, (factor,)),))
+        else:
+            assert isinstance(tensor, Apply)
+            times, left = divmod(abs(exponent), step)
+            sign = 1 if exponent > 0 else -1
+            rest = Sum((product(1, (Factor(tensor, slots, sign * left),)),))
+            replaced = multiply(rest, power(rule(*tensor.arguments(slots)), sign * times))
+        products = [
+            product(have.coefficient * one.coefficient, [*have.factors, *one.factors], have.summed)
+            for have in products
+            for one in replaced.terms
+        ]
+    return products
 
 
 def unsigned(term: Term) -> Term | None:

@@ -11,7 +11,7 @@ from itertools import permutations
 
 import numpy as np
 
-from ..rewrites import add, multiply
+from ..rewrites import add, multiply, without
 from ..terms import (
     DELTA,
     Apply,
@@ -29,6 +29,7 @@ from ..terms import (
     topological,
 )
 from .expanding import FACTORS, LIMIT, Normal, TooLarge, loosened, opens
+from .functions import by_others
 from .values import Array, Point
 
 AGREE = 1e-9  # values of one tensor, relative to the largest entry
@@ -84,17 +85,27 @@ class Swept(Normal):
         whole, self.left = self.left, most
         outer, self.proving = self.proving, True
         try:
-            gap = self.of(gap)
-            for _ in range(STEPS):
-                closer = self._closer(gap) if gap.terms else None
-                if closer is None:
-                    break
-                gap = closer
+            gap = self._opened(self.of(gap))
+            with without("sigmoid"):
+                while gap.terms:
+                    loose = [loosened(term) for term in gap.terms]
+                    others = [one for term in loose for one in by_others(term)]
+                    if others == loose:
+                        break
+                    gap = self._opened(self.of(Sum(others)))
             return not gap.terms
         except TooLarge:
             return False
         finally:
             self.left, self.proving = whole, outer
+
+    def _opened(self, gap: Sum) -> Sum:
+        for _ in range(STEPS):
+            closer = self._closer(gap) if gap.terms else None
+            if closer is None:
+                break
+            gap = closer
+        return gap
 
     def _closer(self, gap: Sum) -> Sum | None:
         """The difference without its divisors, or with its outermost sums opened; None where there are none."""
