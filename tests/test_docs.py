@@ -4,7 +4,8 @@ In Markdown, ```python blocks run in one namespace per file, as doctests where t
 ```console
 and ```sh blocks, every `$ tensorjac …` runs, and prints exactly the lines that follow it; a command that
 fails is followed by `$ echo $?` and its status. Other commands (`$ make test`) are left alone.
-```derivation blocks are checked line by line. A block marked `python needs torch` runs where that is installed.
+```derivation blocks are checked line by line. A block marked `python needs torch` or
+`python needs dask and scipy` runs where these are installed.
 """
 
 import doctest
@@ -47,7 +48,7 @@ class Block:
 def blocks(text: str) -> Iterator[Block]:
     fence, language, needs, start, code = "", "", "", 0, [""]
     for number, line in enumerate(text.splitlines(), 1):
-        mark = re.match(r"\s*(`{3,})\s*(\w*)(?: needs (\w+))?", line)
+        mark = re.match(r"\s*(`{3,})\s*(\w*)(?: needs (\w+(?: and \w+)*))?", line)
         if not fence and mark:
             fence, language, needs, start, code = mark[1], mark[2], mark[3] or "", number + 1, []
         elif fence and line.strip() == fence:
@@ -119,7 +120,7 @@ def run_document(text: str, name: str, folder: Path) -> str:
     """What is wrong with the examples of a document; '' if nothing is."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     total, said = 0, ""
-    found = [block for block in blocks(text) if not block.needs or find_spec(block.needs)]
+    found = [block for block in blocks(text) if all(map(find_spec, filter(None, block.needs.split(" and "))))]
     for block in found:
         if not block.language:
             said += f"block on line {block.line}: name its language (python, console, text, …)\n"

@@ -347,3 +347,74 @@ def test_results_never_share_memory(library):
         Y = tj.trace(fun, X="b n")(X)
         Y += 1
         assert X.sum() == 6
+
+
+# Transforms of plain functions ----------------------------------------------------------------------------------
+
+
+def scores(p, x):
+    return np.tanh(x @ p["A"] + p["c"]) * x.mean(axis=0)[:2]
+
+
+def total(p, x):
+    return (scores(p, x) ** 2).sum()
+
+
+TRANSFORMS = {
+    "grad": lambda p, x: tj.grad(total)(p, x),
+    "value and grad": lambda p, x: tj.value_and_grad(total, argnums=(0, 1))(p, x),
+    "jacobian": lambda p, x: tj.jacobian(scores, argnums=1)(p, x),
+    "hessian": lambda p, x: tj.hessian(total, argnums=1)(p, x),
+    "vjp": lambda p, x: (lambda value, pullback: (value, pullback(value)))(*tj.vjp(scores, p, x)),
+    "jvp": lambda p, x: tj.jvp(scores, (p, x), (p, x)),
+    "hvp": lambda p, x: tj.hvp(total, (p, x), (p, x)),
+}
+
+
+def leaves(tree):
+    if isinstance(tree, dict):
+        return [leaf for value in tree.values() for leaf in leaves(value)]
+    return [leaf for value in tree for leaf in leaves(value)] if isinstance(tree, tuple) else [tree]
+
+
+@each()
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transforms(library, name):
+    """Twice: traced, and as it was kept."""
+    A, c, x = (np.random.default_rng(k).normal(size=shape) for k, shape in enumerate([(3, 2), (2,), (4, 3)]))
+    desired = leaves(TRANSFORMS[name]({"A": A, "c": c}, x))
+    with interop.double_precision():
+        for _ in range(2):
+            found = TRANSFORMS[name]({"A": library.to(A), "c": library.to(c)}, library.to(x))
+            for actual, wanted in zip(leaves(found), desired, strict=True):
+                assert type(actual) is type(library.to(x))
+                assert_close(library.back(actual), wanted)
+
+
+@each("jax")
+def test_transforms_inside_jit(library):
+    jax = interop.jax()
+    x = np.linspace(0, 1, 4, dtype=np.float32)
+    fun = tj.grad(lambda x: (np.sin(x) ** 2).sum())
+    assert_close(jax.jit(fun)(x), fun(x), dtype=np.float32)
+    assert_close(jax.jit(jax.grad(lambda x: fun(x).sum()))(x), 2 * np.cos(2 * x), dtype=np.float32)
+
+
+@each("torch")
+def test_gradients_have_the_dtype_of_their_arguments(library):
+    import torch
+
+    x, y = torch.ones(3), torch.ones(3, dtype=torch.float64)
+    dx, dy = tj.grad(lambda x, y: (x * y).sum(), argnums=(0, 1))(x, y)
+    assert (dx.dtype, dy.dtype) == (torch.float32, torch.float64)
+    half = torch.ones(3, dtype=torch.bfloat16)
+    assert tj.grad(lambda x: (x * x).sum())(half).dtype == torch.bfloat16
+
+
+def test_whole_numbers_of_a_library_are_not_traced(library):
+    with pytest.raises(tj.TraceError) as caught:
+        tj.grad(lambda x, t: x[t].sum())(disguised(np.ones(3)), disguised(np.array([0, 1])))
+    assert str(caught.value) == (
+        "a function is traced at real numbers, and array 2 among its arguments is PyTorch's and of dtype int64.\n"
+        "pass floats, or whole numbers as an array of NumPy's."
+    )

@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TraceError
+from ..interop.arguments import common_library
+from ..interop.libraries import Namespace, libraries_of
 from ..trace.record import running
+from .elsewhere import Elsewhere, stand_ins
 from .environment import Environment, Unreadable, alone, array_key
 from .programs import Job, Program, is_float
 from .pure import declare_pure
@@ -84,6 +87,10 @@ def evaluate(wish: Transform, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
     leaves: Sequence[Any]
     if kwargs or {*map(type, args)} != _ARRAYS:
         leaves, tree = flatten((tuple(args), kwargs))
+        if any(libraries_of(leaves)):
+            library = common_library({f"array {k}": leaf for k, leaf in enumerate(leaves, 1)})
+            assert library is not None
+            return _elsewhere(library, wish, tree, leaves)(wish, leaves)
     else:
         leaves, tree = args, _arrays(len(args))
         reads = alone(wish.fun)
@@ -99,6 +106,20 @@ def evaluate(wish: Transform, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
         by_value = found.key(key, leaves)
         found = _ready.get(by_value) if by_value is not None else None
     return (found or _made(wish, tree, leaves, key, tells))(wish, leaves)
+
+
+def _elsewhere(library: Namespace, wish: Transform, tree: Tree, leaves: Sequence[Any]) -> Elsewhere:
+    """The call at arrays of another library, traced once for arrays of these shapes and dtypes."""
+    stands = stand_ins(leaves)
+    key, _ = _key(wish, tree, stands)
+    found = _ready.get((library, key)) if key is not None else None
+    if found is None:
+        job = Job(wish, tree, stands)
+        program = job.traced({})
+        found = Elsewhere(library, program)
+        if _lasting(program, job, key):
+            _ready.put((library, key), found)
+    return found
 
 
 # A transformed function reads its Transform, and nothing else that could change.
