@@ -61,7 +61,9 @@ class Reference:
         """Operations, and bytes besides the arguments of the problem."""
         sizes = {**self.problem.sizes, **dict([self.part] if self.part else [])}
         shapes = [tuple(dim.evaluate(sizes) for dim in dims) for dims in self.function._parts.inputs.values()]
-        text = f"def reference({self.function.source(sizes).partition('(')[2]}"
+        own = {name for dims in self.function._parts.inputs.values() for dim in dims for name in dim.names}
+        source = self.function.source({name: size for name, size in sizes.items() if name in own})
+        text = f"def reference({source.partition('(')[2]}"
         cost = self.problem.routine(text).cost(shapes, WIDE)
         return cost.flops, sum(map(prod, shapes)) * WIDE.itemsize + cost.peak + self.kept
 
