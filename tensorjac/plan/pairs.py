@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import combinations, count
 
-from ..terms import DELTA, Factor, Shared, Size, Sum, Tensor, Term, number, product, shared
+from ..terms import DELTA, Factor, Index, Shared, Size, Slot, Sum, Tensor, Term, number, product, shared
 from .bodies import Bodies
 from .costs import Costs
 
@@ -25,7 +25,8 @@ def paired(bodies: Bodies, costs: Costs) -> Bodies:
 class _Pair:
     """An elementwise product of two factors in a term, and what it costs to compute it first, or not."""
 
-    tensor: Shared
+    key: Hashable
+    factors: tuple[Factor, Factor]
     cost: float
     otherwise: float  # the least cost of applying the smaller factor elsewhere
 
@@ -44,18 +45,18 @@ class _Pairs:
         self.owners: list[Tensor | None] = []
         self.place_of: dict[Tensor, int] = {}
         # for each pair, by place: its rank among the pairs there, and what it costs there if it is not shared
-        self.found: dict[Shared, dict[int, tuple[int, list[float]]]] = {}
-        self.cost: dict[Shared, float] = {}
-        self.queue: list[tuple[float, int, int, int, int, Shared]] = []
-        self.entered: dict[Shared, int] = {}
+        self.found: dict[Hashable, dict[int, tuple[int, list[float]]]] = {}
+        self.first: dict[Hashable, _Pair] = {}
+        self.queue: list[tuple[float, int, int, int, int, Hashable]] = []
+        self.entered: dict[Hashable, int] = {}
         self.count = count()
         for root in bodies.roots:
             self._add(root, None)
         for tensor, group in bodies.inner.items():
             for body in group:
                 self._add(body, tensor)
-        for pair in self.found:
-            self._enter(pair)
+        for key in self.found:
+            self._enter(key)
 
     def bodies(self) -> Bodies:
         roots: list[Sum] = []
@@ -64,21 +65,22 @@ class _Pairs:
             (roots if owner is None else inner.setdefault(owner, [])).append(body)
         return Bodies(roots, inner)
 
-    def best(self) -> Shared | None:
+    def best(self) -> Hashable | None:
         """The pair whose sharing saves most, then that which stands in the most places, then the first."""
         while self.queue:
-            *_, entry, pair = heappop(self.queue)
-            if self.entered.get(pair) == entry:
-                return pair
+            *_, entry, key = heappop(self.queue)
+            if self.entered.get(key) == entry:
+                return key
         return None
 
-    def share(self, pair: Shared) -> None:
+    def share(self, key: Hashable) -> None:
         """Write the pair as one factor wherever it stands."""
-        changed: set[Shared] = set()
-        for place in sorted(self.found[pair]):
+        changed: set[Hashable] = set()
+        pair = _product(*self.first[key].factors)
+        for place in sorted(self.found[key]):
             changed.update(self._forget(place))
             body = self.sums[place]
-            self.sums[place] = Sum(_with_pair(t, pair) if self._has(t, pair) else t for t in body.terms)
+            self.sums[place] = Sum(_with_pair(t, pair) if self._has(t, key) else t for t in body.terms)
             changed.update(self._note(place))
         own = self.place_of.get(pair)
         if own is not None:
@@ -100,34 +102,34 @@ class _Pairs:
         self.owners.append(owner)
         self._note(len(self.sums) - 1)
 
-    def _note(self, place: int) -> list[Shared]:
+    def _note(self, place: int) -> list[Hashable]:
         """Enter the pairs of the expression at a place."""
         noted = [pair for term in self.sums[place].terms for pair in self.of(term)]
         for rank, pair in enumerate(noted):
-            _, costs = self.found.setdefault(pair.tensor, {}).setdefault(place, (rank, []))
+            _, costs = self.found.setdefault(pair.key, {}).setdefault(place, (rank, []))
             costs.append(pair.otherwise)
-            self.cost[pair.tensor] = pair.cost
-        return [pair.tensor for pair in noted]
+            self.first.setdefault(pair.key, pair)
+        return [pair.key for pair in noted]
 
-    def _forget(self, place: int) -> list[Shared]:
-        noted = list(dict.fromkeys(pair.tensor for term in self.sums[place].terms for pair in self.of(term)))
-        for tensor in noted:
-            del self.found[tensor][place]
+    def _forget(self, place: int) -> list[Hashable]:
+        noted = list(dict.fromkeys(pair.key for term in self.sums[place].terms for pair in self.of(term)))
+        for key in noted:
+            del self.found[key][place]
         return noted
 
-    def _has(self, term: Term, pair: Shared) -> bool:
-        return any(found.tensor is pair for found in self.of(term))
+    def _has(self, term: Term, key: Hashable) -> bool:
+        return any(found.key == key for found in self.of(term))
 
-    def _enter(self, pair: Shared) -> None:
+    def _enter(self, key: Hashable) -> None:
         """Put a pair in the queue by what it saves now, if it saves something."""
-        self.entered.pop(pair, None)
-        otherwise = [cost for _, costs in self.found[pair].values() for cost in costs]
-        saved = sum(otherwise) - self.cost[pair]
+        self.entered.pop(key, None)
+        otherwise = [cost for _, costs in self.found[key].values() for cost in costs]
+        saved = sum(otherwise) - self.first[key].cost
         if len(otherwise) > 1 and saved >= 0:
-            first = min(self.found[pair])
-            entry = self.entered[pair] = next(self.count)
-            rank, _ = self.found[pair][first]
-            heappush(self.queue, (-saved, -len(otherwise), first, rank, entry, pair))
+            first = min(self.found[key])
+            entry = self.entered[key] = next(self.count)
+            rank, _ = self.found[key][first]
+            heappush(self.queue, (-saved, -len(otherwise), first, rank, entry, key))
 
     def of(self, term: Term) -> list[_Pair]:
         found = self.known.get(id(term))
@@ -139,19 +141,19 @@ class _Pairs:
         units = _units(term)
         hidden = set(term.summed)
         out = term.labels - hidden
-        seen: set[Tensor] = set()
+        seen: set[Hashable] = set()
         for larger, smaller in _nested(units):
-            tensor = _product(larger, smaller)
-            if tensor in seen:
+            key = _key(larger, smaller)
+            if key in seen:
                 continue
-            seen.add(tensor)
+            seen.add(key)
             labels = set(smaller.labels)
             others = [set(f.labels) for f in units if f is not larger and f is not smaller]
             places = [self.costs.volume(other) for other in others if other >= labels]
             if labels <= out and (hidden or places):
                 places.append(self.costs.volume(out))
             size = self.costs.volume(set(larger.labels))
-            yield _Pair(tensor, size, min([size, *places]))
+            yield _Pair(key, (larger, smaller), size, min([size, *places]))
 
 
 def _units(term: Term) -> list[Factor]:
@@ -174,10 +176,25 @@ def _nested(units: list[Factor]) -> Iterator[tuple[Factor, Factor]]:
     """The pairs of which one factor carries all indices of the other, and some, that one first."""
     for a, b in combinations(units, 2):
         la, lb = set(a.labels), set(b.labels)
-        if la >= lb and lb:
+        if la > lb and lb:
             yield a, b
-        elif lb >= la and la:
+        elif lb > la and la:
             yield b, a
+        elif la == lb and la:
+            yield (a, b) if a.tensor.key <= b.tensor.key else (b, a)
+
+
+def _key(a: Factor, b: Factor) -> Hashable:
+    """Equal for products that are equal up to the names of indices; most stand once, and never become tensors."""
+    if a.tensor is b.tensor or any(f.tensor.symmetries or f.tensor.antisymmetries for f in (a, b)):
+        return _product(a, b)
+    numbers: dict[Slot, int] = {}
+    slots = []
+    for slot in (*a.slots, *b.slots):
+        if not isinstance(slot, Index):
+            return _product(a, b)
+        slots.append((numbers.setdefault(slot, len(numbers)), slot.dim))
+    return a.tensor, a.power, b.tensor, b.power, tuple(slots)
 
 
 def _product(a: Factor, b: Factor) -> Shared:
