@@ -45,8 +45,11 @@ def of_contests(name: str, sizes: Sequence[int], contests: Iterable[Contest], pr
     return Growth(name, sizes, seconds, predicted)
 
 
-def compiled(layer: str, depth: int) -> float:
-    """Seconds to trace a chain of layers, derive its VJP and compile that; each time of functions never seen before."""
+def chained(layer: str, depth: int) -> tuple[float, float]:
+    """Seconds to trace a chain of layers, derive its VJP and compile that, and seconds of a call after that.
+
+    Each time of functions never seen before.
+    """
     width = next(_width)
     names = [f"W{k}" for k in range(depth)]
     scope = {"f": functions.chain(np, layer)}
@@ -55,8 +58,15 @@ def compiled(layer: str, depth: int) -> float:
     square = np.eye(width)
     start = perf_counter()
     F = tj.trace(chain, X=f"b {width}", **dict.fromkeys(names, f"{width} {width}")).vjp()
-    F(np.ones((3, width)), *[square] * depth, np.ones((3, width)))
-    return perf_counter() - start
+    args = np.ones((3, width)), *[square] * depth, np.ones((3, width))
+    F(*args)
+    made = perf_counter() - start
+    calls = []
+    for _ in range(5):
+        start = perf_counter()
+        F(*args)
+        calls.append(perf_counter() - start)
+    return made, min(calls)
 
 
 def growth(quick: bool) -> list[Growth]:
@@ -72,8 +82,10 @@ def growth(quick: bool) -> list[Growth]:
         of_contests("H2 core", sizes, list(WORKLOADS["H2"].contests(sizes))[1::2], "1"),
         of_contests("B1 structured", sizes, list(WORKLOADS["B1"].contests(sizes))[1::2], "1"),
     ]
-    depths = [1, 10, 100] if quick else [1, 10, 100, 1000]
+    depths = [1, 10, 100] if quick else [1, 10, 100, 300, 1000]
     for layer in LAYERS:
-        seconds = [min(compiled(layer, depth) for _ in range(3 if depth < 100 else 1)) for depth in depths]
-        tables.append(Growth(f"trace, VJP, compile: chain of {layer} layers", depths, seconds, "1 (times log n)"))
+        runs = [[chained(layer, depth) for _ in range(3 if depth < 100 else 1)] for depth in depths]
+        made, called = zip(*([min(times) for times in zip(*each, strict=True)] for each in runs), strict=True)
+        tables.append(Growth(f"trace, VJP, compile: chain of {layer} layers", depths, made, "1 (times log n)"))
+        tables.append(Growth(f"call of the VJP: chain of {layer} layers", depths, called, "1"))
     return tables
