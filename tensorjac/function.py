@@ -78,8 +78,10 @@ class Function(Written):
         with rewrites.assuming(self._parts.requirements):
             found = calculus.pullback(seeds, targets)
         outputs: dict[str, Expression] = {}
+        taken = {*inputs}
         for target in targets:
-            name = free_name(f"d{target.name}", {**inputs, **outputs})
+            name = free_name(f"d{target.name}", taken)
+            taken.add(name)
             outputs[name] = owned_axes(target.axes, found[target])
         return self._derived(inputs, outputs, Origin(self, tuple(wrt), True))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from fractions import Fraction
 
 from ..dims import Dim
 from .indices import FRESH_FROM, Index, Number, Slot, slot_labels
@@ -18,7 +19,7 @@ class Contraction(Tensor):
 
     factors: tuple[Factor, ...]
     summed: tuple[Index, ...]
-    signature: tuple[tuple[bytes, Number], ...]  # which tensors it holds to which power, nested ones opened
+    signature: Number  # stands for the tensors that it holds and their powers, nested ones opened
 
     def term(self, slots: Sequence[Slot]) -> Term:
         """The product under the sum, read at ``slots``, with summed indices of its own."""
@@ -74,17 +75,21 @@ def _distinct(tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
     return tuple(dict.fromkeys(tensor for tensor in tensors if tensor is not DELTA))
 
 
-def _signature(factors: Sequence[Factor]) -> tuple[tuple[bytes, Number], ...]:
-    powers: dict[bytes, Number] = {}
+def _signature(factors: Sequence[Factor]) -> Number:
+    total: Number = 0
     for tensor, _, power in factors:
-        inner = tensor.signature if isinstance(tensor, Contraction) and power == 1 else ((tensor.key, power),)
-        for key, p in inner:
-            powers[key] = powers.get(key, 0) + p
-    return tuple(sorted((key, p) for key, p in powers.items()))
+        if isinstance(tensor, Contraction) and power == 1:
+            total += tensor.signature
+        else:
+            total += int.from_bytes(tensor.key) * (Fraction(power) if isinstance(power, float) else power)
+    return total
 
 
-def signature(term: Term) -> tuple[tuple[bytes, Number], ...]:
-    """Which tensors a term holds to which power, nested contractions opened; equal for equal terms."""
+def signature(term: Term) -> Number:
+    """Equal for terms that hold the same tensors to the same powers, nested contractions opened.
+
+    The sum of powers times keys, which are as good as random: so that of a nested contraction is only added.
+    """
     return _signature(term.factors)
 
 

@@ -74,10 +74,11 @@ def finished(
 
 def check_names(shapes: Mapping[str, tuple[Dim, ...]]) -> None:
     """A scalar has a name of its own, as generated code gives sizes theirs."""
-    for name, dims in shapes.items():
+    scalars = [name for name, dims in shapes.items() if not dims]
+    for name in scalars:
         for owner, other in shapes.items():
             for axis, dim in enumerate(other):
-                if not dims and name in dim.names:
+                if name in dim.names:
                     text = f"{owner}: {' '.join(map(str, other))}"
                     start = len(owner) + 2 + sum(len(str(each)) + 1 for each in other[:axis])
                     raise ShapeError(
