@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -85,10 +86,14 @@ def _grouped(term: Term, labels: Sequence[Index], sides: tuple[set[Index], set[I
         cut = _cut(group, sides, kept)
         kept |= cut
         groups += _connected(group, apart | cut)
-    order = [*labels, *term.summed]
-    found = [_group(factors, order, kept, term.summed) for factors in shared_products(groups, kept)]
+    found = [_group(factors, kept, term.summed) for factors in shared_products(groups, kept)]
     folded = _folded([Group((), constant(term.coefficient)), *found])
-    return Product(tuple(labels), tuple(sorted(folded, key=lambda group: [order.index(x) for x in group.labels])))
+    # what most groups carry numbers blocks: matrices lie together where it stands first
+    carried = Counter(label for group in folded for label in group.labels)
+    blocks = [label for label in term.summed if carried[label] > 2]
+    place = {label: k for k, label in enumerate(dict.fromkeys((*blocks, *labels, *term.summed)))}
+    ordered = [group._replace(labels=tuple(sorted(group.labels, key=place.__getitem__))) for group in folded]
+    return Product(tuple(labels), tuple(sorted(ordered, key=lambda group: [place[x] for x in group.labels])))
 
 
 def _folded(groups: Sequence[Group]) -> list[Group]:
@@ -104,11 +109,11 @@ def _folded(groups: Sequence[Group]) -> list[Group]:
     return kept
 
 
-def _group(factors: Sequence[Factor], order: Sequence[Index], kept: set[Index], summed: Sequence[Index]) -> Group:
-    carried = {label for factor in factors for label in factor.labels}
+def _group(factors: Sequence[Factor], kept: set[Index], summed: Sequence[Index]) -> Group:
+    carried = dict.fromkeys(label for factor in factors for label in factor.labels)
     hidden = tuple(label for label in summed if label in carried and label not in kept)
     body = contracted(product(1, factors, hidden))
-    return Group(tuple(label for label in order if label in carried and label in kept), body)
+    return Group(tuple(label for label in carried if label in kept), body)
 
 
 def _connected(factors: Sequence[Factor], apart: set[Index]) -> list[list[Factor]]:
