@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from keyword import iskeyword
 
 from . import calculus, latex, rewrites
 from .calls import (
@@ -351,7 +352,7 @@ class Jacobian(LinearMap, Function):
 
     def _contracted(self, vector: str, output: str, forward: bool) -> Function:
         inputs = dict(self._parts.inputs)
-        if not isinstance(vector, str) or not vector.isidentifier():
+        if not isinstance(vector, str) or not vector.isidentifier() or iskeyword(vector):
             raise TraceError(
                 f'a vector is called by a name, and {vector!r} is none: pass a name such as "G", and its array when '
                 "the function is called."

@@ -13,6 +13,7 @@ from . import calculus, interop, rewrites
 from .calls import Compiled, Expression, free_name, owned_axes, shape_text
 from .dims import Dim
 from .errors import ShapeError
+from .interop.arguments import numpy_arrays
 from .structure.blocks import Blocks, blocks
 from .structure.linear import Factored
 from .structure.sparse import numbers
@@ -106,14 +107,14 @@ class LinearMap(Structured):
                [1.]])
         """
         found = self._factored(self._blocks, args, kwargs, "a system of equations")
-        array = np.asarray(right)
+        (array,) = numpy_arrays({"the right side": right})
         shape = found.shape[: self._rank]
         if array.shape != shape:
             raise ShapeError(
                 f"the right side has the shape of the output, {shape}, and the one given has shape {array.shape}:\n"
                 f"  {self}\npass an array of shape {shape_text(self._dims[: self._rank])}."
             )
-        if any(piece.rows != piece.columns for piece in found.pieces):
+        if any(piece.rows != piece.columns for piece in found.pieces) or (array.size and not np.all(found.scale)):
             raise np.linalg.LinAlgError("Singular matrix")
         return found.solve(array)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import prod
+from numbers import Real
 from os import PathLike
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from . import emit, interop, rewrites
 from .calls import Compiled, Expression, Nesting, Parts
 from .dims import Dim, bind_sizes
+from .errors import TraceError
 from .plan import Program
 from .structure import Entries, Letters, Part, Ratio, Structure, count, opened, parts
 from .structure.factors import Product, factored
@@ -113,6 +115,11 @@ class Structured(Compiled):
             if limit is not None:
                 kwargs["limit"] = limit
             return np.asarray(self._at_arrays(args, kwargs))
+        if not isinstance(limit, Real) or not limit >= 0:
+            raise TraceError(
+                f"a limit is a number of bytes, and this one is {limit!r}: pass 2**30 for one GiB, or nothing for half "
+                "of the free memory."
+            )
         arrays, sizes = self._at(args, kwargs)
         self._within(limit, "the limit", arrays, sizes)
         return np.asarray(super()._code(sizes, self._alike(arrays))(*arrays))

@@ -10,8 +10,9 @@ import numpy as np
 
 from . import rewrites
 from .calls import Compiled, Expression, Parts, free_name, owned_axes
-from .errors import ShapeError
+from .errors import ShapeError, TraceError
 from .function import Function, Jacobian
+from .interop.arguments import numpy_arrays
 from .rewrites import add, contract, multiply
 from .terms import Index, Input, Sum, of_factor
 
@@ -31,10 +32,20 @@ def propagate(
     array([[ 5.,  8.],
            [ 8., 16.]])
     """
+    if not isinstance(function, Function):
+        raise TraceError(
+            f"uncertainty is propagated through a Function, and here through a value of type "
+            f"{type(function).__name__}: pass tj.trace(…) of it."
+        )
+    if not isinstance(covariances, Mapping):
+        raise TraceError(
+            "covariances are given by the names of inputs, and these are of type "
+            f'{type(covariances).__name__}: pass {{"{next(iter(function.inputs), "x")}": …}}.'
+        )
     jacobians = [function.jacobian(name, of=of) for name in covariances]
     arrays = function._bound(args, kwargs)
     shapes = dict(zip(function.inputs, (array.shape for array in arrays), strict=True))
-    matrices = [np.asarray(covariance) for covariance in covariances.values()]
+    matrices = numpy_arrays({f"the covariance of {name}": matrix for name, matrix in covariances.items()})
     for name, matrix in zip(covariances, matrices, strict=True):
         if matrix.shape != 2 * shapes[name]:
             raise ShapeError(

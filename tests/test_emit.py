@@ -173,6 +173,57 @@ def test_diagonals_of_empty_arrays_are_written(sizes):
     np.testing.assert_array_equal(J.dense(X, A), np.einsum("ik,jl->ijkl", X, np.eye(n)), strict=True)
 
 
+def test_a_gate_leaves_no_delta_behind():
+    """A product of more factors than are kept apart is closed without the δ that still rename its indices."""
+
+    def gru(X, H, Wz, Uz, Wr, Ur, Wc, Uc):
+        z, r = 1 / (1 + np.exp(-X @ Wz - H @ Uz)), 1 / (1 + np.exp(-X @ Wr - H @ Ur))
+        return (1 - z) * H + z * np.tanh(X @ Wc + (r * H) @ Uc)
+
+    weights = {f"{kind}{gate}": f"{size} n" for gate in "zrc" for kind, size in (("W", "m"), ("U", "n"))}
+    source = tj.trace(gru, X="b m", H="b n", **weights).jacobian("Wr").source({"b": 40, "m": 40, "n": 40})
+    assert "np.zeros" not in source
+    assert source.endswith('    return np.multiply(P3.mT[:, :, None, :], X[:, None, :, None], order="C")\n')
+
+
+def test_what_delta_renames_in_a_sum_stands_apart():
+    """Σ_j A[ij] (δ[ij] x[k] + y[jk]) is two small products, not one of an array with as many zeros."""
+    J = tj.trace(lambda C, v: np.exp(C) / (np.exp(C).T @ (1 / (np.exp(C) @ v))), C="m n", v="n").jacobian("v")
+    assert "np.zeros" not in J.source({"m": 100, "n": 100})
+
+
+def test_large_sums_are_added_up_in_blocks():
+    J = tj.trace(lambda A: np.linalg.inv(A @ A + A), A="n n").jacobian("A")
+    assert J.source({"n": 40}) == (
+        "def dY_dA(A):\n"
+        "    n = A.shape[0]\n"
+        "    dtype = A.dtype\n"
+        "    z = A.dot(A)\n"
+        "    z += A\n"
+        "    inverse = np.linalg.inv(z)\n"
+        "    t = A.dot(inverse).T[:, None, :]\n"
+        "    M = inverse.dot(A)\n"
+        "    out = np.empty((n, n, n, n), dtype=dtype)\n"
+        "    for k in range(n):\n"
+        "        P = inverse[k:k + 1][:, None, :, None] * inverse.T[:, None, :]\n"
+        "        np.negative(P, out=P)\n"
+        "        P -= inverse[k:k + 1][:, None, :, None] * t\n"
+        "        P -= inverse.T[:, None, :] * M[k:k + 1][:, None, :, None]\n"
+        "        out[k:k + 1] = P\n"
+        "    return out\n"
+    )
+    assert "for " not in J.source({"n": 10})
+
+
+def test_positions_leave_the_precision_alone():
+    """What is read at captured positions is of the dtype of the arguments, and computed as fast."""
+    F = tj.trace(lambda E: np.tanh(E[np.array([2, 0, 2])]), E="n d")
+    E = np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 3)
+    assert F._alike([E])
+    assert F.vjp()(E, np.ones((3, 3), np.float32)).dtype == np.float32
+    assert not tj.trace(lambda E: E * np.array([2, 0, 2]), E="n 3")._alike([E])
+
+
 def test_integer_powers_are_products():
     F = tj.trace(lambda X: X**3 + X**5, X="b n")
     assert F.source() == "def Y(X):\n    t = X ** 2\n    return X * t * (t + 1)\n"

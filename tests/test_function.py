@@ -174,6 +174,12 @@ WRONG = {
         "is called.",
         lambda: linear.jacobian("X").pullback("a b"),
     ),
+    "vector that is a keyword": (
+        tj.TraceError,
+        "a vector is called by a name, and 'for' is none: pass a name such as \"G\", and its array when the function "
+        "is called.",
+        lambda: linear.jacobian("X").pushforward("for"),
+    ),
     "order": (
         tj.TraceError,
         'the order of a vec is "C" or "F", and \'row\' is neither: pass "C" for the row-major vec, "F" for the '

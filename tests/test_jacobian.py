@@ -161,6 +161,17 @@ def test_dense_says_how_large_it_would_be(monkeypatch):
     assert J(np.ones((40, 40)), np.ones((40, 40))).shape == (40,) * 4
 
 
+@pytest.mark.parametrize("limit", ["1 GiB", -1, np.nan])
+def test_a_limit_is_a_number_of_bytes(limit):
+    J = tj.trace(lambda x: x * x, x="n").jacobian("x")
+    with pytest.raises(tj.TraceError) as caught:
+        J.dense(np.ones(2), limit=limit)
+    assert str(caught.value) == (
+        f"a limit is a number of bytes, and this one is {limit!r}: pass 2**30 for one GiB, or nothing for half of the "
+        "free memory."
+    )
+
+
 def test_an_input_called_limit_is_that_input():
     J = tj.trace(lambda limit: limit * limit, limit="").jacobian("limit")
     assert J.dense(limit=3.0) == 6
@@ -312,6 +323,34 @@ def test_propagated_covariance():
         "the covariance of an input has its shape twice: b has shape (4,), and its covariance shape (4,): "
         "pass an array of shape (4, 4)."
     )
+
+
+REFUSED = {
+    "what is no function": (
+        lambda F: tj.propagate(np.tanh, {"x": np.eye(2)}, np.ones(2)),
+        "uncertainty is propagated through a Function, and here through a value of type ufunc: pass tj.trace(…) of it.",
+    ),
+    "a covariance without a name": (
+        lambda F: tj.propagate(F, np.eye(2), np.ones(2)),
+        'covariances are given by the names of inputs, and these are of type ndarray: pass {"x": …}.',
+    ),
+    "rows of different lengths": (
+        lambda F: tj.propagate(F, {"x": [[1], [2, 3]]}, np.ones(2)),
+        "the covariance of x must be an array, and the rows that were given differ in length: pass rows of one length.",
+    ),
+    "a complex right side": (
+        lambda F: F.jacobian("x").solve(np.ones(2) + 1j, np.ones(2)),
+        "the right side must hold real numbers, and its dtype is complex128: pass an array of floats.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_at_the_door(name):
+    run, message = REFUSED[name]
+    with pytest.raises(tj.TensorjacError) as caught:
+        run(tj.trace(lambda x: x * x, x="n"))
+    assert str(caught.value) == message
 
 
 def test_propagated_covariance_against_samples():

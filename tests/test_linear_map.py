@@ -244,6 +244,12 @@ def test_a_square_product_of_others_is_singular():
     assert J.slogdet(np.ones(3), np.ones(3)) == (0.0, -np.inf)
 
 
+def test_a_zero_on_the_diagonal_is_singular():
+    J = tj.trace(lambda x: x * x, x="n").jacobian("x")
+    with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):
+        J.solve(np.ones(3), np.array([1.0, 0.0, 2.0]))
+
+
 def test_products_do_not_repeat_the_forward_pass():
     """What depends on the point alone is computed once for an operator, and products cost what a JVP or a VJP does."""
 

@@ -101,7 +101,8 @@ class Statements(Texts):
             return
         if value.kind == "blocks":
             for arg in value.args:
-                if arg.kind not in FREE and not self.names[id(arg)][id(arg)]:
+                made = owner(arg) if arg.kind in FREE else arg
+                if made.kind not in FREE and not self.names[id(made)][id(made)]:
                     self._assign(arg)
             self.names[id(value)] = self._named_in(value.args)
             return
@@ -147,7 +148,8 @@ class Statements(Texts):
                 self.names[id(value)] = self._named_in(value.args)
                 continue
             if inner.kind == "blocks":
-                self._in_blocks(write.target.replace("{out}", name), write.adds, inner)
+                target = name if write.target == "{out}[...]" and inner.rank == len(dims) else ""
+                self._in_blocks(target, write.target.replace("{out}", name), write.adds, inner)
                 continue
             text, _ = self.texts[id(inner)]
             if write.target.startswith("{add}"):
@@ -194,8 +196,8 @@ class Statements(Texts):
             put(f"{{last{n}}} = max({{first{n}}}, min({extent}, {size} - {{start{n}}}))")
         put(f"{write.target} {'+=' if write.adds else '='} {self.held(value, ATOM)}{walk.reads}")
 
-    def _in_blocks(self, target: str, adds: bool, value: Value) -> None:
-        """The value assigned, or added, block by block, to what its axes are the last axes of."""
+    def _in_blocks(self, whole: str, target: str, adds: bool, value: Value) -> None:
+        """The value assigned, or added, block by block, to an array or to what its axes are the last axes of."""
         blocks: Blocks = value.detail
         step = self.fresh("k")
         rows = f"{step}:{step} + {blocks.step}"
@@ -203,7 +205,10 @@ class Statements(Texts):
         inner = Statements(Program([block], self.costs), self.taken)
         behind = [", :"] * (value.rank - blocks.axis - 1)
         place = f"{target.removesuffix('[...]')}[..., {rows}{''.join(behind)}]"
-        self.lines.append(f"for {step} in range(0, {value.shape[blocks.axis]}, {blocks.step}):")
+        if whole:
+            place = f"{whole}[{':, ' * blocks.axis}{rows}]"
+        size = value.shape[blocks.axis]
+        self.lines.append(f"for {step} in range({size if blocks.step == 1 else f'0, {size}, {blocks.step}'}):")
         self.lines += [f"    {line}" for line in inner.lines]
         text, _ = inner.texts[id(block)]
         self.lines.append(f"    {place} {'+=' if adds else '='} {text}")
