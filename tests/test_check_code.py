@@ -122,6 +122,21 @@ def normalised_backward(dout, cache):
     return s * (dout - (dout * s).sum(axis=1, keepdims=True))
 
 
+def windows(x):
+    padded = np.pad(x, ((0, 0), (1, 1)))
+    return np.stack([padded[:, k : k + x.shape[1]] for k in range(3)], axis=2)
+
+
+def filtered(x, w):
+    return windows(x) @ w, (x, w)
+
+
+def filtered_backward(dout, cache):
+    x, w = cache
+    dx = windows(dout) @ w[::-1]
+    return dx, np.einsum("ni,nik->k", dout, windows(x))
+
+
 def largest_in_blocks(x):
     rows, columns = x.shape[0] // 2, x.shape[1] // 2
     out = np.zeros((rows, columns))
@@ -147,6 +162,7 @@ PASSES = {
     "pairs": (turned_pairs, turned_pairs_backward, {"x": "T 2*n", "c": "T n", "s": "T n"}),
     "state": (running_state, running_state_backward, {"x": "4 N D", "w": "D D"}),
     "softmax": (normalised, normalised_backward, {"x": "N D"}),
+    "filter": (filtered, filtered_backward, {"x": "N T", "w": "3"}),
     "blocks": (largest_in_blocks, largest_in_blocks_backward, {"x": "12 14"}),
 }
 
@@ -163,6 +179,8 @@ SLIPS = [
     ("state", "later = dx[t] @ w.T", "later = dx[t] @ w", {"product-order", "jacobian-transposed"}),
     ("softmax", ".sum(axis=1, keepdims=True)", ".sum()", {"wrong-axis"}),
     ("softmax", "s * (dout - ", "s * (-dout + ", {"sign", "term-sign"}),
+    ("filter", "w[::-1]", "w", {"time-shift", "jacobian-transposed"}),
+    ("filter", "windows(x)", "windows(x)[:, :, ::-1]", {"time-shift"}),
     ("blocks", "(block == block.max()) *", "", {"mask", "pooling"}),
 ]
 

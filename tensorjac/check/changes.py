@@ -173,6 +173,8 @@ def numbers(node: ast.AST, known: Known) -> Iterator[Change]:
                     yield "wrong-number", ast.Constant(number)
         case ast.Slice(lower=lower, upper=upper, step=ast.UnaryOp(op=ast.USub())):
             yield "time-shift", ast.Slice(lower, upper, None)
+        case ast.Subscript(value=array, slice=ast.Tuple(elts=places)) if sum(map(_runs_backward, places)) > 1:
+            yield "time-shift", array
         case ast.Subscript(value=array, slice=ast.Tuple(elts=places), ctx=ctx):
             for k, place in enumerate(places):
                 for moved in _moved(place):
@@ -180,6 +182,10 @@ def numbers(node: ast.AST, known: Known) -> Iterator[Change]:
         case ast.Subscript(value=array, slice=place, ctx=ctx):
             for moved in _moved(place):
                 yield "time-shift", ast.Subscript(array, moved, ctx)
+
+
+def _runs_backward(place: ast.expr) -> bool:
+    return isinstance(place, ast.Slice) and isinstance(place.step, ast.UnaryOp)
 
 
 def _moved(place: ast.expr) -> Iterator[ast.expr]:
@@ -204,8 +210,12 @@ def operands(node: ast.AST, known: Known) -> Iterator[Change]:
 
 
 def activations(node: ast.AST, known: Known) -> Iterator[Change]:
-    """A function, or a square, of a name."""
+    """A function, or a square, of a name, and what it holds in the other order, along the last axis or two."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in known.names:
+        backward = ast.Slice(None, None, ast.UnaryOp(ast.USub(), ast.Constant(1)))
+        for places in ([backward], [backward, backward]):
+            turned = ast.Tuple([ast.Constant(...), *places], ast.Load())
+            yield "time-shift", ast.Subscript(node, turned, ast.Load())
         yield "exponent", ast.BinOp(node, ast.Pow(), ast.Constant(2))
         for function in known.functions:
             if not isinstance(function, ast.Name) or function.id != node.id:

@@ -233,7 +233,8 @@ def _lookup(item: Any, label: Index) -> Lookup:
             fail(
                 UnsupportedError,
                 f"there is no rule for an index that is calculated, and {described(item)} is",
-                "index with arrays of whole numbers from outside the function, or with tj.arange.",
+                "index with arrays of whole numbers from outside the function, or with tj.arange; "
+                "a gradient of it can be checked as it is, with tj.opaque.",
             )
         _require_range(*_extremes(slot), label.dim)
         return Lookup(label, item.axes, slot, Sum())

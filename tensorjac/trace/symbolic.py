@@ -93,7 +93,8 @@ class Symbolic:
         fail(
             TraceError,
             f"entries of {described(self)} are assigned, and while tracing arrays do not change",
-            "build the array from parts with np.where(mask, new, old), np.concatenate, np.stack or np.pad.",
+            "build the array from parts with np.where(mask, new, old), np.concatenate, np.stack or np.pad; "
+            "a gradient of it can be checked as it is, with tj.opaque.",
         )
 
     def __contains__(self, value: object) -> bool:
