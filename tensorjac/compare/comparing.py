@@ -16,7 +16,7 @@ from .calibration import model
 from .columns import COLUMNS, size, time
 from .machine import machine
 from .measuring import Array, Contestant, agrees, arguments, interleaved
-from .meter import Cost
+from .meter import Cost, Operation
 from .problem import Problem, Routine
 from .proving import Proof
 from .registry import STRATEGIES, Foreign, Strategy
@@ -94,7 +94,7 @@ class Point:
             way = self._counted(row, strategy, way)
         elif isinstance(way, Foreign):
             row["peak"] = way.needs
-            self._limited(row)
+            self._limited(row, model().operation(Operation("copy", 0, way.needs, way.needs, way.needs)))
         run = way.compiled() if isinstance(way, Routine) else way
         row["planning"] = perf_counter() - start
         row["equation"] = equation(self.problem)
@@ -109,7 +109,7 @@ class Point:
         except UnsupportedError:
             return routine  # a function that the meter does not know: the columns stay empty
         self._priced(row, whole)
-        if not self._limited(row):
+        if not self._limited(row, row["predicted"]):
             return routine
         sliced = fitted(self.problem, strategy.make, self.limits.memory - self.held)
         if sliced is None:
@@ -117,20 +117,20 @@ class Point:
         before = row["predicted"]
         self._priced(row, self.problem.cost(sliced))
         row.update(note="", order=sliced.order, slices=sliced.slices, overhead=row["predicted"] / before - 1)
-        self._limited(row)
+        self._limited(row, row["predicted"])
         return sliced
 
     def _priced(self, row: Row, cost: Cost) -> None:
         row.update(counted(cost), predicted=model().seconds(cost, self.problem.itemsize))
 
-    def _limited(self, row: Row) -> bool:
+    def _limited(self, row: Row, seconds: float) -> bool:
         """Whether a strategy needs more memory than there is; the row says that, or that it takes too long."""
         needed = self.held + row["peak"]
         if needed > self.limits.memory:
             row["note"] = f"needs {size(needed)} of memory, and the limit is {size(self.limits.memory)}"
             return True
-        if row["predicted"] is not None and row["predicted"] > self.limits.call:
-            row["note"] = f"would take about {time(row['predicted'])}, and the limit is {time(self.limits.call)}"
+        if seconds > self.limits.call:
+            row["note"] = f"would take about {time(seconds)}, and the limit is {time(self.limits.call)}"
         return False
 
     def _values(self, entered: Sequence[tuple[Row, Callable[..., Any]]]) -> dict[str, Array] | None:
@@ -149,7 +149,7 @@ class Point:
             start = perf_counter()
             result = np.asarray(run(*values))
             row["first"] = perf_counter() - start
-            if row["flops"] is None:
+            if row["flops"] is None and row["first"] < self.limits.timing:
                 # another library may have compiled the function in its first call
                 start = perf_counter()
                 run(*values)

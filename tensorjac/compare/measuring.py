@@ -108,10 +108,13 @@ class Contestant:
         self.samples.append((perf_counter() - start) / count)
 
     @property
-    def summary(self) -> dict[str, float]:
-        """The columns that say how long a call takes."""
-        low, _, high = quantiles(self.samples, n=4) if len(self.samples) > 1 else (0.0, 0.0, 0.0)
-        return {"median": median(self.samples), "min": min(self.samples), "iqr": high - low}
+    def summary(self) -> dict[str, float | None]:
+        """The columns that say how long a call takes; one sample does not scatter."""
+        spread = None
+        if len(self.samples) > 1:
+            low, _, high = quantiles(self.samples, n=4)
+            spread = high - low
+        return {"median": median(self.samples), "min": min(self.samples), "iqr": spread}
 
 
 def interleaved(contestants: Sequence[Contestant], seconds: float, finished: Callable[[], None]) -> None:

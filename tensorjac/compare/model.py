@@ -27,6 +27,15 @@ class Model:
     fresh: Curve
     work: Mapping[str, float]
 
+    def roof(self, intensity: float) -> float:
+        """The most operations in a second at so many operations for each byte."""
+        return min(1, intensity / self.ridge) / min(rate for _, rate in self.product)
+
+    @property
+    def ridge(self) -> float:
+        """From how many operations for each byte on memory does not limit the speed."""
+        return min(rate for _, rate in self.moved) / min(rate for _, rate in self.product)
+
     def seconds(self, cost: Cost, itemsize: int = 8) -> float:
         """The time of a routine."""
         return sum(operation.times * self.operation(operation, itemsize) for operation in cost.operations)

@@ -9,18 +9,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
-from math import exp, log
+from math import ceil, exp, floor, log, log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import interop
 from ..errors import UnsupportedError
+from .calibration import model
+from .machine import machine
 
 if TYPE_CHECKING:
     from .table import Table
 
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = "osD^v<>PX*hdp8"
+MARKERS = "osD^v<>PX*hdp"  # as many as share no factor with the colours, so that each goes with each
 LINES = ("-", "--", "-.", ":")
 
 # What a picture may be written as, by the end of its name.
@@ -60,8 +62,15 @@ def plot(table: Table, path: str | os.PathLike[str]) -> None:
     _cost(left, table, swept, "median", "time of a call (s)", 1.0)
     _cost(middle, table, swept, "peak", "peak memory (MiB)", 2.0**20)
     _roofline(right, table)
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize="small")
+    alike = "; ".join(" = ".join(names) for names in programs(table) if len(names) > 1)
+    if swept is None:
+        # names and markers stand beside the first picture
+        middle.set_yticklabels([])
+        figure.supxlabel(alike, fontsize="x-small")
+    else:
+        handles, labels = left.get_legend_handles_labels()
+        text = {"frameon": False, "fontsize": "small", "title": alike, "title_fontsize": "x-small"}
+        figure.legend(handles, labels, loc="outside lower center", ncols=6, **text)
     figure.suptitle(f"d{table.wrt} for {table.title.splitlines()[0]}", fontsize="medium")
     figure.savefig(path, dpi=200)
 
@@ -73,14 +82,33 @@ def varied(table: Table) -> str | None:
 
 
 def lines(table: Table, swept: str | None, column: str) -> dict[str, Line]:
-    """For each strategy its points (size, value), by size."""
-    found: dict[str, Line] = {}
+    """For each program its points (size, value), by size; the fastest measurement of several strategies counts."""
+    names = named(table)
+    found: dict[str, dict[float, float]] = {}
     for place, (sizes, rows) in enumerate(table.points()):
         for row in rows:
             if row[column] and row["median"]:
                 at = float(sizes[swept]) if swept else float(place)
-                found.setdefault(row["strategy"], []).append((at, float(row[column])))
-    return {name: sorted(points) for name, points in found.items()}
+                points = found.setdefault(names[row["strategy"]], {})
+                points[at] = min(float(row[column]), points.get(at, float("inf")))
+    return {name: sorted(points.items()) for name, points in found.items()}
+
+
+def programs(table: Table) -> list[list[str]]:
+    """The strategies, those together that come to one and the same order at all sizes, and so to one program."""
+    orders: dict[str, list[Any]] = {}
+    for row in table.rows:
+        told = row["order"], row["flops"], row["bytes"], row["peak"]
+        orders.setdefault(row["strategy"], []).append(told if row["order"] else row["strategy"])
+    alike: dict[str, list[str]] = {}
+    for name, found in orders.items():
+        alike.setdefault(repr(found), []).append(name)
+    return list(alike.values())
+
+
+def named(table: Table) -> dict[str, str]:
+    """What each strategy is called in a picture: by the first that is the same program."""
+    return {name: names[0] for names in programs(table) for name in names}
 
 
 def crossovers(found: Mapping[str, Line]) -> list[tuple[float, float]]:
@@ -88,13 +116,13 @@ def crossovers(found: Mapping[str, Line]) -> list[tuple[float, float]]:
     crossings = []
     for first, second in combinations(found.values(), 2):
         a, b = dict(first), dict(second)
-        shared = sorted(a.keys() & b.keys())
-        for low, high in pairwise(shared):
-            before, after = log(a[low] / b[low]), log(a[high] / b[high])
-            if before * after < 0 and min(abs(before), abs(after)) > log(DISTINCT):
-                share = before / (before - after)
-                at = exp(log(low) + share * log(high / low))
-                value = exp(log(a[low]) + share * log(a[high] / a[low]))
+        apart = {x: log(a[x] / b[x]) for x in sorted(a.keys() & b.keys())}
+        distinct = [x for x, difference in apart.items() if abs(difference) > log(DISTINCT)]
+        for low, high in pairwise(distinct):
+            before, after = apart[low], apart[high]
+            if before * after < 0:
+                at = exp(log(low) + before / (before - after) * log(high / low))
+                value = min(_between(first, at), _between(second, at))
                 if value <= min(_between(points, at) for points in found.values()) * 1.001:
                     crossings.append((at, value))
     return sorted(crossings)
@@ -108,8 +136,7 @@ def _between(points: Sequence[tuple[float, float]], at: float) -> float:
 
 
 def _style(table: Table, name: str) -> dict[str, Any]:
-    names = list(dict.fromkeys(row["strategy"] for row in table.rows))
-    k = names.index(name)
+    k = list(dict.fromkeys(named(table).values())).index(name)
     style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
     return {**style, "linestyle": LINES[k % len(LINES)], "markersize": 5, "linewidth": 1.3}
 
@@ -117,12 +144,13 @@ def _style(table: Table, name: str) -> dict[str, Any]:
 def _cost(axes: Any, table: Table, swept: str | None, column: str, label: str, unit: float) -> None:
     found = lines(table, swept, column)
     if swept is None:
-        names = list(found)
-        for k, name in enumerate(names):
+        names = list(lines(table, None, "median"))
+        for name, ((_, value),) in found.items():
             style = {**_style(table, name), "linestyle": "none"}
-            axes.plot([found[name][0][1] / unit], [k], label=name, **style)
+            axes.plot([value / unit], [names.index(name)], label=name, **style)
         axes.set(xscale="log", xlabel=label, yticks=range(len(names)), yticklabels=names)
-        axes.invert_yaxis()
+        axes.tick_params(axis="y", labelsize="small")
+        axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(axis="x", alpha=0.3)
         return
     for name, points in found.items():
@@ -130,6 +158,8 @@ def _cost(axes: Any, table: Table, swept: str | None, column: str, label: str, u
     if column == "median":
         for x, y in crossovers(found):
             axes.plot([x], [y], marker="o", markersize=13, markerfacecolor="none", color="black", linestyle="none")
+            below = {"xytext": (0, -20), "textcoords": "offset points", "ha": "center", "fontsize": "small"}
+            axes.annotate(f"{swept} ≈ {x:.0f}", (x, y), **below)
     sizes = sorted({x for points in found.values() for x, _ in points})
     axes.set(xscale="log", yscale="log", xlabel=f"size {swept}", ylabel=label, xticks=sizes)
     axes.set_xticklabels([f"{x:.0f}" for x in sizes])
@@ -138,10 +168,30 @@ def _cost(axes: Any, table: Table, swept: str | None, column: str, label: str, u
 
 
 def _roofline(axes: Any, table: Table) -> None:
-    for name in dict.fromkeys(row["strategy"] for row in table.rows):
-        rows = [row for row in table.rows if row["strategy"] == name and row["median"] and row["flops"]]
+    """Speed against intensity, below what memory and matrix products allow for on this machine."""
+    names = named(table)
+    counted = [row for row in table.rows if row["median"] and row["flops"]]
+    for name in dict.fromkeys(names.values()):
+        rows = [row for row in counted if names[row["strategy"]] == name]
         speeds = [row["flops"] / row["median"] / 1e9 for row in rows]
         axes.plot([row["intensity"] for row in rows], speeds, **{**_style(table, name), "linestyle": "none"})
     axes.set(xscale="log", yscale="log", xlabel="flops per byte", ylabel="Gflop/s")
-    axes.tick_params(which="minor", labelbottom=False, labelleft=False)
+    if counted and all(counted[0][key] == value for key, value in machine().items()):
+        at = sorted({row["intensity"] for row in counted})
+        ends = [at[0] / 2, model().ridge, at[-1] * 2] if at[0] / 2 < model().ridge < at[-1] * 2 else [at[0], at[-1]]
+        axes.plot(ends, [model().roof(x) / 1e9 for x in ends], color="0.5", linewidth=1, zorder=0)
+    ticks = _ticks(*axes.get_xlim())
+    axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+    axes.minorticks_off()
     axes.grid(alpha=0.3)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten in a range, or the powers alone where it is wide.
+
+    >>> _ticks(0.15, 7), _ticks(0.5, 5000)
+    ([0.2, 0.5, 1.0, 2.0, 5.0], [1.0, 10.0, 100.0, 1000.0])
+    """
+    steps = (1, 2, 5) if high < 100 * low else (1,)
+    powers = range(floor(log10(low)), ceil(log10(high)) + 1)
+    return [tick for power in powers for step in steps if low <= (tick := float(f"{step}e{power}")) <= high]

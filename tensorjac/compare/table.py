@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
 from . import plots
@@ -21,6 +22,11 @@ DISPENSABLE = (
     *("min", "planning", "intensity", "first", "largest", "overhead", "slices", "fallbacks", "products"),
     *("bytes", "error", "iqr", "predicted", "peak", "flops"),
 )
+
+
+def _wrapped(lines: Sequence[str], width: int) -> list[str]:
+    """Lines broken where they are longer than this, their rest indented."""
+    return [part for line in lines for part in wrap(line, width, subsequent_indent="  ", break_on_hyphens=False)]
 
 
 @dataclass
@@ -43,9 +49,10 @@ class Table:
         """The table as wide as a terminal, and below it what is the same in every row."""
         lines = [self.title]
         for sizes, rows in self.points():
-            lines += ["", *self._head(sizes, rows), *fitted(*self._cells(rows), width, self._dispensable(rows))]
-            lines += self._notes(rows)
-        lines += ["", *self._foot()]
+            lines += ["", *_wrapped(self._head(sizes, rows), width)]
+            lines += fitted(*self._cells(rows), width, self._dispensable(rows))
+            lines += _wrapped(self._notes(rows), width)
+        lines += ["", *_wrapped(self._foot(), width)]
         return "\n".join(lines)
 
     def to_markdown(self) -> str:
