@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import cases, growth, peers, singles
+from benchmarks import cases, growth, peers, prediction, singles, slicing
 from benchmarks.run import duration, heading
 from benchmarks.timing import Contest, arrays
 
@@ -63,6 +63,27 @@ def test_chains_compile_and_run(layer):
 
 def test_no_pure_order_beats_ours():
     assert singles.chains(20).found == "1.00"
+
+
+def test_ranks_of_predictions():
+    assert prediction.correlation([1, 2, 3], [10, 20, 30]) == pytest.approx(1)
+    assert prediction.correlation([1, 2, 3], [30, 20, 10]) == pytest.approx(-1)
+    assert prediction.ranks([5, 1, 5]).tolist() == [1.5, 0, 1.5]
+
+
+def test_the_planner_regrets_what_it_did_not_choose():
+    case = next(prediction.chains(1))
+    case.predicted, case.measured = {"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 2.0}
+    assert (case.chosen, case.best, case.regret) == ("a", "b", 1.5)
+    case.predicted, case.measured = {}, {}
+    case.measure(0)
+    assert case.regret >= 1
+
+
+@pytest.mark.parametrize("name", slicing.CASES)
+def test_what_slices_cost_is_printed(name, monkeypatch):
+    monkeypatch.setattr(slicing, "SIZES", {"b": 30, "m": 4, "n": 5, "k": 3})
+    assert slicing.row(name, 0.6).count("|") == 6
 
 
 def test_durations():
