@@ -95,8 +95,6 @@ def _equal(first: Values, second: Values) -> bool:
 def upstream(case: Case) -> Finding | None:
     """Whether the claim ignores the cotangent, or depends on it other than linearly."""
     trial, names = case.trials[0], case.question.cotangents
-    if case.claimed(trial).dtype.kind in "biu":
-        return None
     if not names or not np.any(case.claimed(trial)) or case.ratio(case.claimed(trial), case.true(trial)) is not None:
         return None
     value = case.claimed(trial).astype(float)
@@ -105,8 +103,10 @@ def upstream(case: Case) -> Finding | None:
     if not isinstance(doubled, np.ndarray) or not isinstance(other, np.ndarray) or doubled.shape != value.shape:
         return None
     listed = " and ".join(names)
-    if case.same(doubled, value) and case.same(other, value):
+    if case.same(doubled.astype(float), value) and case.same(other.astype(float), value):
         return wrong(case, "upstream", f"{case.label} ignores {_ignored(case, names)}{case.instead}.")
+    if case.claimed(trial).dtype.kind in "biu":
+        return None
     if (case.same(doubled.astype(float), 2 * value) and _additive(case, value)) or not np.all(np.isfinite(doubled)):
         return None
     if other.shape == value.shape and np.any(other) and case.same(doubled - other, 2 * (value - other)):

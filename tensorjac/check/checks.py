@@ -15,6 +15,7 @@ from .behaviour import probed, upstream
 from .cases import Array, Case
 from .claims import Claim, Raised, claims
 from .conventions import undeclared
+from .fixed import at_fixed_sizes
 from .layouts import OURS, other_layout
 from .naming import diagnose, wrong
 from .opaque import Opaque
@@ -23,6 +24,7 @@ from .proofs import proved
 from .questions import Kind, Question
 from .repairs import idle_term
 from .report import Finding, Report
+from .scaling import along_a_term, scaling
 from .special import at_point, at_zero, plain_point, vacuous
 from .squares import said_about_sizes, square
 from .trials import Setting, Trial
@@ -32,6 +34,9 @@ Derivable = Function | Opaque
 
 # Causes that say little where sizes are made equal only to run a claim at all.
 WEAK = frozenset({None, "option", "rank-one-vector", "wrong-operand", "exponent"})
+
+# Causes that are seen without the derivation, and say little where there is one.
+FROM_OUTSIDE = frozenset({None, "option", "rank-one-vector", "penalty", "another-loss"})
 
 __all__ = ["check_grad", "check_hessian", "check_jacobian", "check_vjp", "detectors"]
 
@@ -231,7 +236,20 @@ def _about(case: Case, setting: Setting) -> list[Finding]:
         return [Finding(case.target.argument, "right", message, "layout")]
     ignored = upstream(case)
     found = [ignored] if ignored is not None else diagnose(case)
-    return _at_equal_sizes(case, None, setting) or found if found[0].cause == "shape" else found
+    if found[0].cause == "shape":
+        return _at_equal_sizes(case, None, setting) or found
+    inside = _from_inside(case, setting) if found[0].cause in FROM_OUTSIDE else []
+    if inside or found[0].cause is not None:
+        return inside or found
+    facts = (*along_a_term(case), *scaling(case, setting))
+    return [replace(found[0], evidence=(*found[0].evidence, *facts)), *found[1:]]
+
+
+def _from_inside(case: Case, setting: Setting) -> list[Finding]:
+    """The cause that shows when a black box is traced after all, if one does."""
+    fixed = at_fixed_sizes(case, setting)
+    found = [] if fixed is None else diagnose(fixed)
+    return found if found and found[0].cause not in FROM_OUTSIDE else []
 
 
 def _fits(case: Case) -> bool:

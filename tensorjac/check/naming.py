@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -160,8 +161,10 @@ def unexplained(case: Case) -> Finding:
     value, true = case.claimed(trial), case.true(trial)
     difference = np.abs(value - true)
     worst = np.unravel_index(int(np.argmax(difference)), difference.shape)
-    place = ", ".join(f"{axis}: {int(k)}" for axis, k in zip(case.axes(trial), worst, strict=True))
-    where = f"at [{place}]" if place else "there"
+    letters = string.ascii_lowercase[8:]
+    places = zip(letters, worst, case.axes(trial), strict=False)
+    place = ", ".join(f"{letter} = {int(k)} of {size}" for letter, k, size in places)
+    where = f"at [{letters[: len(worst)]}] where {place}" if place else "there"
     evidence = [f"the largest difference is {where}: {value[worst]:.6g} instead of {true[worst]:.6g}"]
     evidence += _concentrated(case, difference > case.tolerance * max(1e-300, float(np.max(np.abs(true)))))
     return wrong(
