@@ -1,10 +1,12 @@
-"""How well the checker names mistakes: every mistake of tests/mistakes.py, planted in every identity and some layers.
+"""How well the checker names mistakes: those of tests/mistakes.py in every identity and some layers, and those of
+tests/mistakes_in_source.py in the backward passes of tests/spellings.py, with their source and without it.
 
 Run from the root of the repository: python -m benchmarks.checker
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -13,10 +15,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import handwritten
+import mistakes_in_source
+import spellings
 import tensorjac as tj
 from examples import layers
 from identities import IDENTITIES
 from mistakes import Outcome, Problem, checked, problems, right_forms, tried
+from tensorjac.testing import derivable, with_cache
 
 LAYERS = {
     "linear": (layers.linear, {"X": "b m", "A": "m n", "c": "n"}),
@@ -48,13 +53,19 @@ def outcomes(subjects: Iterable[Problem]) -> list[Outcome]:
     return [outcome for problem in among for outcome in tried(problem, among)]
 
 
-def by_subject(found: Iterable[Outcome]) -> str:
+def in_sources(known: bool) -> list[Outcome]:
+    """What was said about every mistake in the source of a layer, which the checker can read, or not."""
+    return [outcome for layer in spellings.LAYERS for outcome in mistakes_in_source.tried(layer, known)]
+
+
+def by_subject(found: Iterable[Outcome], layers: Iterable[str]) -> str:
     """Mistakes by subjects, in Markdown: how many were named of how many planted; the identities are one subject."""
     cells: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    names = list(layers)
     for outcome in found:
         layer = outcome.problem.rpartition(" by ")[0]
-        cells[outcome.mistake, layer if layer in LAYERS else "identities"].append(outcome.named)
-    columns = ["identities", *LAYERS]
+        cells[outcome.mistake, layer if layer in names else "identities"].append(outcome.named)
+    columns = [*(["identities"] if any(subject == "identities" for _, subject in cells) else []), *names]
     lines = [f"| mistake | {' | '.join(columns)} |", "|---" + "|---:" * len(columns) + "|"]
     for mistake in dict.fromkeys(mistake for mistake, _ in cells):
         groups = [cells.get((mistake, column), []) for column in columns]
@@ -85,18 +96,34 @@ def summary(found: list[Outcome]) -> str:
 def false_alarms() -> str:
     """How many right forms there are, and what is said about them."""
     verdicts = Counter(checked(row, claim).verdict for row in IDENTITIES for claim in right_forms(row))
+    for layer in spellings.LAYERS:
+        for backward, make in itertools.product(layer.backwards, (derivable, tj.opaque)):
+            pair = with_cache(layer.forward, backward)
+            function = make(pair.forward, **layer.shapes)
+            report = tj.check_vjp(function, pair.backward, domain=layer.domain, sizes=layer.sizes)
+            verdicts[report.verdict] += 1
     total = sum(verdicts.values())
     return (
         f"{total} right forms: {verdicts['right']} right, {verdicts['undecided']} undecided, {verdicts['wrong']} wrong"
     )
 
 
+def seconds(found: Iterable[Outcome]) -> str:
+    """How long the checks took, in CPU time."""
+    times = sorted(outcome.seconds for outcome in found)
+    return f"median {times[len(times) // 2]:.2f} s, longest {times[-1]:.1f} s"
+
+
 if __name__ == "__main__":
+    print(false_alarms(), flush=True)
     of_layers = outcomes(layer_problems())
     print(f"layers: {summary(of_layers)}", flush=True)
     of_identities = outcomes(problems())
-    print(f"identities: {summary(of_identities)}")
-    print(false_alarms())
-    for form in (table, by_subject):
-        print()
-        print(form(of_identities + of_layers))
+    print(f"identities: {summary(of_identities)}", flush=True)
+    of_sources = {known: in_sources(known) for known in (False, True)}
+    for known, group in of_sources.items():
+        print(f"sources, {'read' if known else 'not to be read'}: {summary(group)}; {seconds(group)}", flush=True)
+    names = [str(layer) for layer in spellings.LAYERS]
+    print(f"\n{table(of_identities + of_layers)}\n\n{by_subject(of_identities + of_layers, LAYERS)}")
+    for known, group in of_sources.items():
+        print(f"\nsources, {'read' if known else 'not to be read'}:\n\n{table(group)}\n\n{by_subject(group, names)}")

@@ -325,6 +325,7 @@ class Outcome:
     refused: bool
     named: bool
     causes: tuple[str, ...]
+    seconds: float = 0.0  # of CPU time
 
 
 def siblings(problem: Problem, among: Iterable[Problem]) -> dict[str, Callable]:
@@ -354,7 +355,8 @@ def tried(problem: Problem, among: Iterable[Problem] | None = None) -> Iterator[
 
 
 def _point(problem: Problem) -> dict[str, np.ndarray]:
-    sizes = distinct_sizes(problem.shapes)
+    # large enough for a shift, or a lost border, to change something along every axis
+    sizes = {name: size + 2 for name, size in distinct_sizes(problem.shapes).items()}
     args = random_inputs(problem.shapes, sizes, np.random.default_rng(0), dict(problem.domain) or None)
     if not problem.scalar:
         args["G"] = np.random.default_rng(1).normal(size=np.shape(problem.fun(**args)))

@@ -12,6 +12,7 @@ import inspect
 import itertools
 import linecache
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -147,12 +148,15 @@ def tried(layer: spellings.Layer, known: bool) -> Iterator[Outcome]:
     F = derivable(with_cache(layer.forward, backward).forward, **layer.shapes)
     for kind, source in sources(backward):
         pair = with_cache(layer.forward, made(backward, source, known))
+        start = time.process_time()
         report = tj.check_vjp(F, pair.backward, domain=layer.domain, sizes=layer.sizes)
+        seconds = time.process_time() - start
         if report.verdict == "right" and _same(layer, backward, pair.backward.run_backward):
             continue
         causes = {str(f.cause) for f in report.findings if f.verdict == "wrong" and f.cause is not None}
         named = bool(causes) and causes <= CAUSES[kind] | {"in-place"}
-        yield Outcome(f"{layer} by source", kind, report.verdict == "wrong", named, tuple(sorted(causes) or ["None"]))
+        refused, said = report.verdict == "wrong", tuple(sorted(causes) or ["None"])
+        yield Outcome(f"{layer} by source", kind, refused, named, said, seconds)
 
 
 def _same(layer: spellings.Layer, backward: Callable, other: Callable) -> bool:
