@@ -203,6 +203,15 @@ def test_operator_of_nothing():
     assert J.operator(np.ones(1), 2.0).matvec(np.ones(1)) == 2
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0), (1, 1)])
+def test_linear_algebra_of_nothing(shape):
+    J = tj.trace(lambda X: X * np.exp(X.sum(1))[:, None], X="b n").jacobian("X")
+    X = np.zeros(shape)
+    assert J.svdvals(X).tolist() == [1.0] * X.size
+    assert J.solve(X, X).shape == shape
+    assert J.slogdet(X) == (1.0, 0.0)
+
+
 SQUARE = {
     "slogdet": (
         "a determinant needs as many output as input entries, and there are 8 and 12:\n"

@@ -79,9 +79,8 @@ class Factored:
         values = np.abs(self.scale)[..., None]
         for piece in self.pieces:
             own = np.linalg.svd(piece.array, compute_uv=False)
-            values = (values[..., :, None] * own[..., None, :]).reshape(
-                *np.broadcast_shapes(values.shape[:-1], own.shape[:-1]), -1
-            )
+            batch, number = np.broadcast_shapes(values.shape[:-1], own.shape[:-1]), values.shape[-1] * own.shape[-1]
+            values = (values[..., :, None] * own[..., None, :]).reshape(*batch, number)
         found = np.sort(np.broadcast_to(values, (*self.tied, values.shape[-1])).ravel())[::-1]
         count = min(prod(self.shape[: self.rank]), prod(self.shape[self.rank :]))
         return np.concatenate([found, np.zeros(count - found.size, found.dtype)])
@@ -95,7 +94,7 @@ class Factored:
         for k, piece in enumerate(self.pieces):
             place = len(ties) + k
             moved = np.moveaxis(value, place, len(ties))
-            flat = moved.reshape(*self.tied, piece.rows, -1)
+            flat = moved.reshape(*self.tied, piece.rows, prod(moved.shape[len(ties) + 1 :]))
             solved = np.linalg.solve(piece.array, flat)
             value = np.moveaxis(solved.reshape(moved.shape), len(ties), place)
         columns = [column for _, column in ties] + [k for piece in pieces for k in piece.columns]

@@ -96,7 +96,7 @@ class Picture:
         _label(axes.set_xticks, axes.set_xlabel, self.columns)
         _label(axes.set_yticks, axes.set_ylabel, self.rows)
         axes.tick_params(length=0, labelsize=9)
-        figure.supxlabel(fill(title, round(12 * self.inches[0])), fontsize=11)
+        figure.supxlabel(fill(title, round(12 * self.inches[0]), break_on_hyphens=False), fontsize=11)
 
 
 def _label(ticks: Any, label: Any, side: Side) -> None:
