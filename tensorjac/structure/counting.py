@@ -83,10 +83,9 @@ def count(patterns: Sequence[Pattern]) -> Dim:
 
     UnsupportedError where no formula is known.
 
-    >>> from tensorjac.terms import delta
-    >>> i, j = (Index.fresh(Dim.of("n")) for _ in range(2))
-    >>> diagonal, _ = placed(term_of(1, [delta(i, j)]), (i, j))
-    >>> everywhere, _ = placed(term_of(1, []), (i, j))
+    >>> n = Dim.of("n")
+    >>> i, j = Index.fresh(n), Index.fresh(n)
+    >>> diagonal, everywhere = Pattern((n, n), (i, i)), Pattern((n, n), (i, j))
     >>> print(count([diagonal]), count([diagonal, everywhere]))
     n n**2
     """
