@@ -14,7 +14,7 @@ from . import emit, interop, rewrites
 from .dims import Dim, Requirement, bind_sizes
 from .errors import ShapeError, TraceError
 from .interop.arguments import arrays_of, common_library, numpy_arrays
-from .interop.libraries import Namespace
+from .interop.namespaces import Namespace
 from .plan import Program, plan
 from .primitives import Primitive
 from .terms import Apply, Constant, Index, Sum, Tensor, topological

@@ -65,14 +65,15 @@ def jax_array(array):
         return interop.jax().numpy.asarray(array)
 
 
-def dask_array(array):
-    """Cut along the first axis, into blocks of two."""
+def rows_of_two(array):
+    """One of Dask's arrays, cut along the first axis."""
     import dask.array as da
 
     return da.from_array(array, chunks=(2, *array.shape[1:]) if array.ndim else -1)
 
 
 def whole(array):
+    """One of Dask's arrays in one block."""
     import dask.array as da
 
     return da.from_array(array, chunks=-1)

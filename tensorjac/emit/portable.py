@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..arrays import ATOM, MULTIPLICATIVE, UNARY, Value
+from ..arrays import ATOM, MULTIPLICATIVE, UNARY, Scalar, Value
 from ..plan import Program
 from .statements import Statements
 
@@ -31,8 +31,10 @@ METHOD = re.compile(r"\{0\.\}\.(reshape|max|min|prod)\((.*)\)")
 INDEXED = re.compile(r"\{0\.\}\[(.*)\]")
 FUNCTION = re.compile(r"\bnp\.(\w+)")
 BEYOND = re.compile(r"(?<!\.)\b(erf|xlogy)\(")
-# Products in which whole numbers and floats do not meet in every library.
-PRODUCTS = ("np.tensordot(", "np.einsum(", "np.vecdot(", "np.vdot(", "np.linalg.solve(")
+MASK = "({0} != 0)"
+WHOLE = frozenset({"scale", "transpose", "expand", "select", "multiply", "add", "subtract", "sum"})
+# Where whole numbers and floats do not meet in every library.
+ALIKE = ("np.tensordot(", "np.einsum(", "np.vecdot(", "np.vdot(", "np.linalg.solve(", "({0} =", "({0} >")
 
 
 class Portable(Statements):
@@ -40,6 +42,8 @@ class Portable(Statements):
 
     def __init__(self, program: Program, taken: set[str], whole: frozenset[str]) -> None:
         self.whole = whole
+        # the values that hold whole numbers
+        self.integers: set[int] = set()
         super().__init__(program, taken)
 
     def copied(self, text: str) -> str:
@@ -48,16 +52,26 @@ class Portable(Statements):
     def ordered(self, text: str) -> str:
         return text
 
+    def _write(self, value: Value) -> None:
+        if self._is_whole(value):
+            self.integers.add(id(value))
+        super()._write(value)
+
     def _is_whole(self, value: Value) -> bool:
-        """Whether an array holds captured whole numbers, or what adding and multiplying makes of them."""
+        """Whether an array holds captured whole numbers or positions, or what adding and multiplying makes of them."""
         if value.kind == "name":
             return value.detail in self.whole
-        made = value.kind in ("transpose", "expand", "select", "multiply", "add", "subtract", "sum")
-        return made and all(map(self._is_whole, value.args))
+        if value.kind == "call" and not value.args:
+            return value.detail[0].startswith("np.arange(") and "dtype" not in value.detail[0]
+        if value.kind == "scale":
+            factor: Scalar = value.detail
+            if not isinstance(factor.value, int) or any(p < 0 for _, p in factor.sizes):
+                return False
+        return value.kind in WHOLE and self.integers.issuperset(map(id, value.args))
 
     def _float(self, value: Value, level: int = 0) -> str:
-        """The text of an operand of a product, of whole numbers as floats."""
-        if self._is_whole(value):
+        """The text of an operand of a product, of masks and whole numbers as floats."""
+        if value.mask or id(value) in self.integers:
             return f"xp.astype({self.texts[id(value)][0]}, dtype)"
         return self.held(value, level)
 
@@ -75,6 +89,7 @@ class Portable(Statements):
         text = self.held(inner, ATOM)
         forward = [":" if _is_backward(item) else item for item in value.detail]
         if any(item != ":" for item in forward):
+            forward += ["..."] if len(forward) < inner.rank else []
             text = f"{text}[{', '.join(forward)}]"
         axis = 0
         for item, dim in zip(value.detail, inner.shape, strict=False):
@@ -84,6 +99,14 @@ class Portable(Statements):
         return text, ATOM
 
     # Arithmetic
+
+    def _multiply(self, value: Value) -> tuple[str, int]:
+        a, b = value.args
+        if a.mask and b.mask:
+            return f"({self.held(a, ATOM)} & {self.held(b, ATOM)})", ATOM
+        if id(value) in self.integers:
+            return super()._multiply(value)
+        return f"{self._float(a, MULTIPLICATIVE)} * {self._float(b, UNARY)}", MULTIPLICATIVE
 
     def _matmul(self, value: Value) -> tuple[str, int]:
         a, b = value.args
@@ -115,22 +138,24 @@ class Portable(Statements):
             return super()._call(value)
         template, names = value.detail
         args = value.args
+        if template == MASK and args[0].mask:
+            return self.texts[id(args[0])]
         if template.startswith("np.where({0}") and not args[0].mask:
             # a condition is a mask in the standard
             masked = args[0].kind == "floating"
             args = (args[0].args[0], *args[1:]) if masked else args
-            template = template if masked else template.replace("{0}", "({0} != 0)")
+            template = template if masked else template.replace("{0}", MASK)
         if template.startswith("np.vdot("):
             template = f"np.tensordot({{0}}, {{1}}, axes={args[0].rank})"
-        products = template.startswith(PRODUCTS) and len({self._is_whole(arg) for arg in args}) > 1
+        unlike = template.startswith(ALIKE) and len({id(arg) in self.integers for arg in args}) > 1
         text = _standard(template, value)
-        held = self.texts.copy()
-        if products:
-            self.texts.update((id(arg), (self._float(arg), ATOM)) for arg in args)
+        held = {id(arg): self.texts[id(arg)] for arg in args}
+        if unlike:
+            self.texts.update({id(arg): (self._float(arg), ATOM) for arg in args})
         if args is not value.args or text != template:
             value = Value(value.kind, args, (text, names), value.shape, value.mask, value.hint)
         written = super()._call(value)
-        self.texts = held
+        self.texts.update(held)
         return written
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TraceError, UnsupportedError
-from .libraries import Namespace, libraries_of
+from .libraries import libraries_of
+from .namespaces import Namespace
 
 
 def common_library(given: Mapping[str, Any]) -> Namespace | None:

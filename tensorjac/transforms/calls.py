@@ -17,7 +17,8 @@ import numpy as np
 
 from ..errors import ShapeError, TraceError
 from ..interop.arguments import common_library
-from ..interop.libraries import Namespace, libraries_of
+from ..interop.libraries import libraries_of
+from ..interop.namespaces import Namespace
 from ..trace.record import running
 from .elsewhere import Elsewhere, stand_ins
 from .environment import Environment, Unreadable, alone, array_key

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..calls import Compiled
 from ..errors import TraceError
-from ..interop.libraries import Namespace, libraries_of
+from ..interop.libraries import libraries_of
+from ..interop.namespaces import Namespace
 from .halves import Halves
 from .programs import Program
 from .rules import Transform
