@@ -5,24 +5,34 @@
 prints the rank correlation of predicted and measured times over all strategies of each case (the median, and that over
 all rows at once), and the regret of the planner: the time of its choice ÷ the shortest time measured. A case with a
 regret beyond 1.3 is measured again, for longer, as another process may have disturbed it; every shortest time counts.
+With OPENBLAS_NUM_THREADS=1 the processor's clock is read, which makes other processes matter less.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import median, quantiles
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
 
 import tensorjac as tj
 from benchmarks import functions
+from tensorjac.compare import STRATEGIES
+from tensorjac.compare.calibration import model
+from tensorjac.compare.machine import threads
+from tensorjac.compare.problem import Problem, Routine
 
 # The planner chooses from these; what takes seconds is left out.
 NAMES = ["forward", "reverse", "greedy", "dp", "optimal", "brackets", "compiled", "einsum", "identity_greedy"]
 GOAL = 1.3
+# Seconds of a call.
+LONGEST = 0.05
+# One thread is timed by the processor's clock, which other processes do not disturb.
+CLOCK = process_time if threads() == 1 else perf_counter
 
 LAYERS = {
     "product": (functions.product, {"X": "b m", "A": "m n"}),
@@ -46,7 +56,7 @@ SIZES = (
 class Case:
     """A function, the input it is differentiated by, and sizes; the time predicted and the shortest one measured.
 
-    Strategies that come to the same order are one program, and one row.
+    Strategies that come to the same source are one program, and one row.
     """
 
     function: tj.Function
@@ -55,18 +65,28 @@ class Case:
     name: str
     predicted: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
-    known: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
     def measure(self, seconds: float) -> None:
-        table = tj.compare(
-            self.function, self.wrt, sizes=self.sizes, strategies=NAMES, seconds=seconds, time_limit=0.05
-        )
-        for row in table.rows:
-            if row["min"] and row["predicted"]:
-                program = row["order"], row["flops"], row["bytes"], row["peak"]
-                name = self.known.setdefault(program, row["strategy"]) if row["order"] else row["strategy"]
-                self.predicted[name] = row["predicted"]
-                self.measured[name] = min(row["min"], self.measured.get(name, row["min"]))
+        """Each strategy for so many seconds, after it was proved equal; what is predicted to take long is left out."""
+        problem = Problem.of(self.function, self.wrt, self.sizes)
+        rng = np.random.default_rng(0)
+        values = [rng.standard_normal(shape) for shape in problem.inputs.values()]
+        expected = problem.vjp(*values)
+        scale = np.max(np.abs(expected), initial=1e-300)
+        texts: dict[str, str] = {}
+        for name in NAMES:
+            try:
+                routine = STRATEGIES[name].make(problem)
+            except tj.UnsupportedError:
+                continue
+            assert isinstance(routine, Routine)
+            seen = texts.setdefault(routine.text, name)
+            predicted = model().seconds(problem.cost(routine))
+            if seen == name and predicted < LONGEST:
+                run = routine.compiled()
+                np.testing.assert_allclose(run(*values) / scale, expected / scale, rtol=0, atol=1e-8, err_msg=name)
+                self.predicted[name] = predicted
+                self.measured[name] = min(shortest(run, values, seconds), self.measured.get(name, float("inf")))
 
     @property
     def chosen(self) -> str:
@@ -83,6 +103,20 @@ class Case:
     @property
     def correlation(self) -> float:
         return correlation(list(self.predicted.values()), [self.measured[name] for name in self.predicted])
+
+
+def shortest(run: Callable[..., Any], values: list[Any], seconds: float) -> float:
+    """The shortest time of a call, over at least three samples and so many seconds."""
+    start = CLOCK()
+    run(*values)
+    inside = max(1, int(2e-4 / max(CLOCK() - start, 1e-7)))
+    samples: list[float] = []
+    while len(samples) < 3 or sum(samples) * inside < seconds:
+        start = CLOCK()
+        for _ in range(inside):
+            run(*values)
+        samples.append((CLOCK() - start) / inside)
+    return min(samples)
 
 
 def layers() -> Iterator[Case]:
@@ -130,7 +164,7 @@ def correlation(first: list[float], second: list[float]) -> float:
 def report(title: str, cases: list[Case]) -> None:
     """Measure the cases, and print how well they were predicted."""
     for case in cases:
-        case.measure(0.01)
+        case.measure(0.02)
         if case.measured and case.regret > GOAL:
             case.measure(0.2)
     cases = [case for case in cases if case.measured]
