@@ -1,5 +1,6 @@
 """Peak memory of Jacobians: inputs, output and a tenth, as the kernel counts it."""
 
+import os
 import tracemalloc
 
 import numpy as np
@@ -11,7 +12,7 @@ import tensorjac as tj
 
 @pytest.fixture(scope="module")
 def measured():
-    if not peaks.CLEAR.exists():
+    if not os.access(peaks.CLEAR, os.W_OK):
         pytest.skip("only Linux forgets how much memory a process has taken")
     return peaks.measured()
 
