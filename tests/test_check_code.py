@@ -323,6 +323,26 @@ def test_a_mask_of_ones_and_zeros_is_no_index():
     assert finding.verdict == "wrong" and finding.cause != "repeated-index"
 
 
+def test_what_has_no_effect_is_not_called_zero():
+    """The maximum that a softmax subtracts, and a constant that float32 does not see, are no zeros."""
+
+    def backward(x, G):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        s = e / e.sum(axis=1, keepdims=True)
+        return s * (G - (G * s).sum(axis=1, keepdims=True))
+
+    (finding,) = tj.check_vjp(tj.trace(lambda x: normalised(x)[0], x="b n"), backward).findings
+    assert (finding.verdict, finding.cause) == ("right", None)
+
+    def single(x, G):
+        x, G = x.astype(np.float32), G.astype(np.float32)
+        return G / np.sqrt(x + np.float32(1e-12))
+
+    F = tj.trace(lambda x: 2 * np.sqrt(x), x="n")
+    (finding,) = tj.check_vjp(F, single, domain={"x": "positive"}).findings
+    assert (finding.verdict, finding.cause) == ("right", None)
+
+
 def test_numeric_truth_beside_kinks():
     """Two entries of one block lie close together: a wide step reaches over the kink, a narrow one does not."""
     x = np.arange(12.0).reshape(4, 3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -105,6 +106,9 @@ def calls(node: ast.AST, known: Known) -> Iterator[Change]:
             for other in AXES:
                 if other != axis:
                     yield "wrong-axis", ast.keyword("axis", ast.Constant(other))
+        case ast.keyword(arg="axis", value=ast.Tuple(elts=axes)):
+            for k, other in itertools.product(range(len(axes)), AXES):
+                yield "wrong-axis", ast.keyword("axis", _with(axes, k, ast.Constant(other)))
         case ast.Call(func=ast.Name(), args=[arg], keywords=[]) if not isinstance(arg, ast.Starred):
             yield "activation", arg
         case ast.Call(func=ast.Attribute() as func, args=args, keywords=keywords):

@@ -54,7 +54,8 @@ def edits(tree: ast.Module, names: Sequence[str]) -> Iterator[Edit]:
 
 
 def terms_left_out(tree: ast.Module, names: Sequence[str]) -> Iterator[Edit]:
-    """The tree with one term of a sum or a difference left out, and then with NaN in its place.
+    """The tree with one term of a sum or a difference left out, with NaN in its place, and with a quotient that is the
+    term where that is 0, and infinite elsewhere.
 
     >>> [edit.after for edit in terms_left_out(ast.parse("a * (b + c)"), ()) if edit.cause == "extra-term"]
     ['b', 'c']
@@ -64,9 +65,16 @@ def terms_left_out(tree: ast.Module, names: Sequence[str]) -> Iterator[Edit]:
         match place.node:
             case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):
                 yield from _made(tree, place, ("extra-term", left))
-                yield from _made(tree, place, ("probe", ast.BinOp(left, op, unknown)))
+                yield from _made(tree, place, ("unknown", ast.BinOp(left, op, unknown)))
+                yield from _made(tree, place, ("zero", ast.BinOp(left, op, _if_zero(right))))
                 yield from _made(tree, place, ("extra-term", right))
-                yield from _made(tree, place, ("probe", ast.BinOp(unknown, op, right)))
+                yield from _made(tree, place, ("unknown", ast.BinOp(unknown, op, right)))
+                yield from _made(tree, place, ("zero", ast.BinOp(_if_zero(left), op, right)))
+
+
+def _if_zero(term: ast.expr) -> ast.expr:
+    small = ast.Compare(ast.BinOp(term, ast.Mult(), term), [ast.Lt()], [ast.Constant(1e-27)])
+    return ast.BinOp(term, ast.Div(), small)
 
 
 def _places(tree: ast.AST) -> Iterator[_Place]:

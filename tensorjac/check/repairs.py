@@ -126,19 +126,23 @@ class _Search:
 def idle_term(case: Case) -> str | None:
     """A term of a right claim that is identically zero: leaving it out changes nothing. What is said about it.
 
-    That the term is computed and used at all is seen from NaN in its place, which must show.
+    That the term is computed and used at all is seen from NaN in its place, which must show; and that it is zero, and
+    not only of no effect, as the maximum that a softmax subtracts, from a quotient that is infinite elsewhere.
     """
     until = time.process_time() + BRIEF
     idle: tuple[Edit, str] | None = None
+    written = case.claim.source is None
     for claim, edit, where in _changed(case, terms_left_out):
         if time.process_time() > until:
             return None
         if edit.cause == "extra-term":
             same = claim is not None and _left_out(edit) is not None and _unchanged(case, claim)
             idle = (edit, where) if same else None
-        elif idle is not None and (case.claim.source is None or (claim is not None and _shows(case, claim))):
+        elif edit.cause == "unknown":
+            idle = idle if written or (claim is not None and _shows(case, claim)) else None
+        elif idle is not None and claim is not None and _unchanged(case, claim):
             term = _short(_left_out(idle[0]) or "")
-            sure = "for all sizes" if case.claim.source is None else "at every point that was tried"
+            sure = "for all sizes" if written else "at every point that was tried"
             return f"{idle[1]}the term `{term}` is identically zero, {sure}: it may be left out"
     return None
 
