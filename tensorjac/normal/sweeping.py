@@ -28,13 +28,14 @@ from ..terms import (
     product,
     topological,
 )
-from .expanding import FACTORS, LIMIT, Normal, TooLarge, loosened, opens
+from .expanding import LIMIT, Normal, TooLarge, loosened, opens
 from .functions import by_others
 from .values import Array, Point
 
 AGREE = 1e-9  # values of one tensor, relative to the largest entry
 STEPS = 40  # in which sums are opened, or divisors multiplied away, until a difference has no terms
 PARTS = 400  # factors that are brought into order to prove two parts equal
+WHOLE = 4000  # and the whole, which takes seconds
 TRIES = 3  # proofs by which a part is sought among those of its value
 RANK = 5  # a tensor of more axes is not compared with others, in all orders of these
 
@@ -80,12 +81,14 @@ class Swept(Normal):
                     yield self.known[other].substitute(dict(zip(other.axes, axes, strict=True)))
                     break
 
-    def proves(self, gap: Sum, most: int = FACTORS) -> bool:
+    def proves(self, gap: Sum, most: int = WHOLE) -> bool:
         """Whether a difference is 0: its sums are opened, the outermost first, until all terms have cancelled."""
-        whole, self.left = self.left, most
         outer, self.proving = self.proving, True
+        whole = self.left
         try:
-            gap = self._opened(self.of(gap))
+            gap = self.of(gap)
+            self.left = most
+            gap = self._opened(gap)
             with without("sigmoid"):
                 while gap.terms:
                     loose = [loosened(term) for term in gap.terms]
