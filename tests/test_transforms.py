@@ -426,6 +426,8 @@ def test_nothing_to_pull_back():
     value, pullback = tj.vjp(lambda: np.ones(2))
     close(value, np.ones(2))
     assert pullback(np.ones(2)) == ()
+    value, pullback = tj.vjp(lambda: ())
+    assert value == pullback(()) == ()
 
 
 def test_pullbacks_of_one_run_do_not_mix():

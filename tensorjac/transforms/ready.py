@@ -114,29 +114,31 @@ class Pulled(Ready):
         self._run, self._gradients = Finished(values, dtypes[: self._count]), Finished(gradients, dtypes[self._count :])
         # arrays may be written into before the pullback is called
         self._copied = [k for k in read if np.ndim(arguments[k])]
+        # one array is as frequent as it is simple
+        bare = self.program.plain.bare is not None
+        self._is_bare = bare and any(axes for axes, _ in list(function._parts.outputs.values())[:1])
+        # the shapes and dtypes of the outputs, the same at all calls
+        self._like: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
 
     def __call__(self, wish: Transform, leaves: Sequence[Any]) -> Any:
         found = self.arguments(leaves)
         values = self._run(found)
         for k in self._copied:
             found[k] = found[k].copy()
-        program, outputs = self.program, values[: self._count]
-        like = [(each.shape, each.dtype) for each in outputs]
-        # one array is as frequent as it is simple
-        shape, dtype = like[0] if program.plain.bare is not None and outputs[0].ndim else (None, None)
-        known = [*found, *values[self._count :]]
+        outputs, known = values[: self._count], [*found, *values[self._count :]]
+        like = self._like = self._like or [(each.shape, each.dtype) for each in outputs]
 
         def pullback(cotangent: Any) -> tuple[Any, ...]:
             """The gradients by all arguments."""
-            if cotangent.__class__ is np.ndarray and cotangent.dtype is dtype and cotangent.shape == shape:
+            if self._is_bare and cotangent.__class__ is np.ndarray and (cotangent.shape, cotangent.dtype) == like[0]:
                 given = [cotangent]
             elif running() is not None:
                 return self._traced(wish, found, cotangent)
             else:
-                given = _cotangents(program.plain.tree, cotangent, like)
-            return program.derivative.nested(self._gradients(known + given))  # type: ignore[no-any-return]
+                given = _cotangents(self.program.plain.tree, cotangent, like)
+            return self.program.derivative.nested(self._gradients(known + given))  # type: ignore[no-any-return]
 
-        return program.plain.nested(outputs), pullback
+        return self.program.plain.nested(outputs), pullback
 
     def _traced(self, wish: Transform, point: Sequence[Any], cotangent: Any) -> tuple[Any, ...]:
         """The gradients for a cotangent that is being traced, from an expression with sizes that are numbers."""
