@@ -33,7 +33,7 @@ from ..terms import (
 Array = np.ndarray[Any, Any]
 Expression = tuple[Sequence[Index], Sum]
 
-MOST_NODES = 120
+MOST_INTERMEDIATES = 120
 MOST_TERMS = 8
 
 STABILISER = 1e-4
@@ -56,12 +56,12 @@ def value_of(function: Function, tensor: Tensor, name: str = "h") -> Function:
     return with_outputs(function, {name: (tensor.axes, of_factor(tensor(*tensor.axes)))})
 
 
-def nodes(function: Function, wrt: Collection[str]) -> list[Tensor]:
+def intermediates(function: Function, wrt: Collection[str]) -> list[Tensor]:
     """The intermediates of a function that depend on one of these inputs, each after its parts."""
     roots = (tensor for _, body in function._parts.outputs.values() for tensor in body.tensors)
     plain = (Input, Constant, Size, Position)
     found = [t for t in topological(roots) if not isinstance(t, plain) and t.inputs.intersection(wrt)]
-    return found if len(found) <= MOST_NODES else []
+    return found if len(found) <= MOST_INTERMEDIATES else []
 
 
 # Terms ------------------------------------------------------------------------------------------------------------

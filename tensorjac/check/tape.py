@@ -22,20 +22,15 @@ from ..terms import (
     DELTA,
     Apply,
     Constant,
-    Contraction,
-    Factor,
-    Index,
     Input,
     Position,
-    Shared,
     Size,
-    Slot,
     Tensor,
     Term,
     of_factor,
-    slot_parts,
     topological,
 )
+from .boxes import Body, Box, Product, Reading, bodies_of, present, shape_of
 
 Array = np.ndarray[Any, Any]
 
@@ -43,15 +38,6 @@ MOST_POINTS = 50_000
 """Terms over more points than this are not taken apart."""
 
 MOST_TENSORS = 400
-
-
-class Body(NamedTuple):
-    """One expression of a function: an output, what stands in an intermediate, or an argument of a primitive."""
-
-    owner: Tensor | str
-    argument: int
-    axes: tuple[Index, ...]
-    terms: tuple[Term, ...]
 
 
 class Step(NamedTuple):
@@ -62,37 +48,6 @@ class Step(NamedTuple):
     term: int
     factor: int
     part: Tensor
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A factor as it is read over the box of all indices of its term."""
-
-    part: Tensor
-    places: Array  # in the flattened values of the part, one for each point of the box
-    power: float
-
-
-@dataclass(frozen=True)
-class Product:
-    """A term over its box: free indices first, summed ones after them."""
-
-    coefficient: float
-    shape: tuple[int, ...]
-    rank: int
-    holds: Array | None
-    readings: tuple[Reading, ...]
-    known: dict[int, Array] = field(default_factory=dict)  # what each reading's share of an adjoint is multiplied by
-
-    def along(self, n: int) -> frozenset[int]:
-        """The axes of the box along which a reading varies."""
-        places = self.readings[n].places
-        ends = [(np.take(places, [0], axis), np.take(places, [-1], axis)) for axis in range(places.ndim)]
-        return frozenset(axis for axis, (first, last) in enumerate(ends) if not np.array_equal(first, last))
-
-    def over_box(self, adjoint: Array) -> Array:
-        """An adjoint of the expression, repeated along the summed indices."""
-        return adjoint.reshape(self.shape[: self.rank] + (1,) * (len(self.shape) - self.rank))
 
 
 Share = Callable[["Tape", Step, Array], Array]
@@ -160,7 +115,7 @@ class Tape:
             Step(body.owner, body.argument, k, n, factor.tensor)
             for body in self.bodies
             for k, term in enumerate(body.terms)
-            for n, factor in enumerate(_read(term.factors))
+            for n, factor in enumerate(present(term.factors))
             if factor.tensor.inputs
         ]
 
@@ -169,7 +124,7 @@ class Tape:
         return self.products[step.owner, step.argument][step.term]
 
     def _points(self, body: Body) -> int:
-        return max((math.prod(_shape((*body.axes, *term.summed), self.sizes)) for term in body.terms), default=0)
+        return max((math.prod(shape_of((*body.axes, *term.summed), self.sizes)) for term in body.terms), default=0)
 
     # Values
 
@@ -195,17 +150,17 @@ class Tape:
         """The value of an expression; its terms are remembered as products over their boxes."""
         products = [self._product(body, term) for term in body.terms]
         self.products[body.owner, body.argument] = products
-        return sum((self.total(product) for product in products), np.zeros(_shape(body.axes, self.sizes)))
+        return sum((self.total(product) for product in products), np.zeros(shape_of(body.axes, self.sizes)))
 
     def total(self, product: Product) -> Array:
         """The value of a term."""
         return np.asarray(self.others(product).sum(axis=tuple(range(product.rank, len(product.shape)))))
 
     def _product(self, body: Body, term: Term) -> Product:
-        box = _Box((*body.axes, *term.summed), self.sizes)
+        box = Box((*body.axes, *term.summed), self.sizes)
         holds = [box.at(factor.slots[0]) == 0 for factor in term.factors if factor.tensor is DELTA]
         readings = []
-        for factor in _read(term.factors):
+        for factor in present(term.factors):
             shape = self.values[factor.tensor].shape
             positions = [box.at(slot) for slot in factor.slots]
             places = np.ravel_multi_index(positions, shape) if shape else np.zeros(box.shape, dtype=int)
@@ -336,47 +291,6 @@ class Tape:
 def nothing(tape: Tape, step: Step, adjoint: Array) -> Array:
     """A step that passes nothing on."""
     return np.zeros(tape.values[step.part].shape)
-
-
-# Expressions ------------------------------------------------------------------------------------------------------
-
-
-def bodies_of(tensor: Tensor) -> list[Body]:
-    """The expressions that a tensor is made of."""
-    if isinstance(tensor, Contraction):
-        return [Body(tensor, 0, tensor.axes, (Term(1, tensor.factors, tensor.summed),))]
-    if isinstance(tensor, Shared):
-        return [Body(tensor, 0, tensor.axes, tensor.body.terms)]
-    if isinstance(tensor, Apply):
-        batch = tensor.axes[: tensor.batch]
-        pairs = zip(tensor.args, tensor.cores, strict=True)
-        return [Body(tensor, k, (*batch, *core), arg.terms) for k, (arg, core) in enumerate(pairs)]
-    return []
-
-
-def _read(factors: Sequence[Factor]) -> list[Factor]:
-    return [factor for factor in factors if factor.tensor is not DELTA]
-
-
-def _shape(indices: Sequence[Index], sizes: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(index.dim.evaluate(sizes) for index in indices)
-
-
-class _Box:
-    """All values of some indices at once."""
-
-    def __init__(self, indices: Sequence[Index], sizes: Mapping[str, int]) -> None:
-        self.shape, self.sizes = _shape(indices, sizes), sizes
-        ranges = np.indices(self.shape, sparse=True) if indices else ()
-        self.ranges = dict(zip(indices, ranges, strict=True))
-
-    def at(self, slot: Slot) -> Array:
-        """The value of an affine form at every point of the box."""
-        constant, parts = slot_parts(slot)
-        total: Array = np.full(self.shape, constant.evaluate(self.sizes))
-        for index, weight in parts:
-            total = total + weight.evaluate(self.sizes) * self.ranges[index]
-        return total
 
 
 # Primitives alone -------------------------------------------------------------------------------------------------

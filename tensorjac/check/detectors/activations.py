@@ -12,7 +12,7 @@ from ...function import Function
 from ...terms import Apply, Contraction, Tensor
 from ..cases import Array, Case
 from ..causes import Hypothesis, detector
-from ..expressions import nodes
+from ..expressions import intermediates
 from ..intermediates import backward, described, detached, exact, tape
 from ..tape import Mistake, Tape
 from ..trials import Trial
@@ -55,7 +55,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
 def _places(function: Function, wrt: Sequence[str]) -> Iterator[tuple[Place, ...]]:
     """Elementwise functions of one argument that depends on the input: one at a time, then all of one name."""
     alike: dict[str, list[Place]] = defaultdict(list)
-    for tensor in nodes(function, wrt):
+    for tensor in intermediates(function, wrt):
         if not isinstance(tensor, Apply) or any(tensor.cores) or tensor.operation.name in LINEAR:
             continue
         depends = [k for k, arg in enumerate(tensor.args) if any(t.inputs for t in arg.tensors)]
@@ -81,7 +81,9 @@ def _others(case: Case, function: Function, places: Sequence[Place]) -> Iterator
     name = places[0][0].operation.name
     for cause, what, slope in [*_slopes(name), *_terms(case, function, places[0]), *_normalised(case, function, name)]:
         # a shift by the maximum cancels only as long as all is right
-        shifts = [t for t in nodes(function, function.inputs) if isinstance(t, Apply) and t.operation.name in SHIFTS]
+        shifts = [
+            t for t in intermediates(function, function.inputs) if isinstance(t, Apply) and t.operation.name in SHIFTS
+        ]
         held: dict[Tensor, float] = dict.fromkeys(shifts if name == "exp" else [], 0.0)
         yield cause, what, Mistake(held, slopes=dict.fromkeys(places, slope))
 

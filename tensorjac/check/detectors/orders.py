@@ -11,10 +11,11 @@ import numpy as np
 
 from ...function import Function
 from ...terms import Contraction
+from ..boxes import Product
 from ..cases import Array, Case
 from ..causes import Hypothesis, detector
 from ..slips import Slip, by_weight, hypotheses, slip, twins, where
-from ..tape import Product, Step, Tape
+from ..tape import Step, Tape
 
 Order = tuple[bool, bool, bool]
 ORDERS: tuple[Order, ...] = tuple((a, b, c) for a, b, c in itertools.product((False, True), repeat=3))

@@ -13,7 +13,7 @@ from ...function import Function
 from ...terms import Apply, Contraction, Factor, Input, Shared, Tensor, topological
 from ..cases import Array, Case
 from ..causes import Hypothesis, detector
-from ..expressions import additive, nodes
+from ..expressions import additive, intermediates
 from ..fitting import Fit, Value, fit
 from ..intermediates import backward, described, detached, exact, lost, steps_of
 from ..tape import Step
@@ -40,7 +40,7 @@ def _paths(case: Case) -> Iterator[Hypothesis]:
     if function is None:
         return
     found: list[Tensor] = []
-    every = nodes(function, case.target.wrt)
+    every = intermediates(function, case.target.wrt)
     shifts = [t for t in every if isinstance(t, Apply) and t.operation.name in ("max", "min")]
     for tensor in every:
         # a shift by the maximum cancels only as long as all paths are there
@@ -164,7 +164,7 @@ def _is_penalty(tensor: Tensor) -> bool:
 
 def recurrent(function: Function) -> bool:
     """Whether one function is applied again to its own result with the same weights, as in a recurrent network."""
-    applied = [t for t in nodes(function, function.inputs) if isinstance(t, Apply) and not any(t.cores)]
+    applied = [t for t in intermediates(function, function.inputs) if isinstance(t, Apply) and not any(t.cores)]
     for later in applied:
         below = set(topological(later.parts))
         for earlier in applied:

@@ -11,7 +11,7 @@ import numpy as np
 from ...function import Function
 from ..cases import Array, Case
 from ..causes import Hypothesis, detector
-from ..expressions import nodes, value_of
+from ..expressions import intermediates, value_of
 from ..intermediates import described
 from ..trials import Trial
 
@@ -62,7 +62,7 @@ def _candidates(case: Case) -> Iterator[tuple[str, Callable[[Trial], Array]]]:
             yield name, partial(_argument, name)
     function = case.function
     if function is not None:
-        for tensor in nodes(function, function.inputs):
+        for tensor in intermediates(function, function.inputs):
             yield described(function, tensor), partial(_evaluated, case, value_of(function, tensor))
 
 
