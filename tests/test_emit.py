@@ -88,6 +88,13 @@ def test_a_weighted_square_is_a_product_of_one_array_with_itself():
     assert_close(H(w, X, y), (X * (s * (1 - s))[:, None]).T @ X)
 
 
+def test_a_symmetric_matrix_is_not_transposed():
+    F = tj.trace(lambda X: np.linalg.slogdet(X.T @ X)[1], X="b n")
+    assert F.vjp().source() == "def dX(X, G):\n    return 2 * (X @ (np.linalg.inv(X.T @ X) * G))\n"
+    F = tj.trace(lambda X: np.sum(np.tanh(X @ X.T)), X="b n")
+    assert ".T)" not in F.vjp().source().replace("X @ X.T)", "")
+
+
 def test_a_weight_that_may_be_negative_has_no_root():
     F = tj.trace(lambda X, d: (X * d[:, None]).T @ X, X="b n", d="b")
     assert "sqrt" not in F.source({"b": 200, "n": 100})

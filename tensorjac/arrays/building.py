@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from ..primitives import PRIMITIVES
 from ..terms import ONE, Number, number, scaled
 from .scalars import Scalar
 from .values import LAST, Shape, Value, Write, broadcast_shape, negative
@@ -57,7 +58,7 @@ class Values:
         if value.kind == "transpose":
             order = tuple(value.detail[k] for k in order)
             value = value.args[0]
-        if order == tuple(range(value.rank)):
+        if order == tuple(range(value.rank)) or (order == (1, 0) and _is_symmetric(value)):
             return value
         if value.kind == "scale" and id(value) not in self.pinned:
             return self._scaled(self.transpose(value.args[0], order), value.detail)
@@ -231,3 +232,22 @@ class Values:
     def cleared(self, value: Value, along: int, axis: int, part: str) -> Value:
         """The array with zeros in a part of one axis, a slice that depends on the step ``{k}`` along another axis."""
         return self.make("cleared", (value,), (along, axis, part), value.shape, hint=value.hint)
+
+
+# Functions of which a symmetric matrix makes a symmetric one.
+SYMMETRIC = {row.source for row in PRIMITIVES.values() if row.elementwise or row.keeps_symmetry} | {"np.sqrt({0})"}
+ENTRYWISE = frozenset({"add", "subtract", "multiply", "divide", "power", "scale", "floating"})
+
+
+def _is_symmetric(value: Value, depth: int = 8) -> bool:
+    """Whether a matrix is built so that it equals its transpose: from A @ A.T, entry by entry and by inverses."""
+    if not value.rank:
+        return True
+    if value.rank != 2 or not depth:
+        return False
+    if value.kind == "matmul":
+        a, b = value.args
+        return any(one.kind == "transpose" and one.args[0] is other for one, other in ((a, b), (b, a)))
+    if value.kind in ENTRYWISE or (value.kind == "call" and value.detail[0] in SYMMETRIC):
+        return all(_is_symmetric(arg, depth - 1) for arg in value.args)
+    return False
