@@ -195,7 +195,7 @@ def test_a_strategy_beyond_the_memory_limit_is_cut_into_slices():
     assert -1 < dense["overhead"] < 0
     assert (reverse["note"], reverse["slices"], reverse["overhead"]) == ("", None, None)
     assert dense["error"] < 1e-13
-    heads, row = (line for line in table.text(200).splitlines() if line.startswith(("strategy", "dense_writes")))
+    heads, row = (line for line in table.text(80).splitlines() if line.startswith(("strategy", "dense_writes")))
     assert "slices" in heads
     assert " 19 " in row
 

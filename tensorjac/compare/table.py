@@ -19,8 +19,8 @@ FORM = 2
 
 # In which order columns go where a terminal is too narrow; those not named stay.
 DISPENSABLE = (
-    *("min", "planning", "intensity", "first", "largest", "overhead", "slices", "fallbacks", "products"),
-    *("bytes", "error", "iqr", "predicted", "peak", "flops"),
+    *("min", "planning", "intensity", "first", "largest", "fallbacks", "products", "bytes", "error", "iqr"),
+    *("predicted", "overhead", "slices", "peak", "flops"),
 )
 
 
