@@ -117,7 +117,10 @@ class Shapes(Sizes):
             case Transposed(of):
                 if isinstance(of, Number) and of.value == 1:
                     self.ones.add(id(of))
-                rows, cols = self.of(of)
+                rows, cols = shape = self.of(of)
+                if isinstance(of, Name) and shape == SCALAR and self.text[node.span[1] - 1] in "'′’":
+                    advice = f'name what the derivative is taken by, "∂{of.name}/∂x"; a transposed scalar is itself'
+                    self.fail(NotationError, "' is a transpose, and no derivative of a defined name", node, advice)
                 return (cols, rows)
             case Chain(operands, _):
                 return self._alike(operands, "added")
