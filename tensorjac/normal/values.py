@@ -94,11 +94,14 @@ class Point:
             args.append(value.reshape(*value.shape[: len(batch)], -1) if tensor.operation.reduces else value)
         return np.asarray(tensor.operation.value(*args), dtype=float)
 
-    def _drawn(self, tensor: Input) -> Array:
-        """Numbers that depend on the name and the shape alone; of square matrices, such as have an inverse."""
+    def _drawn(self, tensor: Input) -> Array | None:
+        """Numbers that depend on the name and the shape alone; of square matrices, such as have an inverse.
+
+        None where they would be too many.
+        """
         shape = self._shape(tensor.axes)
         if prod(shape) > BOX:
-            raise ShapeError("too large")
+            return None
         rng = np.random.default_rng([*tensor.name.encode(), *shape])
         drawn = np.asarray(rng.uniform(*self.bounds, shape))
         return drawn + np.eye(shape[-1]) if len(shape) > 1 and shape[-1] == shape[-2] else drawn
