@@ -12,7 +12,6 @@ FILE, FUNCTION = 340, 45
 LONGER = {
     "primitives.py": "a table, a row for each primitive",
     "function.py": "functions, Jacobians and their matrices make each other",
-    "interop/blocks.py: dask_arrays": "Dask is imported once, and the functions below read it",
 }
 
 # Said of other libraries too often to say anything. A node is what parsers call a part of a text.

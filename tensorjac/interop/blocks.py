@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,86 +16,96 @@ SVD = namedtuple("SVD", ["U", "S", "Vh"])
 
 
 @cache
-def dask_arrays() -> Namespace:
+def _dask() -> Any:
     import dask.array
 
-    da: Any = dask.array
+    return dask.array
 
-    def stacked(name: str, signature: str) -> Callable[..., Any]:
-        """A function of matrices, applied to each block of a stack of them; a matrix is not cut."""
 
-        def apply(*arrays: Any) -> Any:
-            dtypes = [arrays[0].dtype] * (signature.split("->")[1].count("("))
-            made = da.apply_gufunc(
-                getattr(np.linalg, name), signature, *arrays, output_dtypes=dtypes if dtypes[1:] else dtypes[0]
-            )
-            return SVD(*made) if name == "svd" else made
+def _stacked(name: str, signature: str) -> Callable[..., Any]:
+    """A function of matrices, applied to each block of a stack of them; a matrix is not cut."""
 
-        return apply
+    def apply(*arrays: Any) -> Any:
+        dtypes = [arrays[0].dtype] * (signature.split("->")[1].count("("))
+        made = _dask().apply_gufunc(
+            getattr(np.linalg, name), signature, *arrays, output_dtypes=dtypes if dtypes[1:] else dtypes[0]
+        )
+        return SVD(*made) if name == "svd" else made
 
-    def einsum(equation: str, *arrays: Any, optimize: bool = True) -> Any:
-        """A diagonal is taken of blocks that are cut alike."""
-        given = []
-        for labels, array in zip(equation.split("->")[0].split(","), arrays, strict=True):
-            alike = {k: array.chunks[labels.index(c)] for k, c in enumerate(labels) if c.isalpha() and c in labels[:k]}
-            given.append(array.rechunk(alike) if alike else array)
-        return da.einsum(equation, *given, optimize=optimize)
+    return apply
 
-    def solve(matrix: Any, other: Any) -> Any:
-        form = "(n,n),(n)->(n)" if other.ndim < matrix.ndim else "(n,n),(n,k)->(n,k)"
-        return stacked("solve", form)(matrix, other)
 
-    def take(x: Any, positions: Any, axis: int) -> Any:
-        return x[(slice(None),) * axis + (positions,)]
+def _solve(matrix: Any, other: Any) -> Any:
+    form = "(n,n),(n)->(n)" if other.ndim < matrix.ndim else "(n,n),(n,k)->(n,k)"
+    return _stacked("solve", form)(matrix, other)
 
-    def at(x: Any, *items: Any) -> Any:
-        if not isinstance(items[0], slice) and len(items) > 1:
-            return x.vindex[items]
-        axis = len(items) - 1
-        read = take(x, np.ravel(items[axis]), axis)
-        return read.reshape((*x.shape[:axis], *np.shape(items[axis]), *x.shape[axis + 1 :]))
 
-    def add_at(shape: tuple[int, ...], positions: Any, values: Any) -> Any:
-        """Added up block by block, then over the blocks."""
-        over = tuple(range(positions.ndim))
-        rest = tuple(range(len(over), values.ndim))
-        where = da.from_array(positions, chunks=values.chunks[: len(over)])
+def _einsum(equation: str, *arrays: Any, optimize: bool = True) -> Any:
+    """A diagonal is taken of blocks that are cut alike."""
+    given = []
+    for labels, array in zip(equation.split("->")[0].split(","), arrays, strict=True):
+        alike = {k: array.chunks[labels.index(c)] for k, c in enumerate(labels) if c.isalpha() and c in labels[:k]}
+        given.append(array.rechunk(alike) if alike else array)
+    return _dask().einsum(equation, *given, optimize=optimize)
 
-        def added(places: Any, block: Any) -> Any:
-            out = np.zeros((shape[0], *block.shape[len(over) :]), block.dtype)
-            np.add.at(out, places, block)
-            return out[(None,) * len(over)]
 
-        sums = da.blockwise(
-            added, (*over, -1, *rest), where, over, values, (*over, *rest), dtype=values.dtype,
-            new_axes={-1: shape[0]}, adjust_chunks=dict.fromkeys(over, 1), concatenate=True, align_arrays=False,
-        )  # fmt: skip
-        return sums.sum(axis=over)
+def _take(x: Any, positions: Any, axis: int) -> Any:
+    return x[(slice(None),) * axis + (positions,)]
 
-    def special_function(name: str) -> Callable[..., Any]:
-        return lambda *arrays: getattr(special(), name)(*arrays)
 
+def _at(x: Any, *items: Any) -> Any:
+    if not isinstance(items[0], slice) and len(items) > 1:
+        return x.vindex[items]
+    axis = len(items) - 1
+    read = _take(x, np.ravel(items[axis]), axis)
+    return read.reshape((*x.shape[:axis], *np.shape(items[axis]), *x.shape[axis + 1 :]))
+
+
+def _add_at(shape: tuple[int, ...], positions: Any, values: Any) -> Any:
+    """Added up block by block, then over the blocks."""
+    over = tuple(range(positions.ndim))
+    rest = tuple(range(len(over), values.ndim))
+    where = _dask().from_array(positions, chunks=values.chunks[: len(over)])
+
+    def added(places: Any, block: Any) -> Any:
+        out = np.zeros((shape[0], *block.shape[len(over) :]), block.dtype)
+        np.add.at(out, places, block)
+        return out[(None,) * len(over)]
+
+    sums = _dask().blockwise(
+        added, (*over, -1, *rest), where, over, values, (*over, *rest), dtype=values.dtype,
+        new_axes={-1: shape[0]}, adjust_chunks=dict.fromkeys(over, 1), concatenate=True, align_arrays=False,
+    )  # fmt: skip
+    return sums.sum(axis=over)
+
+
+def _special(name: str, *arrays: Any) -> Any:
+    return getattr(special(), name)(*arrays)
+
+
+@cache
+def dask_arrays() -> Namespace:
     module = standard("dask.array")
     matrices = {
-        "cholesky": stacked("cholesky", "(n,n)->(n,n)"),
-        "det": stacked("det", "(n,n)->()"),
-        "inv": stacked("inv", "(n,n)->(n,n)"),
-        "pinv": stacked("pinv", "(m,n)->(n,m)"),
-        "slogdet": stacked("slogdet", "(n,n)->(),()"),
-        "solve": solve,
-        "svd": stacked("svd", "(n,n)->(n,n),(n),(n,n)"),
+        "cholesky": _stacked("cholesky", "(n,n)->(n,n)"),
+        "det": _stacked("det", "(n,n)->()"),
+        "inv": _stacked("inv", "(n,n)->(n,n)"),
+        "pinv": _stacked("pinv", "(m,n)->(n,m)"),
+        "slogdet": _stacked("slogdet", "(n,n)->(),()"),
+        "solve": _solve,
+        "svd": _stacked("svd", "(n,n)->(n,n),(n),(n,n)"),
     }
     beyond = {
         **common(module, nowhere),
-        "add_at": add_at,
-        "at": at,
+        "add_at": _add_at,
+        "at": _at,
         "positions": lambda array, device: array,
-        "einsum": einsum,
-        "take": take,
+        "einsum": _einsum,
+        "take": _take,
         "copy": as_it_is,
-        "erf": special_function("erf"),
+        "erf": partial(_special, "erf"),
         "linalg": Namespace("Dask", None, matrices, prefix="linalg."),
-        "sigmoid": special_function("expit"),
-        "xlogy": special_function("xlogy"),
+        "sigmoid": partial(_special, "expit"),
+        "xlogy": partial(_special, "xlogy"),
     }
     return Namespace("Dask", module, beyond, mixes=True)

@@ -127,7 +127,7 @@ class Reader:
             bound = dict(zip(letters, axes, strict=True))
             sizes = self.scope.sizes
             return Value(axes, lower(node, bound, names, PRIMITIVES, rewrites, text, sizes, reader))
-        lowering: Lowering[Primitive] = Lowering(text, self.scope.sizes, names, PRIMITIVES, rewrites, reader)
+        lowering: Lowering[Primitive] = Lowering(text, self.scope.sizes, names, PRIMITIVES, reader, build=rewrites)
         target = Target("", tuple(Axis((Bound(letter, span=node.span),), span=node.span) for letter in letters))
         lowered = lowering.equation(Equation(target, (), node, span=node.span))
         self.scope.requirements = tuple(dict.fromkeys((*self.scope.requirements, *lowered.requirements)))

@@ -7,7 +7,7 @@ An equation is lowered in three steps. Every letter is found in the sum, functio
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import isfinite, isinf
 
@@ -78,27 +78,18 @@ def lower(
     Other letters are summed over each term. ``sizes`` are the names of sizes beside those in the shapes of
     ``names``; ``numpy`` reads the inside of ``inv(X.T @ X)[ij]``; ``text`` is what the node was read from.
     """
-    reading = Lowering(text, sizes, names, functions, build, numpy)
+    reading = Lowering(text, sizes, names, functions, numpy, build=build)
     scope = {name: Letter(name, index.dim, index=index, annotated=True) for name, index in letters.items()}
     terms = reading.terms(node, scope)
     reading.settle()
     return reading.total(terms)
 
 
+@dataclass(eq=False)
 class Lowering(SizeReader[P]):
     """One equation on its way from nodes to an expression."""
 
-    def __init__(
-        self,
-        text: str,
-        sizes: Collection[str],
-        names: Mapping[str, Named],
-        functions: Mapping[str, P],
-        build: Builder[P],
-        numpy: Numpy | None = None,
-    ) -> None:
-        super().__init__(text, sizes, names, functions, numpy)
-        self.build = build
+    build: Builder[P] = field(kw_only=True)
 
     def total(self, terms: Sequence[Term]) -> Sum:
         build = self.build

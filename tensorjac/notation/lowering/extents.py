@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from ...dims import Dim, Requirement, nonnegative
 from ...errors import ShapeError
 from ..syntax import Name, Node
 from .letters import LetterReader
-from .named import Named, Numpy, P
+from .named import P
 from .slots import Letter, Scope, comparable, ends, largest, looked_up, slot_names
 
 
+@dataclass(eq=False)
 class SizeReader(LetterReader[P]):
     """Works out the size of every letter; what only a call can decide becomes a requirement."""
 
-    def __init__(
-        self,
-        text: str,
-        sizes: Collection[str],
-        names: Mapping[str, Named],
-        functions: Mapping[str, P],
-        numpy: Numpy | None = None,
-    ) -> None:
-        super().__init__(text, sizes, names, functions, numpy)
-        self.requirements: list[Requirement] = []
+    requirements: list[Requirement] = field(default_factory=list, init=False)
 
     def settle(self) -> None:
         """Find the size of every letter, and check that all axes agree with it."""

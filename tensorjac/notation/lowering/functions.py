@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Generic
 
@@ -13,22 +14,17 @@ from .named import Mapped, Named, Numpy, P, Positions
 from .slots import SlotReader, count
 
 
+@dataclass(eq=False)
 class FunctionReader(SlotReader, Generic[P]):
     """Finds what is applied; ``numpy`` reads the inside of ``inv(X.T @ X)[ij]``."""
 
-    def __init__(
-        self,
-        text: str,
-        sizes: Collection[str],
-        names: Mapping[str, Named],
-        functions: Mapping[str, P],
-        numpy: Numpy | None = None,
-    ) -> None:
-        super().__init__(text, {*sizes, *(size for one in names.values() for dim in one.shape for size in dim.names)})
-        self.names = names
-        self.functions = functions
-        self.numpy = numpy
-        self.wholes: dict[int, Named | Mapped[P]] = {}  # by the id of the node
+    names: Mapping[str, Named]
+    functions: Mapping[str, P]
+    numpy: Numpy | None = None
+    wholes: dict[int, Named | Mapped[P]] = field(default_factory=dict, init=False)  # by the id of the node
+
+    def __post_init__(self) -> None:
+        self.sizes = {*self.sizes, *(size for one in self.names.values() for dim in one.shape for size in dim.names)}
 
     def function(self, node: Apply) -> P | None:
         """The function that is applied; None for those that are written with others."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ...dims import Dim
 from ...errors import ShapeError
 from ..syntax import Apply, Delta, Equation, Indexed, Name, Node, SizeOf, SumOver, Target, Whole
 from .functions import FunctionReader
-from .named import Named, Numpy, P
+from .named import P
 from .slots import Letter, Scope, below, count, looked_up, slot_names, slots_of, top_terms
 
 Axis = Dim | Letter | None
@@ -44,22 +44,14 @@ class Term:
     implicit: tuple[Letter, ...]
 
 
+@dataclass(eq=False)
 class LetterReader(FunctionReader[P]):
     """Notes all letters of one equation, and the axes at which they stand."""
 
-    def __init__(
-        self,
-        text: str,
-        sizes: Collection[str],
-        names: Mapping[str, Named],
-        functions: Mapping[str, P],
-        numpy: Numpy | None = None,
-    ) -> None:
-        super().__init__(text, sizes, names, functions, numpy)
-        self.letters: list[Letter] = []
-        self.uses: list[Use] = []
-        self.ties: list[Tie] = []
-        self.bound: dict[int, dict[str, Letter]] = {}  # by the id of the node that introduces
+    letters: list[Letter] = field(default_factory=list, init=False)
+    uses: list[Use] = field(default_factory=list, init=False)
+    ties: list[Tie] = field(default_factory=list, init=False)
+    bound: dict[int, dict[str, Letter]] = field(default_factory=dict, init=False)  # by the id of what introduces
 
     def sides(self, equation: Equation) -> tuple[dict[str, Letter], list[Term]]:
         """The letters of the left side, and the terms of the right one."""

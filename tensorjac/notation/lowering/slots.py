@@ -52,12 +52,12 @@ Scope = Mapping[str, Letter]
 Linear = tuple[Dim, dict[Letter, Dim]]
 
 
+@dataclass(eq=False)
 class SlotReader:
     """Reads the slots of one text; ``sizes`` are the names of sizes."""
 
-    def __init__(self, text: str, sizes: Collection[str]) -> None:
-        self.text = text
-        self.sizes = frozenset(sizes)
+    text: str
+    sizes: Collection[str]
 
     def fail(
         self,

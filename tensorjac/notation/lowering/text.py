@@ -30,7 +30,7 @@ def lower_text(
     names: dict[str, Named] = dict(inputs)
     done: dict[int, Lowered] = {}
     for equation in _ordered(parsed, _targets(parsed, inputs, text), text):
-        reading = Lowering(text, sizes, names, functions, build, numpy)
+        reading = Lowering(text, sizes, names, functions, numpy, build=build)
         lowered = reading.equation(equation)
         done[id(equation)] = lowered
         if not equation.wrt and equation.target.name not in inputs:
