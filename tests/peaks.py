@@ -1,6 +1,6 @@
 """Peak memory of dense Jacobians, as the kernel sees it: run as a program, prints those of a table of functions.
 
-Each line is a name, the bytes of the Jacobian, and by how much its process grew while it was computed.
+Each line is a name, the bytes of inputs and of the Jacobian, and by how much its process grew while it was computed.
 """
 
 import os
@@ -30,8 +30,32 @@ def gated(X, h, W, U):
     return np.tanh((r * h) @ U) * h
 
 
-# Results of 10 to 30 MB: what stays of the noise of a process is less than the tenth that is allowed.
-SIZES = {"b": 48, "m": 40, "n": 40, "p": 40, "q": 36, "h": 44, "s": 36, "d": 36, "N": 1500, "M": 120_000}
+def batch_norm(X, W):
+    D = X @ W - (X @ W).mean(0)
+    return np.tanh(D / np.sqrt((D * D).mean(0) + 1e-5)).mean(0)
+
+
+def transported(C):
+    K = np.exp(-C)
+    v = 1 / (K.T @ (1 / K.sum(1)))
+    return ((1 / (K @ v))[:, None] * K * v * C).sum()
+
+
+# Inputs or results of 10 to 30 MB: what stays of the noise of a process is less than the tenth that is allowed.
+SIZES = {
+    "b": 48,
+    "m": 40,
+    "n": 40,
+    "p": 40,
+    "q": 36,
+    "h": 44,
+    "s": 36,
+    "d": 36,
+    "N": 1500,
+    "M": 120_000,
+    "f": 20,
+    "g": 24,
+}
 
 CASES = {
     "linear by its weights": (lambda X, A: X @ A, {"X": "b m", "A": "m n"}, "A"),
@@ -65,6 +89,14 @@ CASES = {
     "convolution": (lambda x, w: np.convolve(x, w, "same"), {"x": "N", "w": "5"}, "x"),
     "convolution by its kernel": (lambda w, x: np.convolve(np.tanh(x), w), {"w": "16", "x": "M"}, "w"),
     "reversed": (lambda x: x[::-1] * x, {"x": "N"}, "x"),
+    # temporaries larger than the result
+    "coupled oscillators": (lambda t, K: (K * np.sin(t - t[:, None])).mean(1), {"t": "N", "K": "N N"}, "t"),
+    "kernel sums": (lambda x, y: np.exp(-((x[:, None] - y) ** 2)).sum(1), {"x": "N", "y": "N"}, "x"),
+    "kernel averages": (lambda x, y, v: np.exp(-((x[:, None] - y) ** 2)) @ v, {"x": "N", "y": "N", "v": "N"}, "y"),
+    "transport cost": (transported, {"C": "N N"}, "C"),
+    "mean over a batch": (lambda X, W: np.tanh(X @ W).mean(0), {"X": "M f", "W": "f g"}, "W"),
+    "mean over a normalised batch": (batch_norm, {"X": "M f", "W": "f g"}, "W"),
+    "pooled by attention": (lambda X, w: softmax(X @ w) @ np.tanh(X), {"X": "M f", "w": "f"}, "w"),
 }
 
 
@@ -74,7 +106,7 @@ def status(line):
 
 
 def grown(name):
-    """The size of the dense Jacobian, and how much memory beyond the inputs was taken at most while it was made."""
+    """The sizes of inputs and of the dense Jacobian, and how much memory was taken at most while it was made."""
     fun, shapes, wrt = CASES[name]
     rng = np.random.default_rng(0)
     args = [rng.normal(size=[SIZES.get(size) or int(size) for size in text.split()]) for text in shapes.values()]
@@ -83,7 +115,7 @@ def grown(name):
     CLEAR.write_text("5")
     before = status("VmRSS")
     size = J.dense(*args).nbytes
-    return size, status("VmHWM") - before
+    return sum(each.nbytes for each in args), size, status("VmHWM") - before
 
 
 def measured():
@@ -92,7 +124,7 @@ def measured():
     run = [sys.executable, __file__]
     found = subprocess.run(run, env={**os.environ, **settings}, check=True, capture_output=True, text=True)
     rows = (line.split("\t") for line in found.stdout.splitlines())
-    return {name: (int(size), int(peak)) for name, size, peak in rows}
+    return {name: tuple(map(int, figures)) for name, *figures in rows}
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from functions import CASES, named
 from oracles import assert_close
 from tensorjac import emit
 from tensorjac.calls import Compiled
-from tensorjac.emit import blocks, statements
+from tensorjac.emit import blocks, passes, statements
 from tensorjac.plan import products
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -32,6 +32,9 @@ def eager(monkeypatch):
     monkeypatch.setattr(blocks, "LARGE", 0)
     monkeypatch.setattr(blocks, "BLOCK", 7)
     monkeypatch.setattr(blocks, "SHARE", 2)
+    monkeypatch.setattr(blocks, "WORTH", math.inf)
+    monkeypatch.setattr(passes, "BLOCK", 7)
+    monkeypatch.setattr(passes, "ROWS", 1)
 
 
 def arguments(F, case):
@@ -220,6 +223,49 @@ def test_large_sums_are_added_up_in_blocks():
         "    return out\n"
     )
     assert "for " not in J.source({"n": 10})
+
+
+def test_sums_over_large_temporaries_are_added_up_in_passes():
+    """The array of all pairs is never there as a whole."""
+    J = tj.trace(lambda x, y: np.exp(-((x[:, None] - y) ** 2)).sum(1).mean(), x="m", y="n").jacobian("y")
+    assert J.source({"m": 600, "n": 600}) == (
+        "def dY_dy(x, y):\n"
+        "    m = x.shape[0]\n"
+        "    n = y.shape[0]\n"
+        "    dtype = x.dtype\n"
+        "    M = np.zeros(n, dtype=dtype)\n"
+        "    for k in range(0, m, 54):\n"
+        "        D = x[:, None][k:k + 54] - y\n"
+        "        D2 = D ** 2\n"
+        "        np.negative(D2, out=D2)\n"
+        "        np.exp(D2, out=D2)\n"
+        '        M += np.einsum("ij,ij->j", D, D2)\n'
+        "    M *= 2 / m\n"
+        "    return M\n"
+    )
+    assert "for " not in J.source({"m": 60, "n": 60})
+
+
+def test_what_several_sums_read_is_computed_in_one_pass():
+    J = tj.trace(lambda X: np.exp(-((X[:, None] - X) ** 2).sum(-1)).sum(), X="n 3").jacobian("X")
+    assert J.source({"n": 600}).count("for ") == 1
+    K = tj.trace(lambda x, y: np.exp(-((x[:, None] - y) ** 2)).sum(0).std(), x="m", y="n").jacobian("y")
+    source = K.source({"m": 600, "n": 600})
+    assert source.count("for ") == 1
+    assert source.count("np.exp") == 1
+
+
+def test_passes_are_not_made_where_they_would_calculate_too_much():
+    """Each layer's mean is needed before the next: passes would begin from the first one every time."""
+
+    def normalised(X, W):
+        for _ in range(8):
+            X = np.tanh(X @ W)
+            X = X / (X * X).mean(0)
+        return (X * X).mean()
+
+    J = tj.trace(normalised, X="b m", W="m m").jacobian("W")
+    assert "for " not in J.source({"b": 30_000, "m": 20})
 
 
 def test_positions_leave_the_precision_alone():

@@ -6,15 +6,16 @@ blocks, temporaries are as small as these, and stay in the cache besides.
 
 from __future__ import annotations
 
-import re
-from ast import literal_eval
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..arrays import FREE, Value, Write
 from ..plan import Costs, Program, computed
 from ..terms import ONE
+from .axes import dotted, places, repeated
+from .passes import in_passes, remade
+from .peaks import peak
 from .texts import is_elementwise, is_storable, owns_memory
 
 # From this many elements on, a result is computed in blocks, each of so many elements at most.
@@ -23,11 +24,9 @@ LARGE, BLOCK = 2**18, 2**15
 ROWS, PIECES = 128, 12
 # Temporaries of less than this share of the result do not count.
 SHARE = 16
+# Passes over large temporaries must bring the memory down to less than this.
+WORTH = 0.8
 
-_CONDITION = re.compile(r"np\.where\(\{0\}, .*\)|\(\{0\} (>|>=|==|!=|&) (\{1\}|0)\)")
-_EINSUM = re.compile(r'np\.einsum\("([a-zA-Z,]+)->([a-zA-Z]*)", [^"]*\)')
-_TENSORDOT = re.compile(r"np\.tensordot\(\{0\}, \{1\}, axes=(.*)\)")
-_CUMSUM = re.compile(r"np\.cumsum\(\{0\}, axis=(\d+)\)")
 _RESHAPE = "{0.}.reshape("
 
 
@@ -45,31 +44,28 @@ class Blocks:
 
     def block(self, texts: Mapping[int, str], rows: str) -> Value:
         """The value of one block, ``texts`` being what is read, and ``rows`` the slice."""
-        done: dict[int, Value] = {}
-        for key, (value, axis) in self.cut.items():
-            args = []
-            for arg, place in zip(value.args, _places(value, axis) or (), strict=True):
-                if id(arg) in done:
-                    args.append(done[id(arg)])
-                    continue
-                args.append(_read(arg, texts[id(arg)], place, rows) if arg.kind != "scalar" else arg)
-            done[key] = Value(value.kind, tuple(args), value.detail, value.shape, value.mask, value.hint)
-        return done[id(self.value)]
-
-
-def _read(value: Value, text: str, axis: int | None, rows: str) -> Value:
-    """A part of what has been computed, by its name."""
-    whole = Value("name", (), text, value.shape, value.mask)
-    whole.weak = value.weak
-    if axis is None:
-        return whole
-    return Value("select", (whole,), (*[":"] * axis, rows), value.shape, value.mask)
+        cut = {key: (value, places(value, axis) or ()) for key, (value, axis) in self.cut.items()}
+        return repeated(cut, texts, rows)[id(self.value)]
 
 
 def in_blocks(program: Program) -> Program:
-    """The same program, with large results computed in blocks where that saves memory."""
-    if not program.costs.tuned or not any(program.costs.elements(v.shape) >= LARGE for v in program.outputs):
+    """The same program, with large arrays computed in blocks where that saves memory."""
+    costs = program.costs
+    arrays = [value for value in computed(program.outputs) if value.kind != "scalar"]
+    if not costs.tuned or not any(costs.elements(value.shape) >= LARGE for value in arrays):
         return program
+    found = _cut(program)
+    results = sum(costs.elements(value.shape) for value in program.outputs)
+    allowed = max(results + (results + sum(costs.elements(v.shape) for v in arrays if v.kind == "name")) / SHARE, LARGE)
+    most = peak(found)
+    if most <= allowed:
+        return found
+    other = _cut(in_passes(program, allowed - results))
+    return other if peak(other) < WORTH * most else found
+
+
+def _cut(program: Program) -> Program:
+    """The same program, with large results computed in blocks."""
     users = Counter(map(id, program.outputs))
     users.update(id(arg) for value in computed(program.outputs) for arg in value.args)
     found = _Cutting(program.costs, users)
@@ -90,7 +86,7 @@ class _Cutting:
         if value.kind == "call" and value.detail[0].startswith(_RESHAPE):
             (inner,) = value.args
             cut = self.result(inner)
-            return value if cut is inner else _with_args(value, (cut,))
+            return value if cut is inner else remade(value, (cut,))
         if value.kind == "filled":
             return self._filled(value)
         blocks = self._blocks(value, value, spare=1)
@@ -148,10 +144,10 @@ class _Cutting:
         if value.kind == "matmul":
             a, b = value.args
             return 1 if axis >= value.rank - (a.rank > 1) - (b.rank > 1) else ROWS
-        found = _TENSORDOT.fullmatch(value.detail[0]) if value.kind == "call" else None
-        if found is None:
+        sides = dotted(value)
+        if not sides:
             return ROWS
-        left = value.args[0].rank - len(_both(found[1])[0])
+        left = value.args[0].rank - len(sides[0])
         side = value.shape[:left] if axis < left else value.shape[left:]
         return self.costs.elements(side) / self._extent(value, axis)
 
@@ -200,93 +196,14 @@ class _Cutting:
         asked: dict[int, list[int | None]] = {id(value): [axis]}
         found: dict[int, tuple[Value, int]] = {}
         for each in reversed(computed([value])):
-            places = asked.get(id(each), [])
-            if not places or len(places) < self.users[id(each)] or len(set(places)) > 1 or places[0] is None:
+            wanted = asked.get(id(each), [])
+            if not wanted or len(wanted) < self.users[id(each)] or len(set(wanted)) > 1 or wanted[0] is None:
                 continue
             small = self.costs.elements(each.shape) * SHARE < least and each.kind not in FREE
-            below = None if small else _places(each, places[0])
+            below = None if small else places(each, wanted[0])
             if below is None:
                 continue
-            found[id(each)] = (each, places[0])
+            found[id(each)] = (each, wanted[0])
             for arg, place in zip(each.args, below, strict=True):
                 asked.setdefault(id(arg), []).append(place)
         return dict(reversed(found.items()))
-
-
-def _with_args(value: Value, args: tuple[Value, ...]) -> Value:
-    return Value(value.kind, args, value.detail, value.shape, value.mask, value.hint)
-
-
-# Which axis of each operand is the one that is cut; None for those that are read whole -----------------------------
-
-
-def _places(value: Value, axis: int) -> tuple[int | None, ...] | None:
-    """For each operand the axis that this axis of the value comes from; None where it cannot be cut along that."""
-    if value.kind in ("multiply", "add", "subtract", "divide", "scale", "power", "floating"):
-        return _aligned(value, axis)
-    if value.kind == "transpose":
-        return (value.detail[axis],)
-    if value.kind == "expand":
-        return (sum(value.detail[:axis]),) if value.detail[axis] else None
-    if value.kind == "matmul":
-        return _of_matmul(value, axis)
-    if value.kind == "sum":
-        (arg,) = value.args
-        return ([k for k in range(arg.rank) if k not in value.detail][axis],)
-    return _of_call(value, axis) if value.kind == "call" else None
-
-
-def _aligned(value: Value, axis: int) -> tuple[int | None, ...]:
-    places = [axis - value.rank + arg.rank for arg in value.args]
-    return tuple(
-        place if place >= 0 and arg.shape[place] is not ONE else None
-        for place, arg in zip(places, value.args, strict=True)
-    )
-
-
-def _of_matmul(value: Value, axis: int) -> tuple[int | None, ...]:
-    a, b = value.args
-    rows, columns = a.rank > 1, b.rank > 1
-    behind = axis - value.rank
-    if columns and behind == -1:
-        return None, b.rank - 1
-    if rows and behind == -1 - columns:
-        return a.rank - 2, None
-    # a stack: its axes count from the matrices
-    place = behind + rows + columns
-    places = [arg.rank - 2 + place if arg.rank > 1 else -1 for arg in (a, b)]
-    return tuple(
-        place if place >= 0 and arg.shape[place] is not ONE else None for place, arg in zip(places, (a, b), strict=True)
-    )
-
-
-def _of_call(value: Value, axis: int) -> tuple[int | None, ...] | None:
-    template: str = value.detail[0]
-    if is_elementwise(value) or _CONDITION.fullmatch(template):
-        return _aligned(value, axis)
-    if template == "np.vecdot({0}, {1})":
-        return tuple(axis if arg.shape[axis] is not ONE else None for arg in value.args)
-    found = _CUMSUM.fullmatch(template)
-    if found:
-        return None if int(found[1]) == axis else (axis,)
-    found = _TENSORDOT.fullmatch(template)
-    if found:
-        return _of_tensordot(value, axis, _both(found[1]))
-    found = _EINSUM.fullmatch(template)
-    if found:
-        letters = found[1].split(",")
-        letter = found[2][axis]
-        if any(text.count(letter) > 1 for text in letters):
-            return None
-        return tuple(text.index(letter) if letter in text else None for text in letters)
-    return None
-
-
-def _both(axes: str) -> list[list[int]]:
-    """The axes of both operands that a product sums over, one of each written without brackets."""
-    return [[each] if isinstance(each, int) else each for each in literal_eval(axes)]
-
-
-def _of_tensordot(value: Value, axis: int, summed: Sequence[Sequence[int]]) -> tuple[int | None, ...]:
-    left, right = ([k for k in range(arg.rank) if k not in s] for arg, s in zip(value.args, summed, strict=True))
-    return (left[axis], None) if axis < len(left) else (None, right[axis - len(left)])

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..arrays import ATOM, FREE, Value, Walk, Write
 from ..plan import Program, computed
 from .blocks import Blocks
+from .passes import Pass
 from .texts import Texts, is_elementwise, is_view, owner, owns_memory
 
 # Longer right-hand sides than this are split into named intermediates.
@@ -52,6 +53,7 @@ class Statements(Texts):
         # the last number that each kind of name has been given
         self.numbers: defaultdict[str, int] = defaultdict(lambda: 1)
         self.lines: list[str] = []
+        self.results = program.outputs
         self.returned = {id(value) for value in program.outputs}
         self.order = computed(program.outputs)
         # what is returned, or written into part of an array, is not split: that would make a copy
@@ -64,6 +66,8 @@ class Statements(Texts):
         # what is compared with a maximum of it: however it is written, it must be rounded alike
         equalities = [value for value in self.order if value.kind == "call" and value.detail[0] == EQUAL]
         self.compared = {id(value) for value in computed(equalities)}
+        # what the sums of a pass are called
+        self.passes: dict[int, list[str]] = {}
         # what views with a name of their own look into
         self.viewed: set[int] = set()
         for value in self.order:
@@ -99,12 +103,18 @@ class Statements(Texts):
         if value.kind == "cleared":
             self._cleared(value)
             return
-        if value.kind == "blocks":
+        if value.kind == "passed":
+            self.texts[id(value)] = (self.passes[id(value.args[0])][value.detail], ATOM)
+            self.names[id(value)] = Counter((id(value),))
+            return
+        if value.kind in ("blocks", "pass"):
             for arg in value.args:
                 made = owner(arg) if arg.kind in FREE else arg
                 if made.kind not in FREE and not self.names[id(made)][id(made)]:
                     self._assign(arg)
             self.names[id(value)] = self._named_in(value.args)
+            if value.kind == "pass":
+                self._passed(value)
             return
         self.texts[id(value)] = self.text(value)
         if value.kind in FREE:
@@ -195,6 +205,29 @@ class Statements(Texts):
             put(f"{{first{n}}} = max(-{{start{n}}}, 0)")
             put(f"{{last{n}}} = max({{first{n}}}, min({extent}, {size} - {{start{n}}}))")
         put(f"{write.target} {'+=' if write.adds else '='} {self.held(value, ATOM)}{walk.reads}")
+
+    def _passed(self, value: Value) -> None:
+        """Sums computed block by block, each written where its axis is cut, or else added up."""
+        done: Pass = value.detail
+        names = []
+        for total, axis in done.sums:
+            names.append(self.fresh(total.hint))
+            shape = ", ".join(map(str, total.shape))
+            shape = shape if total.rank == 1 else f"({shape})"
+            made = f"np.{'zeros' if axis is None else 'empty'}({shape}, dtype=dtype)" if total.rank else "0"
+            self.lines.append(f"{names[-1]} = {made}")
+        step = self.fresh("k")
+        rows = f"{step}:{step} + {done.step}"
+        texts = {id(before): self.held(arg, ATOM) for before, arg in zip(done.reads, value.args, strict=True)}
+        inner = Statements(Program(done.blocks(texts, rows), self.costs), self.taken)
+        self.lines.append(f"for {step} in range(0, {done.dim}, {done.step}):")
+        self.lines += [f"    {line}" for line in inner.lines]
+        for name, (_, axis), block in zip(names, done.sums, inner.results, strict=True):
+            text, _ = inner.texts[id(block)]
+            place = name if axis is None else f"{name}[{':, ' * axis}{rows}]"
+            self.lines.append(f"    {place} {'+=' if axis is None else '='} {text}")
+        self.left.subtract(self.names[id(value)])
+        self.passes[id(value)] = names
 
     def _in_blocks(self, whole: str, target: str, adds: bool, value: Value) -> None:
         """The value assigned, or added, block by block, to an array or to what its axes are the last axes of."""
