@@ -114,8 +114,6 @@ class LinearMap(Structured):
                 f"the right side has the shape of the output, {shape}, and the one given has shape {array.shape}:\n"
                 f"  {self}\npass an array of shape {shape_text(self._dims[: self._rank])}."
             )
-        if any(piece.rows != piece.columns for piece in found.pieces) or (array.size and not np.all(found.scale)):
-            raise np.linalg.LinAlgError("Singular matrix")
         return found.solve(array)
 
     def _factored(

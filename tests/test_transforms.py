@@ -1401,6 +1401,13 @@ def test_errors_of_the_function_show_numbers():
     assert "s0" not in str(caught.value)
 
 
+def test_errors_name_the_argument_at_every_order():
+    """Second derivatives have inputs of their own inside a trace: what is said is about the person's argument."""
+    for derivative in (tj.hessian, lambda fun: tj.jacobian(tj.grad(fun)), lambda fun: tj.grad(tj.grad(fun))):
+        with pytest.raises(tj.ShapeError, match="axis 0 of x of shape \\(3,\\) has size 3, and axis 0 of an array"):
+            derivative(lambda x: x @ np.ones(4))(np.ones(3))
+
+
 def test_names_of_functions():
     slope = tj.grad(square)
     assert (slope.__name__, slope.__wrapped__) == ("square", square)

@@ -101,15 +101,16 @@ class _Passes:
         return made and self.costs.elements(value.shape) > self.least
 
     def cuts(self, value: Value) -> Iterator[Cut]:
-        """The ways to compute a small value of large ones in blocks."""
+        """The ways to compute a small value of large ones in blocks; to add up blocks takes a second array."""
         if value.kind in FREE or self._is_large(value) or not any(map(self._is_large, value.args)):
             return
         for axis in range(value.rank):
             below = places(value, axis) if value.shape[axis] is not ONE else None
             if below is not None:
                 yield from self._cut(value, axis, below)
-        for below in summed(value):
-            yield from self._cut(value, None, below)
+        if self.costs.elements(value.shape) <= self.least:
+            for below in summed(value):
+                yield from self._cut(value, None, below)
 
     def _cut(self, value: Value, axis: int | None, below: Places) -> Iterator[Cut]:
         """The operations below a value that are cut; none where something large would be read as a whole."""

@@ -53,16 +53,16 @@ class Factored:
 
     def slogdet(self) -> tuple[float, float]:
         """Sign and logarithm of the absolute determinant: det(A ⊗ B) = det(A)ⁿ det(B)ᵐ in each block."""
+        if 0 in self.shape:
+            return 1.0, 0.0
         order = prod(piece.rows for piece in self.pieces)
         signs, logs = np.sign(self.scale) ** (order % 2 or 2), order * _log(self.scale)
         for piece in self.pieces:
             if piece.rows != piece.columns:
                 return 0.0, -np.inf
             sign, log = _slogdet(piece)
-            times = order // piece.rows if piece.rows else 0
+            times = order // piece.rows
             signs, logs = signs * sign ** (times % 2 or 2), logs + times * log
-        if not order:
-            return 1.0, 0.0
         signs, logs = np.broadcast_to(signs, self.tied), np.broadcast_to(logs, self.tied)
         sign = np.prod(signs) * self._parity()
         return float(sign), float(np.sum(logs)) if sign else -np.inf
@@ -86,7 +86,11 @@ class Factored:
         return np.concatenate([found, np.zeros(count - found.size, found.dtype)])
 
     def solve(self, right: Array) -> Array:
-        """x with J x = right, over the input axes."""
+        """x with J x = right, over the input axes; LinAlgError where there is not just one."""
+        if 0 in self.shape:
+            return np.zeros(self.shape[self.rank :], right.dtype)
+        if any(piece.rows != piece.columns for piece in self.pieces) or not np.all(self.scale):
+            raise np.linalg.LinAlgError("Singular matrix")
         ties, pieces = self.blocks.ties, self.blocks.pieces
         order = [row for row, _ in ties] + [k for piece in pieces for k in piece.rows]
         value = right.transpose(order).reshape(*self.tied, *(piece.rows for piece in self.pieces))

@@ -131,6 +131,10 @@ class Symbolic:
         return size_number(self.axes[0].dim)
 
 
+# Derivatives inside a trace have inputs of their own, called after an argument, with this mark and a number.
+FRESH = "′"
+
+
 def described(array: Symbolic) -> str:
     """How a message names an array: "X of shape (b, m)"."""
     name = "an array" if array.axes else "a scalar"
@@ -140,5 +144,5 @@ def described(array: Symbolic) -> str:
         tensor = factor.tensor
         plain = terms[0].coefficient == 1 and factor == tensor(*array.axes)
         if isinstance(tensor, Input) and tensor.shape == array.dims and plain:
-            name = tensor.name
+            name, _, _ = tensor.name.partition(FRESH)
     return f"{name} of shape {spelled(array.shape)}" if array.axes else name

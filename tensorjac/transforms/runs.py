@@ -18,6 +18,7 @@ from ..terms import Constant, Index, Input, Sum, Tensor, topological
 from ..trace.operands import axis_labels, is_number, lift, of_input
 from ..trace.record import Record, running, spelled
 from ..trace.sizes import SizeNumber
+from ..trace.symbolic import FRESH
 from ..trace.tracer import Tracer
 from .trees import Tree, flatten, paths, unflatten
 from .trees import spelled as nesting
@@ -235,7 +236,7 @@ def _unused_name(path: str) -> str:
     """A name that no other input of this trace has: the number counts the inputs made inside it."""
     record = running()
     assert record is not None
-    return f"{path}′{next(_counters.setdefault(record, count(1)))}"
+    return f"{path}{FRESH}{next(_counters.setdefault(record, count(1)))}"
 
 
 def _output(leaf: Any, fun: Any) -> Tracer:
