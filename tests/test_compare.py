@@ -237,6 +237,18 @@ def test_a_strategy_beyond_the_time_limit_says_how_long_it_would_take():
     assert row["note"].endswith("s, and the limit is 10 ms")
 
 
+@pytest.mark.parametrize(("strategy", "library"), [("torch_jacrev", "torch"), ("jax_jacrev", "jax")])
+def test_a_row_of_a_jacobian_takes_as_long_as_a_pullback(strategy, library):
+    """A Jacobian of another library's with little memory and many operations is not even begun."""
+    pytest.importorskip(library)
+    deep = tj.trace(lambda X, A, B: (np.tanh(X @ A) @ B).sum(axis=1), X="b 300", A="300 300", B="300 300")
+    table = tj.compare(deep, "A", sizes={"b": 200}, strategies=["compiled", strategy], time_limit=0.1, seconds=0)
+    compiled, whole = table.rows
+    assert compiled["note"] == ""
+    assert whole["note"].startswith("would take about ")
+    assert whole["median"] is None
+
+
 def test_errors_of_many_operations_are_measured_on_a_part(monkeypatch):
     monkeypatch.setattr(proving, "REFERENCE_FLOPS", 1e6)
     whole, part = (
@@ -419,7 +431,7 @@ def test_strategies_that_are_one_program_are_one_line(table):
 
 
 def test_no_operation_is_faster_than_the_roof():
-    rates = Model({}, ((8.0, 1e-10), (400.0, 2e-11)), ((1e3, 1e-11), (1e7, 2e-10)), (), {})
+    rates = Model({}, {"NN": [1e-10, 2e-11]}, ((1e3, 1e-11), (1e7, 2e-10)), (), {})
     assert rates.ridge == pytest.approx(0.5)
     assert [rates.roof(x) for x in (0.25, 0.5, 100)] == pytest.approx([2.5e10, 5e10, 5e10])
 

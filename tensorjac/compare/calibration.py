@@ -7,18 +7,22 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache, partial
 from hashlib import sha256
+from itertools import product
 from time import get_clock_info, perf_counter, process_time
 from typing import Any
 
 import numpy as np
 
-from .machine import cache_folder, machine
-from .model import Curve, Model
+from .machine import cache_folder, machine, threads
+from .model import SIZES, Curve, Model
 
 # Changes with what is measured: rates that were kept by an older version are measured again.
-FORM = 4
+FORM = 5
 # What one thread does is timed by the processor's clock, which other processes do not disturb; products have several.
 CLOCK = process_time if get_clock_info("process_time").resolution < 1e-6 else perf_counter
+PRODUCTS = CLOCK if threads() == 1 else perf_counter
+LAYOUTS = ("NN", "NT", "TN", "TT")
+ROUNDS = 2
 
 
 @cache
@@ -39,12 +43,12 @@ def model() -> Model:
 
 
 def _read(kept: dict[str, Any]) -> Model:
-    curves = {name: tuple((float(a), float(b)) for a, b in kept[name]) for name in ("product", "moved", "fresh")}
-    return Model(dict(kept["calls"]), curves["product"], curves["moved"], curves["fresh"], dict(kept["work"]))
+    moved, fresh = (tuple((float(a), float(b)) for a, b in kept[name]) for name in ("moved", "fresh"))
+    return Model(dict(kept["calls"]), dict(kept["product"]), moved, fresh, dict(kept["work"]))
 
 
 def calibrated() -> Model:
-    """Measure: calls on tiny arrays, products of several sizes, additions that fit into a cache and that do not."""
+    """Measure: calls on tiny arrays, products of many shapes, additions that fit into a cache and that do not."""
     rng = np.random.default_rng(0)
     tiny, matrix = rng.random(4), rng.random((4, 4))
     stack = rng.random((256, 4, 4))
@@ -62,16 +66,25 @@ def calibrated() -> Model:
         "linalg": _seconds(lambda: np.linalg.inv(matrix)),
     }
     call["batch"] = max(_seconds(lambda: stack @ stack) - call["product"], 0.0) / 255
-    return Model(call, _products(rng, call["product"]), *_memory(rng, call), _work(rng, call))
+    return Model(call, _products(rng, call["dot"]), *_memory(rng, call), _work(rng, call))
 
 
-def _products(rng: np.random.Generator, call: float) -> Curve:
-    points = []
-    for n in (8, 24, 64, 160, 400):
-        a, b = rng.random((n, n)), rng.random((n, n))
-        points.append((float(n), max(_seconds(partial(np.matmul, a, b), perf_counter) - call, 1e-9) / (2 * n**3)))
+def _products(rng: np.random.Generator, call: float) -> dict[str, list[float]]:
+    """By the layout of the operands, seconds per operation of products of all shapes."""
+    rates: dict[str, list[float]] = {}
+    for layout in LAYOUTS:
+        # one after the other, so that what disturbs one round does not disturb the next
+        rounds = [[_product(rng, call, layout, *shape) for shape in product(SIZES, repeat=3)] for _ in range(ROUNDS)]
+        rates[layout] = list(map(min, *rounds))
     # of small ones little is left beside the call, and no small one is faster than a large one
-    return tuple((n, max(rate, points[-1][1])) for n, rate in points)
+    least = min(found[-1] for found in rates.values())
+    return {layout: [max(rate, least) for rate in found] for layout, found in rates.items()}
+
+
+def _product(rng: np.random.Generator, call: float, layout: str, rows: int, columns: int, summed: int) -> float:
+    a, b = rng.random((rows, summed)), rng.random((summed, columns))
+    a, b = (np.asfortranarray(x) if lies == "T" else x for x, lies in zip((a, b), layout, strict=True))
+    return (_seconds(partial(a.dot, b), PRODUCTS, 4e-4) - call) / (2 * rows * columns * summed)
 
 
 def _memory(rng: np.random.Generator, call: dict[str, float]) -> tuple[Curve, Curve]:
@@ -102,7 +115,7 @@ def _work(rng: np.random.Generator, call: dict[str, float]) -> dict[str, float]:
     return {kind: max(_seconds(run) - call[kind], 1e-10) / flops for kind, (run, flops) in timed.items()}
 
 
-def _seconds(run: Callable[[], Any], clock: Callable[[], float] = CLOCK, budget: float = 0.02) -> float:
+def _seconds(run: Callable[[], Any], clock: Callable[[], float] = CLOCK, budget: float = 0.008) -> float:
     """The shortest time of a call, over about this many seconds."""
     run()
     start = clock()
@@ -110,7 +123,7 @@ def _seconds(run: Callable[[], Any], clock: Callable[[], float] = CLOCK, budget:
     once = max(clock() - start, 1e-8)
     inside = max(1, int(budget / 8 / once))
     best = once
-    for _ in range(8 if once < budget else 2):
+    for _ in range(8 if once < budget else 1):
         start = clock()
         for _ in range(inside):
             run()

@@ -96,10 +96,11 @@ COLUMNS: dict[str, Column] = {
         Column("slices", "into how many slices the work is cut, so that the memory limit holds", "slices"),
         Column(
             "overhead",
-            "predicted time of the slices ÷ that of one piece, which the limit forbids to measure, minus 1",
+            "predicted time of the slices ÷ predicted time of one piece, which the limit forbids to measure, minus 1",
             "overhead",
             "{:+.0%}".format,
         ),
+        Column("paid", "median of the slices ÷ predicted time of one piece, minus 1", "measured", "{:+.0%}".format),
         Column("order", "what is contracted with what, in words"),
         Column("note", "why a row was not measured: what it would need; empty for a measured row"),
         Column("threads", "threads that BLAS may use"),

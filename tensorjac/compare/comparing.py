@@ -59,12 +59,29 @@ class Point:
         """Bytes that are taken whichever strategy runs."""
         return self.problem.held + self.proof.kept
 
+    @cached_property
+    def _pullback(self) -> float:
+        """Seconds of a compiled vector-Jacobian product, as they are predicted."""
+        try:
+            cost = self.problem.cost(strategies.whole.compiled(self.problem))
+        except UnsupportedError:
+            return 0.0
+        return model().seconds(cost, self.problem.itemsize)
+
+    @property
+    def _slowness(self) -> float:
+        """How many times as long as predicted first calls take here and now, at least."""
+        found = [row["first"] / row["predicted"] for row, _ in self.contestants if row["predicted"]]
+        return max(min(found, default=1.0), 1.0)
+
     def run(self, names: Sequence[str], progress: Progress) -> None:
         """Fill in the rows; what is finished stays when this is interrupted."""
         entered = [found for name in names if (found := self._entered(STRATEGIES[name])) is not None]
         values = self._values(entered)
         for done, (row, run) in enumerate(entered):
             progress(done / (2 * len(entered)), row["strategy"])
+            if isinstance(run, Foreign) and not row["note"]:
+                self._limited(row, run.pullbacks * self._pullback * self._slowness)
             if row["note"] or values is None:
                 self.rows.append(row)
             else:
@@ -94,7 +111,8 @@ class Point:
             way = self._counted(row, strategy, way)
         elif isinstance(way, Foreign):
             row["peak"] = way.needs
-            self._limited(row, model().operation(Operation("copy", 0, way.needs, way.needs, way.needs)))
+            moving = model().operation(Operation("copy", 0, way.needs, way.needs, way.needs))
+            self._limited(row, max(moving, way.pullbacks * self._pullback))
         run = way.compiled() if isinstance(way, Routine) else way
         row["planning"] = perf_counter() - start
         row["equation"] = equation(self.problem)
@@ -174,6 +192,8 @@ class Point:
         best = min((row["median"] for row in self.rows if row["median"]), default=None)
         for row in self.rows:
             row["ratio"] = row["median"] / best if row["median"] and best else None
+            if row["median"] and row["overhead"] is not None:
+                row["paid"] = (1 + row["overhead"]) * row["median"] / row["predicted"] - 1
 
 
 def counted(cost: Cost) -> dict[str, Any]:

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import log
+from itertools import pairwise, product
+from math import exp, log
 
 from .meter import Cost, Operation
 
 # Rates by size: (size, seconds per unit), interpolated on a logarithmic scale.
 Curve = tuple[tuple[float, float], ...]
 
+# Rows, columns and summed sizes of the products whose rates are measured.
+SIZES = (1, 4, 16, 64, 256)
+
 
 @dataclass(frozen=True)
 class Model:
     """Seconds per call, per floating-point operation and per byte.
 
-    ``product`` goes by the geometric mean of rows, columns and what is summed over; ``moved`` by the bytes of an
-    operation; ``fresh`` by the bytes of new memory.
+    ``product`` has by the layout of both operands the rates of all shapes of ``SIZES``, the summed size varying
+    fastest; ``moved`` goes by the bytes of an operation, ``fresh`` by the bytes of new memory.
     """
 
     calls: Mapping[str, float]
-    product: Curve
+    product: Mapping[str, Sequence[float]]
     moved: Curve
     fresh: Curve
     work: Mapping[str, float]
 
     def roof(self, intensity: float) -> float:
         """The most operations in a second at so many operations for each byte."""
-        return min(1, intensity / self.ridge) / min(rate for _, rate in self.product)
+        return min(1, intensity / self.ridge) / self._fastest
 
     @property
     def ridge(self) -> float:
         """From how many operations for each byte on memory does not limit the speed."""
-        return min(rate for _, rate in self.moved) / min(rate for _, rate in self.product)
+        return min(rate for _, rate in self.moved) / self._fastest
+
+    @property
+    def _fastest(self) -> float:
+        return min(min(rates) for rates in self.product.values())
 
     def seconds(self, cost: Cost, itemsize: int = 8) -> float:
         """The time of a routine."""
@@ -46,9 +53,8 @@ class Model:
         moving = size * interpolated(self.moved, size) + operation.fresh * interpolated(self.fresh, operation.fresh)
         total = self.calls.get(operation.kind, self.calls["elementwise"])
         if operation.matrices is not None:
-            batch, rows, columns, summed = operation.matrices
-            mean = max(rows * columns * summed, 1) ** (1 / 3)
-            computing = operation.flops * interpolated(self.product, mean) * itemsize / 8
+            batch, *shape = operation.matrices
+            computing = operation.flops * between(self.product[operation.layout], shape) * itemsize / 8
             total += max(batch - 1, 0) * self.calls["batch"]
         else:
             computing = operation.flops * self.work.get(operation.kind, 0.0)
@@ -67,3 +73,21 @@ def interpolated(curve: Curve, at: float) -> float:
         if at <= high:
             return first + (second - first) * log(at / low) / log(high / low)
     return curve[-1][1]
+
+
+def between(rates: Sequence[float], shape: Sequence[int]) -> float:
+    """The rate of a shape between those of ``SIZES``, on logarithmic scales, constant beyond them.
+
+    >>> rates = [rows * columns * summed for rows in SIZES for columns in SIZES for summed in SIZES]
+    >>> round(between(rates, (32, 4, 1))), round(between(rates, (32, 4, 512)))
+    (128, 32768)
+    """
+    corners = []
+    for size in shape:
+        place = min(log(max(size, 1), SIZES[1]), len(SIZES) - 1)
+        low = min(int(place), len(SIZES) - 2)
+        corners.append(((low, low + 1 - place), (low + 1, place - low)))
+    total = 0.0
+    for (i, a), (j, b), (k, c) in product(*corners):
+        total += a * b * c * log(rates[(i * len(SIZES) + j) * len(SIZES) + k])
+    return exp(total)

@@ -11,10 +11,14 @@ from .problem import Problem, Routine
 
 @dataclass(frozen=True)
 class Foreign:
-    """What another library computes: a function of the arguments, and the bytes that it takes besides them, at most."""
+    """What another library computes: a function of the arguments, and the bytes that it takes besides them, at most.
+
+    ``pullbacks`` is as many compiled vector-Jacobian products as a call takes about as long as.
+    """
 
     run: Callable[..., Any]
     needs: float
+    pullbacks: int = 1
 
     def __call__(self, *values: Any) -> Any:
         return self.run(*values)

@@ -15,12 +15,12 @@ from .columns import COLUMNS
 from .layout import fitted, markdown
 
 # Raised when rows of an older form can no longer be read.
-FORM = 2
+FORM = 3
 
 # In which order columns go where a terminal is too narrow; those not named stay.
 DISPENSABLE = (
     *("min", "planning", "intensity", "first", "largest", "fallbacks", "products", "bytes", "error", "iqr"),
-    *("predicted", "overhead", "slices", "peak", "flops"),
+    *("predicted", "overhead", "paid", "slices", "peak", "flops"),
 )
 
 

@@ -13,8 +13,8 @@ Kind = Literal["elementwise", "slow", "copy", "zeros", "sum", "product", "dot", 
 class Operation:
     """One array operation: what it computes, how many bytes it reads and writes, how many of these are new memory.
 
-    ``matrices`` are for products how many there are, rows, columns, and what is summed over; ``times`` is how often it
-    is done.
+    ``matrices`` are for products how many there are, rows, columns, and what is summed over, ``layout`` is N or T for
+    each operand, whether its rows or its columns lie in one piece; ``times`` is how often it is done.
     """
 
     kind: Kind
@@ -23,6 +23,7 @@ class Operation:
     written: float
     fresh: float = 0
     matrices: tuple[int, int, int, int] | None = None
+    layout: str = "NN"
     times: int = 1
 
 

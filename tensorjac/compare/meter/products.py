@@ -23,8 +23,14 @@ def matmul(ledger: Ledger, a: Counted, b: Counted, out: Any = None, kind: Kind =
     shape = (*batch, *rows, *columns)
     result: Counted = out[0] if out else Counted.new(ledger, shape, np.result_type(a.dtype, b.dtype))
     fresh = 0 if out else result.bytes
-    result.note(kind, 2 * prod(matrices), a.bytes + b.bytes, result.bytes, fresh, matrices=matrices)
+    more = {"matrices": matrices, "layout": _lies(a) + _lies(b)}
+    result.note(kind, 2 * prod(matrices), a.bytes + b.bytes, result.bytes, fresh, **more)
     return result
+
+
+def _lies(array: Counted) -> str:
+    """T where the columns of a matrix lie in one piece, and not its rows."""
+    return "T" if array.ndim > 1 and array.strides[-2] < array.strides[-1] else "N"
 
 
 def inner(ledger: Ledger, ufunc: np.ufunc, a: Counted, b: Counted, out: Any = None) -> Counted:

@@ -31,7 +31,7 @@ def _dense(problem: Problem) -> float:
 # JAX
 
 
-def _in_jax(problem: Problem, function: Function, least: float = 0.0) -> Foreign:
+def _in_jax(problem: Problem, function: Function, least: float = 0.0, pullbacks: int = 1) -> Foreign:
     """A function of JAX arrays under jit, which needs at least so many bytes."""
     jax = interop.jax()
     run = jax.jit(function)
@@ -47,7 +47,7 @@ def _in_jax(problem: Problem, function: Function, least: float = 0.0) -> Foreign
         with interop.double_precision():
             return run(*values).block_until_ready()
 
-    return Foreign(in_double_precision, least)
+    return Foreign(in_double_precision, least, pullbacks)
 
 
 @strategy("jax_vjp", "jax.vjp of the function, under jit")
@@ -68,7 +68,7 @@ def jax_jacrev(problem: Problem) -> Foreign:
     rank = len(problem.inputs[problem.cotangent])
     jacobian = jax.jacrev(lambda *inputs: problem.function(*inputs), argnums=place)
     contracted = lambda *values: jax.numpy.tensordot(values[-1], jacobian(*values[:-1]), axes=rank)  # noqa: E731
-    return _in_jax(problem, contracted, _dense(problem))
+    return _in_jax(problem, contracted, _dense(problem), prod(problem.inputs[problem.cotangent]))
 
 
 def _with(inputs: Sequence[Any], place: int, value: Any) -> list[Any]:
@@ -79,10 +79,10 @@ def _with(inputs: Sequence[Any], place: int, value: Any) -> list[Any]:
 # PyTorch
 
 
-def _in_torch(problem: Problem, function: Function, needs: float) -> Foreign:
+def _in_torch(problem: Problem, function: Function, needs: float, pullbacks: int = 1) -> Foreign:
     """A function of PyTorch tensors, which share their memory with the arrays."""
     torch = interop.torch()
-    return Foreign(lambda *values: function(*map(torch.from_numpy, map(np.asarray, values))).numpy(), needs)
+    return Foreign(lambda *values: function(*map(torch.from_numpy, map(np.asarray, values))).numpy(), needs, pullbacks)
 
 
 def _recorded(problem: Problem) -> float:
@@ -129,4 +129,5 @@ def torch_jacrev(problem: Problem) -> Foreign:
     rank, rows = len(problem.inputs[problem.cotangent]), prod(problem.inputs[problem.cotangent])
     # it pulls all rows of an identity back at once
     needs = _dense(problem) + (rows + 1) * _recorded(problem) + rows**2 * problem.itemsize
-    return _in_torch(problem, lambda *values: torch.tensordot(values[-1], jacobian(*values[:-1]), dims=rank), needs)
+    contracted = lambda *values: torch.tensordot(values[-1], jacobian(*values[:-1]), dims=rank)  # noqa: E731
+    return _in_torch(problem, contracted, needs, rows)

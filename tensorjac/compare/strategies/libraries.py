@@ -27,7 +27,7 @@ def sparse(problem: Problem) -> Foreign:
         matrix = jacobian.sparse(*values[:split])
         return (matrix.T @ np.ravel(values[split])).reshape(shape)
 
-    return Foreign(run, float(STORED * jacobian.nnz.evaluate(problem.sizes)))
+    return Foreign(run, float(STORED * jacobian.nnz.evaluate(problem.sizes)), 0)
 
 
 @strategy("cotengra", "δ eliminated; in the order that cotengra finds")
