@@ -179,7 +179,8 @@ class Compiled:
         if found is None:
             if len(self._ported) >= PLANS:
                 self._ported.clear()
-            found = self._ported[key] = self._defined(self._source(sizes, False, functional=True), xp=library)
+            generated = self._source(sizes, False, functional=True)
+            found = self._ported[key] = self._defined(generated, **{generated.library: library})
         return found(*arrays)
 
     def _made(self, sizes: Mapping[str, int], tuned: bool) -> Any:

@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from libraries import Library, each, listed, rows_of_two
 from oracles import assert_close
 from tensorjac import interop
 from tensorjac.interop import libraries, namespaces
+from tensorjac.interop.blocks import check_whole
 from test_functions import cotangents, traced
 from test_primitives import argument_names, arguments, cotangent, every_row, function
 from test_programs import moderate, point, seeds
@@ -179,6 +181,23 @@ def test_names_of_the_source_stay_free(library):
     assert F(*map(disguised, args)).tolist() == F(*args).tolist() == [9.0, 16.0]
 
 
+@pytest.mark.parametrize("sizes", [("device", "n"), ("xp", "n"), ("device", "xp"), ("slice", "device_")])
+def test_sizes_may_be_called_what_the_source_calls_the_library(library, sizes):
+    b, n = sizes
+    weights = np.arange(3.0)
+
+    def fun(X, Y):
+        return (np.tanh(X) * weights).mean(axis=0) @ np.eye(3) + tj.ones((X.shape[0], 3)) @ Y + X[[2, 0]].mean()
+
+    F = tj.trace(lambda X, Y: fun(X, Y @ Y.T), X=f"{b} 3", Y=f"3 {n}")
+    X, Y, G = (np.random.default_rng(k).normal(size=shape) for k, shape in enumerate([(4, 3), (3, 5), (4, 3)]))
+    assert_close(F(*map(disguised, (X, Y))), F(X, Y))
+    for actual, desired in zip(F.vjp()(*map(disguised, (X, Y, G))), F.vjp()(X, Y, G), strict=True):
+        assert_close(actual, desired)
+    J = F.jacobian("X")
+    assert_close(J(*map(disguised, (X, Y))), J(X, Y))
+
+
 def test_numbers_take_on_the_dtype_of_the_arrays(library):
     F = tj.trace(lambda X, s: X * s, X="n", s="")
     assert F(disguised(np.ones(2, np.float32)), 2.5).dtype == np.float32
@@ -254,6 +273,36 @@ def test_what_a_library_lacks(monkeypatch):
     assert str(caught.value) == (
         "this function needs cbrt, and PyTorch has no such function: pass NumPy arrays, or arrays of another library."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "blocks", "core", "message"),
+    [
+        ("inv", (9, 6, 6), (3, 2, 1), 2,
+         "linalg.inv needs all of a matrix in one block, and an array of shape (9, 6, 6) is in 3 by 2 by 1 blocks: "
+         "rechunk the arguments that it is computed of, A.rechunk({-2: -1, -1: -1}) for example."),
+        ("solve", (6,), (3,), 1,
+         "linalg.solve needs all of a vector in one block, and an array of shape (6,) is in 3 blocks: "
+         "rechunk the arguments that it is computed of, b.rechunk({-1: -1}) for example."),
+    ],
+)  # fmt: skip
+def test_a_matrix_that_is_cut(name, shape, blocks, core, message):
+    with pytest.raises(tj.UnsupportedError) as caught:
+        check_whole(name, SimpleNamespace(shape=shape, numblocks=blocks), core)
+    assert str(caught.value) == message
+
+
+@each("dask")
+@pytest.mark.parametrize(
+    "fun", [np.linalg.inv, np.linalg.det, np.linalg.cholesky, np.linalg.pinv], ids=lambda f: f.__name__
+)
+def test_matrices_of_a_stack_are_in_one_block(library, fun):
+    F = tj.trace(lambda A: fun(A), A="b n n")
+    A = np.eye(2) + np.arange(16.0).reshape(4, 2, 2) / 16
+    A = A @ A.mT
+    assert_close(F(rows_of_two(A)).compute(), F(A))
+    with pytest.raises(tj.UnsupportedError, match=f"^linalg.{fun.__name__} needs all of a matrix in one block"):
+        F(rows_of_two(A).rechunk({2: 1}))
 
 
 def test_the_names_of_the_standard_are_an_extra(monkeypatch):

@@ -62,11 +62,12 @@ class Point:
     @cached_property
     def _pullback(self) -> float:
         """Seconds of a compiled vector-Jacobian product, as they are predicted."""
+        way = STRATEGIES["compiled"].make(self.problem)
+        assert isinstance(way, Routine)
         try:
-            cost = self.problem.cost(strategies.whole.compiled(self.problem))
+            return model().seconds(self.problem.cost(way), self.problem.itemsize)
         except UnsupportedError:
             return 0.0
-        return model().seconds(cost, self.problem.itemsize)
 
     @property
     def _slowness(self) -> float:

@@ -194,7 +194,7 @@ def _looked_up(items: str) -> str:
     """An array read at positions that are an array, too: along one axis, or beside axes that these are tied to."""
     if "np." in items:
         return f"xp.at({{0}}, {items})"
-    return f"xp.at({{0}}, {items.replace(':', 'slice(None)')})"
+    return f"xp.at({{0}}, {items.replace(':', 'np.s_[:]')})"
 
 
 def converted(lines: Sequence[str], arrays: Mapping[str, Any]) -> list[str]:

@@ -14,22 +14,27 @@ from .portable import Portable, converted
 from .statements import Statements
 from .texts import is_elementwise, is_view, owner, owns_memory
 
+_LIBRARY = re.compile(r"\bxp\.")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*+(?!=)")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Generated source: the text of the function, its name, and whether all its results are always in C order."""
+    """Generated source: the text of the function, its name, and whether all its results are always in C order.
+
+    ``library`` is what the text calls the library of the arrays where that may be another than NumPy.
+    """
 
     text: str
     name: str
     ordered: bool
+    library: str
 
 
 RESERVED = frozenset({"np", "math", "dtype", "float", "erf", "xlogy"})
 # Also taken where the arrays are another library's.
-PORTABLE = RESERVED | {"xp", "device", "slice"}
+PORTABLE = RESERVED | {"xp", "device"}
 
 
 def variables(inputs: Mapping[str, tuple[Dim, ...]], portable: bool = False) -> dict[str, str]:
@@ -67,14 +72,37 @@ def source(
     lines = writer.lines
     if len(outputs) > 1:
         lines, results = _renamed(lines, results, outputs, taken)
+    library, device = "xp", list[str]()
     if functional:
         lines = [*converted(lines + results, constants), *lines]
-    head = _head(lines + results, inputs, constants, program.costs)
+        lines, results, library, device = _apart(lines, results, taken, next(iter(inputs)))
+    head = [*_head(lines + results, inputs, constants, program.costs), *device]
     parameters = ", ".join([*inputs, *(f"{c}={c}" for c in constants)])
     returned = _returned(results, outputs, bare)
     body = "\n".join(f"    {line}" for line in [*head, *lines, *returned])
     ordered = _ordered(writer.order)
-    return Source(f"def {name}({parameters}):\n{body}\n", name, all(id(value) in ordered for value in program.outputs))
+    in_order = all(id(value) in ordered for value in program.outputs)
+    return Source(f"def {name}({parameters}):\n{body}\n", name, in_order, library)
+
+
+def _apart(
+    lines: Sequence[str], results: Sequence[str], taken: Container[str], first: str
+) -> tuple[list[str], list[str], str, list[str]]:
+    """The lines with names of their own for the library and its device, where sizes are called so; and how to ask it.
+
+    ``first`` is an array of the library.
+    """
+    library, device = (_free(name, taken) for name in ("xp", "device"))
+    lines, results = (
+        [_LIBRARY.sub(f"{library}.", text.replace("device=device", f"device={device}")) for text in texts]
+        for texts in (lines, results)
+    )
+    asked = any("device=" in text for text in [*lines, *results])
+    return lines, results, library, [f"{device} = {library}.device({first})"] if asked else []
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    return name if name not in taken else _free(f"{name}_", taken)
 
 
 def _renamed(
@@ -144,7 +172,7 @@ def _ordered(values: Sequence[Value]) -> set[int]:
 def _head(
     lines: Sequence[str], inputs: Mapping[str, tuple[Dim, ...]], constants: Mapping[str, Any], costs: Costs
 ) -> list[str]:
-    """The dtype, the device and the sizes that the lines mention."""
+    """The dtype and the sizes that the lines mention."""
     words = {word for line in lines for word in _WORD.findall(line)}
     head = []
     sizes: dict[str, str] = {}
@@ -174,8 +202,6 @@ def _head(
         common = f"{arrays[0]}.dtype" if costs.tuned and arrays else f"np.result_type({', '.join(arrays) or 'float'})"
         # arrays of another library have been made alike
         head.append(f"dtype = {next(iter(inputs))}.dtype" if costs.functional else f"dtype = {common}")
-    if costs.functional and "device" in words:
-        head.append(f"device = xp.device({next(iter(inputs))})")
     return head
 
 

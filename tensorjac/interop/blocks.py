@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UnsupportedError
 from . import special
 from .namespaces import Namespace, as_it_is, common, nowhere, standard
 
@@ -25,7 +26,11 @@ def _dask() -> Any:
 def _stacked(name: str, signature: str) -> Callable[..., Any]:
     """A function of matrices, applied to each block of a stack of them; a matrix is not cut."""
 
+    cores = [core.count(",") + 1 for core in signature.partition("->")[0][1:-1].split("),(")]
+
     def apply(*arrays: Any) -> Any:
+        for array, core in zip(arrays, cores, strict=True):
+            check_whole(name, array, core)
         dtypes = [arrays[0].dtype] * (signature.split("->")[1].count("("))
         made = _dask().apply_gufunc(
             getattr(np.linalg, name), signature, *arrays, output_dtypes=dtypes if dtypes[1:] else dtypes[0]
@@ -33,6 +38,17 @@ def _stacked(name: str, signature: str) -> Callable[..., Any]:
         return SVD(*made) if name == "svd" else made
 
     return apply
+
+
+def check_whole(name: str, array: Any, core: int) -> None:
+    """UnsupportedError where an array is cut along one of its last ``core`` axes."""
+    if max(array.numblocks[-core:]) > 1:
+        blocks = " by ".join(map(str, array.numblocks))
+        advice = "A.rechunk({-2: -1, -1: -1})" if core == 2 else "b.rechunk({-1: -1})"
+        raise UnsupportedError(
+            f"linalg.{name} needs all of a {'matrix' if core == 2 else 'vector'} in one block, and an array of shape "
+            f"{array.shape} is in {blocks} blocks: rechunk the arguments that it is computed of, {advice} for example."
+        )
 
 
 def _solve(matrix: Any, other: Any) -> Any:
