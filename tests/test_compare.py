@@ -20,6 +20,8 @@ from oracles import EPS, distinct_sizes, finite_difference_jacobian, random_inpu
 from tensorjac import interop, rewrites
 from tensorjac.compare import COLUMNS, proving
 from tensorjac.compare.calibration import model
+from tensorjac.compare.meter.arrays import Counted
+from tensorjac.compare.meter.ledger import Ledger
 from tensorjac.compare.model import Model
 from tensorjac.compare.plots import crossovers, lines, programs
 from tensorjac.compare.problem import Problem, Routine
@@ -173,12 +175,47 @@ def test_counts_are_those_of_a_count_by_hand(name, flops, moved, peak, products,
     assert counted[1] == pytest.approx(moved, rel=0.01)
 
 
+@st.composite
+def strided(draw, rank):
+    """An array with its axes in any order in memory, some of them reversed, some broadcast."""
+    shape = [draw(st.sampled_from((1, k + 2))) for k in range(rank)]
+    order = draw(st.permutations(range(rank)))
+    array = np.zeros([shape[k] for k in order]).transpose(np.argsort(order))
+    return array[tuple(draw(st.sampled_from((np.s_[:], np.s_[::-1]))) for _ in shape)]
+
+
+@given(st.integers(1, 4).flatmap(lambda rank: st.lists(strided(rank), min_size=1, max_size=3)))
+def test_new_arrays_lie_as_those_of_numpy(operands):
+    """Axes in the order in which the operands have them, which decides where a reshape copies."""
+    apply = (np.negative, np.add, np.where)[len(operands) - 1]
+    result, ledger = apply(*operands), Ledger()
+    counted = apply(*(Counted(ledger, array, None, True) for array in operands))
+    assert counted.shape == result.shape
+    assert all(a == b or n == 1 for a, b, n in zip(counted.strides, result.strides, result.shape, strict=True))
+
+
 @pytest.mark.parametrize("name", ["dense_writes", "identity_greedy", "forward", "reverse", "compiled", "einsum"])
 def test_peak_memory_is_what_tracemalloc_sees(name):
     fun = tj.trace(lambda X, A, c: np.tanh(X @ A + c) * np.exp(-X @ A), X="b m", A="m n", c="n")
-    problem = Problem.of(
-        fun, "A", {"b": 1500, "m": 20, "n": 90} if name != "dense_writes" else {"b": 60, "m": 20, "n": 30}
-    )
+    sizes = {"b": 1500, "m": 20, "n": 90} if name != "dense_writes" else {"b": 60, "m": 20, "n": 30}
+    assert_peak(name, Problem.of(fun, "A", sizes))
+
+
+@pytest.mark.parametrize(
+    ("name", "fun", "shapes", "wrt", "sizes"),
+    [
+        # what the operands are turned round for, and what they lie in order for
+        ("identity_greedy", lambda X, W, Y: np.einsum("bi,oij,bj->bo", X, W, Y), {"X": "b i", "W": "o i j", "Y": "b j"},
+         "W", {"b": 128, "i": 40, "j": 50, "o": 20}),
+        ("forward", lambda X, W: np.tanh(X @ W @ X.T) @ X, {"X": "s d", "W": "d d"}, "W", {"s": 80, "d": 40}),
+        ("compiled", lambda E: np.tanh(E[np.array([0, 2, 2, 5, 1])]).sum(axis=0), {"E": "7 d"}, "E", {"d": 20000}),
+    ],
+)  # fmt: skip
+def test_peak_memory_of_what_is_turned_and_looked_up(name, fun, shapes, wrt, sizes):
+    assert_peak(name, Problem.of(tj.trace(fun, **shapes), wrt, sizes))
+
+
+def assert_peak(name, problem):
     values = [np.ones(shape) for shape in problem.inputs.values()]
     routine = STRATEGIES[name].make(problem)
     run = routine.compiled()

@@ -130,10 +130,13 @@ class Counted(NDArrayOperatorsMixin):
         return self.reshape(-1)
 
     def copy(self) -> Counted:
-        return self.astype(self.dtype)
+        return self._copied(self.dtype, None)
 
     def astype(self, dtype: Any) -> Counted:
-        result = Counted.new(self.ledger, self.shape, dtype)
+        return self._copied(dtype, layout([self], self.shape))
+
+    def _copied(self, dtype: Any, order: Sequence[int] | None) -> Counted:
+        result = Counted.new(self.ledger, self.shape, dtype, order)
         self.note("copy", 0, self.bytes, result.bytes, result.bytes)
         return result
 
@@ -176,8 +179,7 @@ class Counted(NDArrayOperatorsMixin):
             # Ellipsis keeps a single element an array
             parts = items if isinstance(items, tuple) else (items,)
             return self.view(self.shadow[parts if Ellipsis in parts else (*parts, ...)])
-        shape = np.broadcast_to(np.False_, self.shape)[_places(items)].shape
-        result = Counted.new(self.ledger, shape, self.dtype)
+        result = Counted.new(self.ledger, positions(self, items), self.dtype)
         self.note("copy", 0, result.bytes, result.bytes, result.bytes)
         return result
 
@@ -186,6 +188,29 @@ class Counted(NDArrayOperatorsMixin):
         read = value.bytes if isinstance(value, Counted) else 0
         if not (isinstance(value, Counted) and value.buffer is self.buffer):
             self.note("copy", 0, read, region.size * self.dtype.itemsize)
+
+
+def layout(inputs: Sequence[Any], shape: Sequence[int]) -> list[int]:
+    """The axes of a new array, that of the widest stride first, as NumPy sorts them: as in the operands.
+
+    Where these do not agree, an axis in front of another is the wider one.
+    """
+    strides = [np.broadcast_to(x.shadow, shape).strides for x in inputs if isinstance(x, Counted)]
+    inner: list[int] = []  # that of the smallest stride first
+    for axis in reversed(range(len(shape))):
+        place = len(inner)
+        for k in reversed(range(len(inner))):
+            compared = [(abs(s[inner[k]]), abs(s[axis])) for s in strides if s[axis] and s[inner[k]]]
+            if any(before <= own for before, own in compared):
+                break
+            place = k if compared else place
+        inner.insert(place, axis)
+    return inner[::-1]
+
+
+def positions(array: Counted, items: Any) -> tuple[int, ...]:
+    """The shape of what is read at positions."""
+    return tuple(np.broadcast_to(np.False_, array.shape)[_places(items)].shape)
 
 
 def _advanced(items: Any) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from .arrays import UFUNCS, Counted
+from .arrays import UFUNCS, Counted, layout, positions
 from .ledger import Kind, Ledger
 
 # NumPy computes a result in the memory of an operand that nobody else can see, from this size on.
@@ -30,7 +31,7 @@ def elementwise(ledger: Ledger, ufunc: np.ufunc, *inputs: Any, out: Any = None, 
         target = _reused(ufunc, inputs, shape)
     if target is None:
         target = Counted.new(
-            ledger, shape, result_dtype(ufunc, inputs), _layout(inputs, shape) if order == "K" else None
+            ledger, shape, result_dtype(ufunc, inputs), layout(inputs, shape) if order == "K" else None
         )
         fresh = target.bytes
     read = sum(x.bytes for x in inputs if isinstance(x, Counted))
@@ -66,23 +67,13 @@ def _reused(ufunc: np.ufunc, inputs: Sequence[Any], shape: tuple[int, ...]) -> C
     return None
 
 
-def _layout(inputs: Sequence[Any], shape: tuple[int, ...]) -> list[int] | None:
-    """The order of axes in memory, where all operands agree on one."""
-    orders = set()
-    for x in inputs:
-        if isinstance(x, Counted) and x.shape == shape:
-            strides = x.shadow.strides
-            orders.add(tuple(sorted(range(len(shape)), key=lambda axis: -strides[axis])))
-    return list(orders.pop()) if len(orders) == 1 else None
-
-
 def reduce(ledger: Ledger, ufunc: np.ufunc, array: Counted, axis: Any = 0, keepdims: bool = False, **_: Any) -> Counted:
     return array.reduced(axis, keepdims)
 
 
 def at(ledger: Ledger, ufunc: np.ufunc, array: Counted, items: Any, value: Any) -> None:
     """Values added at places one by one."""
-    size = array[items].size
+    size = prod(positions(array, items))
     array.note("slow", size, 2 * size * array.dtype.itemsize, size * array.dtype.itemsize)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .arrays import FUNCTIONS, Counted
+from .arrays import FUNCTIONS, Counted, layout
 from .ledger import Ledger
 
 Shape = int | Sequence[int]
@@ -62,7 +62,8 @@ class CountedNumpy:
 
 def _where(ledger: Ledger, condition: Any, a: Any, b: Any) -> Counted:
     parts = (condition, a, b)
-    result = Counted.new(ledger, np.broadcast_shapes(*map(np.shape, parts)), np.result_type(*map(_kind, (a, b))))
+    shape = np.broadcast_shapes(*map(np.shape, parts))
+    result = Counted.new(ledger, shape, np.result_type(*map(_kind, (a, b))), layout(parts, shape))
     read = sum(x.bytes for x in parts if isinstance(x, Counted))
     result.note("elementwise", result.size, read, result.bytes, result.bytes)
     return result
