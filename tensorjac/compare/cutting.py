@@ -74,34 +74,39 @@ def _with_numbers(parts: Parts, sizes: Mapping[str, int]) -> Parts:
 class Cut:
     """A problem of which one index is cut.
 
-    ``into`` are the axes of the gradient that are cut, each part then giving a part of it; where there are none, what
-    the parts give is added up. ``along`` are the axes of the cotangent that are cut.
+    ``targets`` are the inputs of a part that the gradient is by, with the axes of the gradient that are cut for each: a
+    part then gives a part of it. Where there are none, what the parts give is added up; so it is where an input is read
+    both in parts and whole. ``along`` are the axes of the cotangent that are cut.
     """
 
     problem: Problem
     index: Index
     part: Part
-    wrt: str
-    into: Axes
+    targets: tuple[tuple[str, Axes], ...]
     along: Axes
+
+    @property
+    def adds(self) -> bool:
+        """Whether an entry of the gradient is a sum over parts, or of what one part gives."""
+        return len(self.targets) > 1 or not self.targets[0][1]
 
     @property
     def fills(self) -> bool:
         """Whether the parts write every entry of the gradient once; where two axes are cut, they write a diagonal."""
-        return len(self.into) == 1
+        return not self.adds and len(self.targets[0][1]) == 1
 
     @property
     def size(self) -> int:
         return self.index.dim.evaluate(self.problem.sizes)
 
-    def at(self, size: int) -> Problem:
-        """The problem of a part of this size."""
-        return self._one.at(**{self.part.size: size})
+    def at(self, size: int) -> list[Problem]:
+        """The problems of a part of this size, one for each target."""
+        return [problem.at(**{self.part.size: size}) for problem in self._ones]
 
     @cached_property
-    def _one(self) -> Problem:
+    def _ones(self) -> list[Problem]:
         sizes = {**self.problem.sizes, self.part.size: 1}
-        return Problem.of(self.part.function, self.wrt, sizes, dtype=self.problem.dtype)
+        return [Problem.of(self.part.function, wrt, sizes, dtype=self.problem.dtype) for wrt, _ in self.targets]
 
     @property
     def reads(self) -> list[tuple[str, Axes]]:
@@ -113,9 +118,9 @@ class Cut:
         variables = self.problem.variables
         return [_read(variables.get(source, source), axes, name) for source, axes in self.reads]
 
-    def target(self, array: str, name: str) -> str:
-        """Where in the gradient the gradient of a part stands."""
-        return _read(array, self.into, name)
+    def written(self, array: str, name: str) -> list[str]:
+        """Where in the gradient the gradients of a part stand."""
+        return [_read(array, into, name) for _, into in self.targets]
 
 
 def _read(array: str, axes: Axes, name: str) -> str:
@@ -150,25 +155,22 @@ def _opened(term: Term) -> Term:
 
 def _summed(problem: Problem, axes: Labels, terms: Sequence[Term]) -> Iterator[Pairs]:
     """An index that each term sums over, all of one size, and by which the gradient is cut alike."""
-    choices: list[dict[tuple[Dim, Axes], Index]] = []
+    choices: list[dict[tuple[Dim, tuple[Axes, ...]], Index]] = []
     for term in terms:
         choices.append({})
         for label in term.summed:
             alone = _cut(problem, axes, [(term, label)], frozenset())
             if alone is not None:
-                choices[-1].setdefault((label.dim, alone.into), label)
+                choices[-1].setdefault((label.dim, tuple(into for _, into in alone.targets)), label)
     for kind in choices[0] if choices else ():
         if all(kind in labels for labels in choices):
             yield [(term, labels[kind]) for term, labels in zip(terms, choices, strict=True)]
 
 
 def _cut(problem: Problem, axes: Labels, pairs: Pairs, along: Axes) -> Cut | None:
-    """The cut; None where the input is read both in parts and whole, so that its gradient is neither."""
+    """The cut; None where the index cannot be cut."""
     part = Part.of(problem.function._parts, axes, pairs, problem.sizes)
     if part is None:
         return None
-    wrt = [(name, places) for name, (source, places) in part.reads.items() if source == problem.wrt]
-    if len(wrt) != 1:
-        return None
-    ((name, into),) = wrt
-    return Cut(problem, pairs[0][1], part, name, into, along)
+    targets = [(name, into) for name, (source, into) in part.reads.items() if source == problem.wrt]
+    return Cut(problem, pairs[0][1], part, tuple(targets), along) if targets else None

@@ -25,34 +25,39 @@ Fit = Callable[[Cut, Make, float], "Sliced | None"]
 TRIALS = 6
 
 
+# A size, and the routines of a part of this size, one for each target.
+Part = tuple[int, list[Routine]]
+
+
 @dataclass(frozen=True)
 class Sliced(Routine):
     """A routine that is called for part after part of a problem, and another for what may be left over."""
 
     cut: Cut = field(kw_only=True)
-    each: tuple[int, Routine] = field(kw_only=True)
-    rest: tuple[int, Routine] | None = field(kw_only=True)
+    each: Part = field(kw_only=True)
+    rest: Part | None = field(kw_only=True)
 
     @classmethod
     def of(cls, cut: Cut, size: int, make: Make) -> Sliced:
         """Parts of at most this size, all alike but perhaps the last."""
         size = -(-cut.size // -(-cut.size // size))
         left = cut.size % size
-        each = size, make(cut.at(size))
-        rest = (left, make(cut.at(left))) if left else None
-        scope = {**each[1].scope, **(rest[1].scope if rest else {})}
-        order = each[1].order
+        each = size, [make(problem) for problem in cut.at(size)]
+        rest = (left, [make(problem) for problem in cut.at(left)]) if left else None
+        routines = [*each[1], *(rest[1] if rest else ())]
+        scope = {name: value for routine in routines for name, value in routine.scope.items()}
+        order = "; ".join(routine.order for routine in each[1] if routine.order)
         return cls(_text(cut, each, rest), scope, order, cut=cut, each=each, rest=rest)
 
     @property
     def slices(self) -> int:
         """How many parts there are, parts of parts counted for themselves."""
-        return sum(count * (part.slices if isinstance(part, Sliced) else 1) for count, _, part in self._parts())
+        return sum(count * max(map(_slices, routines)) for count, _, routines in self._parts())
 
-    def _parts(self) -> Iterator[tuple[int, int, Routine]]:
-        """How often there is a part, its size, and its routine."""
-        size, routine = self.each
-        yield self.cut.size // size, size, routine
+    def _parts(self) -> Iterator[tuple[int, int, list[Routine]]]:
+        """How often there is a part, its size, and its routines."""
+        size, routines = self.each
+        yield self.cut.size // size, size, routines
         if self.rest:
             yield 1, *self.rest
 
@@ -63,19 +68,18 @@ class Sliced(Routine):
         held = float(entries * np.dtype(dtype).itemsize)
         operations = [] if self.cut.fills else [Operation("zeros", 0, 0, held, held)]
         largest, peak = held, 0.0
-        for count, size, routine in self._parts():
-            cost = routine.cost(self._shapes(shapes, size), dtype)
-            operations += [replace(each, times=count * each.times) for each in cost.operations]
-            operations.append(self._joining(held, size, count, entries))
-            largest, peak = max(largest, cost.largest), max(peak, cost.peak)
+        for count, size, routines in self._parts():
+            for routine, (_, into) in zip(routines, self.cut.targets, strict=True):
+                cost = routine.cost(self._shapes(shapes, size), dtype)
+                share = (size / self.cut.size) ** len(into)
+                joining = self._joining(held * share, entries * share)
+                operations += [replace(each, times=count * each.times) for each in (*cost.operations, joining)]
+                largest, peak = max(largest, cost.largest), max(peak, cost.peak)
         return Cost(tuple(operations), largest, held + peak)
 
-    def _joining(self, held: float, size: int, count: int, entries: int) -> Operation:
-        """A part of the gradient written where it stands, or added to all."""
-        if not self.cut.into:
-            return Operation("elementwise", entries, 2 * held, held, times=count)
-        part = held * (size / self.cut.size) ** len(self.cut.into)
-        return Operation("copy", 0, part, part, times=count)
+    def _joining(self, part: float, entries: float) -> Operation:
+        """A part of the gradient added where it stands, or written there."""
+        return Operation("elementwise", entries, 2 * part, part) if self.cut.adds else Operation("copy", 0, part, part)
 
     def _shapes(self, shapes: Sequence[Shape], size: int) -> list[Shape]:
         """The shapes of a part's arguments."""
@@ -85,6 +89,10 @@ class Sliced(Routine):
         return [_within(known[source], axes, size) for source, axes in cut.reads]
 
 
+def _slices(routine: Routine) -> int:
+    return routine.slices if isinstance(routine, Sliced) else 1
+
+
 def _within(shape: Shape, axes: Axes, size: int) -> Shape:
     if not axes:
         return shape
@@ -92,28 +100,34 @@ def _within(shape: Shape, axes: Axes, size: int) -> Shape:
     return Within(tuple(size if k in axes else n for k, n in enumerate(given)), whole)
 
 
-def _text(cut: Cut, each: tuple[int, Routine], rest: tuple[int, Routine] | None) -> str:
+def _text(cut: Cut, each: Part, rest: Part | None) -> str:
     """The source that goes through the parts: ``each``, and ``rest`` at the end."""
     variables = list(cut.problem.variables.values())
     taken = {*variables, *cut.problem.function.constants, "np", "math"}
-    gradient, part, start, first, last = (
-        free_name(name, taken) for name in ("gradient", "part", "start", "of_part", "of_rest")
+    gradient, part, start = (free_name(name, taken) for name in ("gradient", "part", "start"))
+    numbers = range(1, len(cut.targets) + 1)
+    names = [[free_name(f"of_{of}{k}" if k > 1 else f"of_{of}", taken) for k in numbers] for of in ("part", "rest")]
+    assign, arguments = "+=" if cut.adds else "=", ", ".join(cut.arguments(part))
+    first, last = (
+        [
+            f"{target} {assign} {name}({arguments})"
+            for target, name in zip(cut.written(gradient, part), own, strict=True)
+        ]
+        for own in names
     )
-    assign = "=" if cut.into else "+="
-    target, arguments = cut.target(gradient, part), ", ".join(cut.arguments(part))
-    size, routine = each
+    size, routines = each
     end = cut.size - cut.size % size
     shape = cut.problem.inputs[cut.problem.wrt]
     lines = [
         f"{gradient} = np.{'empty' if cut.fills else 'zeros'}({shape}, dtype=np.result_type({', '.join(variables)}))",
         f"for {start} in range(0, {end}, {size}):",
         f"    {part} = slice({start}, {start} + {size})",
-        f"    {target} {assign} {first}({arguments})",
+        *(f"    {line}" for line in first),
     ]
-    texts = [_nested(routine, first)]
+    texts = list(map(_nested, routines, names[0]))
     if rest:
-        texts.append(_nested(rest[1], last))
-        lines += [f"{part} = slice({end}, {cut.size})", f"{target} {assign} {last}({arguments})"]
+        texts += map(_nested, rest[1], names[1])
+        lines += [f"{part} = slice({end}, {cut.size})", *last]
     body = indent("\n".join([*lines, f"return {gradient}"]), "    ")
     return "\n\n".join([*texts, f"def contraction({', '.join(variables)}):\n{body}\n"])
 
@@ -131,14 +145,18 @@ def _nested(routine: Routine, name: str) -> str:
 def fitted(problem: Problem, make: Make, room: float) -> Sliced | None:
     """The problem in slices that need at most ``room`` bytes besides the arguments; None where none are small enough.
 
-    Of all indices that can be cut the one whose slices are predicted to be fastest; where one index is not enough, its
-    slices of size 1 are cut in turn.
+    Of all indices that can be cut the one whose slices are predicted to be fastest, one by which the input is read in
+    parts and whole only where there is no other; where one index is not enough, its slices of size 1 are cut in turn.
     """
     room -= problem.bytes(problem.wrt)
+    if room <= 0:
+        return None
     for fit in (_once, _twice):
-        found = [sliced for cut in cuts(problem) if room > 0 and (sliced := _applied(fit, cut, make, room)) is not None]
-        if found:
-            return min(found, key=lambda sliced: model().seconds(problem.cost(sliced), problem.itemsize))
+        for several in (False, True):
+            own = [cut for cut in cuts(problem) if (len(cut.targets) > 1) is several]
+            found = [sliced for cut in own if (sliced := _applied(fit, cut, make, room)) is not None]
+            if found:
+                return min(found, key=lambda sliced: model().seconds(problem.cost(sliced), problem.itemsize))
     return None
 
 
@@ -156,8 +174,9 @@ def _once(cut: Cut, make: Make, room: float) -> Sliced | None:
 
 def _twice(cut: Cut, make: Make, room: float) -> Sliced | None:
     """Parts of size 1, each in slices."""
-    inner = fitted(cut.at(1), make, room)
-    return None if inner is None else Sliced.of(cut, 1, lambda problem: inner)
+    inner = [fitted(problem, make, room) for problem in cut.at(1)]
+    found = iter(inner)
+    return None if None in inner else Sliced.of(cut, 1, lambda problem: next(found))
 
 
 def _largest(cut: Cut, make: Make, room: float) -> int:
@@ -168,8 +187,7 @@ def _largest(cut: Cut, make: Make, room: float) -> int:
     fits, least, size, power = 0, cut.size, cut.size, 1.0
     before: tuple[int, float] | None = None
     for left in reversed(range(TRIALS)):
-        problem = cut.at(size)
-        needed = max(problem.cost(make(problem)).peak, 1)
+        needed = max(1, *(problem.cost(make(problem)).peak for problem in cut.at(size)))
         fits, least = (size, least) if needed <= room and size < cut.size else (fits, size)
         if before is not None and needed != before[1]:
             power = max(log(needed / before[1]) / log(size / before[0]), 0.25)
