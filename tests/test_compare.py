@@ -7,6 +7,7 @@ import json
 import tracemalloc
 from functools import cache
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -20,13 +21,14 @@ from oracles import EPS, distinct_sizes, finite_difference_jacobian, random_inpu
 from tensorjac import interop, rewrites
 from tensorjac.compare import COLUMNS, proving
 from tensorjac.compare.calibration import model
+from tensorjac.compare.foreseeing import foreseen, predicted
 from tensorjac.compare.meter.arrays import Counted
 from tensorjac.compare.meter.ledger import Ledger
 from tensorjac.compare.model import Model
 from tensorjac.compare.plots import crossovers, lines, programs
 from tensorjac.compare.problem import Problem, Routine
 from tensorjac.compare.proving import Proof
-from tensorjac.compare.registry import STRATEGIES
+from tensorjac.compare.registry import STRATEGIES, Foreign, Strategy
 from tensorjac.compare.saved import beside, load
 
 ROOT = Path(__file__).parent.parent
@@ -284,6 +286,41 @@ def test_a_row_of_a_jacobian_takes_as_long_as_a_pullback(strategy, library):
     assert compiled["note"] == ""
     assert whole["note"].startswith("would take about ")
     assert whole["median"] is None
+
+
+def test_what_another_library_computes_is_tried_at_a_smaller_size():
+    """Where its prediction alone does not tell that it keeps to the time limit."""
+    calls = []
+
+    def make(problem):
+        def run(*values):
+            calls.append(problem.sizes["b"])
+            sleep(problem.sizes["b"] * 1e-4)
+
+        return Foreign(run, 0.0, pullbacks=1000)
+
+    strategy = Strategy("slow", "", make)
+    problem = Problem.of(LINEAR, "A", {"b": 640, "m": 8, "n": 8})
+    expected, smaller = (predicted(p, make(p)) for p in (problem, problem.at(b=64)))
+    assert foreseen(strategy, problem, make(problem), 1e4 * expected) == expected
+    assert calls == []
+    found = foreseen(strategy, problem, make(problem), 10 * expected)
+    assert calls == [64, 64]
+    assert found >= max(expected, expected / smaller * 64e-4)
+
+
+def test_the_first_call_is_no_sample_where_a_library_compiles_in_it(monkeypatch):
+    calls = []
+
+    def run(*values):
+        calls.append(0.2 if not calls else 0.0)
+        sleep(calls[-1])
+        return values[0].T @ values[2]
+
+    monkeypatch.setitem(STRATEGIES, "late", Strategy("late", "", lambda problem: Foreign(run, 0.0)))
+    names = ["reverse", "late"]
+    _, row = tj.compare(LINEAR, "A", sizes={"b": 3, "m": 4, "n": 5}, strategies=names, seconds=0.01).rows
+    assert row["median"] < 0.1 < row["first"]
 
 
 def test_errors_of_many_operations_are_measured_on_a_part(monkeypatch):

@@ -14,9 +14,10 @@ from ..errors import UnsupportedError
 from . import strategies
 from .calibration import model
 from .columns import COLUMNS, size, time
+from .foreseeing import foreseen
 from .machine import machine
 from .measuring import Array, Contestant, agrees, arguments, interleaved
-from .meter import Cost, Operation
+from .meter import Cost
 from .problem import Problem, Routine
 from .proving import Proof
 from .registry import STRATEGIES, Foreign, Strategy
@@ -59,30 +60,12 @@ class Point:
         """Bytes that are taken whichever strategy runs."""
         return self.problem.held + self.proof.kept
 
-    @cached_property
-    def _pullback(self) -> float:
-        """Seconds of a compiled vector-Jacobian product, as they are predicted."""
-        way = STRATEGIES["compiled"].make(self.problem)
-        assert isinstance(way, Routine)
-        try:
-            return model().seconds(self.problem.cost(way), self.problem.itemsize)
-        except UnsupportedError:
-            return 0.0
-
-    @property
-    def _slowness(self) -> float:
-        """How many times as long as predicted first calls take here and now, at least."""
-        found = [row["first"] / row["predicted"] for row, _ in self.contestants if row["predicted"]]
-        return max(min(found, default=1.0), 1.0)
-
     def run(self, names: Sequence[str], progress: Progress) -> None:
         """Fill in the rows; what is finished stays when this is interrupted."""
         entered = [found for name in names if (found := self._entered(STRATEGIES[name])) is not None]
         values = self._values(entered)
         for done, (row, run) in enumerate(entered):
             progress(done / (2 * len(entered)), row["strategy"])
-            if isinstance(run, Foreign) and not row["note"]:
-                self._limited(row, run.pullbacks * self._pullback * self._slowness)
             if row["note"] or values is None:
                 self.rows.append(row)
             else:
@@ -110,12 +93,12 @@ class Point:
             return None
         if isinstance(way, Routine):
             way = self._counted(row, strategy, way)
-        elif isinstance(way, Foreign):
-            row["peak"] = way.needs
-            moving = model().operation(Operation("copy", 0, way.needs, way.needs, way.needs))
-            self._limited(row, max(moving, way.pullbacks * self._pullback))
         run = way.compiled() if isinstance(way, Routine) else way
         row["planning"] = perf_counter() - start
+        if isinstance(way, Foreign):
+            row["peak"] = way.needs
+            if not self._limited(row, 0.0):
+                self._limited(row, foreseen(strategy, self.problem, way, self.limits.call))
         row["equation"] = equation(self.problem)
         row["reference"] = self.proof.said
         return row, run
@@ -168,7 +151,7 @@ class Point:
             start = perf_counter()
             result = np.asarray(run(*values))
             row["first"] = perf_counter() - start
-            if row["flops"] is None and row["first"] < self.limits.timing:
+            if row["flops"] is None and row["first"] < self.limits.call:
                 # another library may have compiled the function in its first call
                 start = perf_counter()
                 run(*values)
