@@ -31,6 +31,7 @@ from .terms import (
     combine,
     constant,
     delta,
+    name_bits,
     number,
     of_factor,
     product,
@@ -145,7 +146,8 @@ def _push(body: Sum, labels: Iterable[Index], cotangent: Sum, needed: frozenset[
 
 def _dependents(roots: Iterable[Tensor], names: frozenset[str]) -> list[Tensor]:
     """The tensors below ``roots`` that depend on one of the named inputs, each after its parts."""
-    return [tensor for tensor in topological(roots) if tensor.inputs & names]
+    wanted = name_bits(names)
+    return [tensor for tensor in topological(roots) if tensor.needs & wanted]
 
 
 def pullback(outputs: Sequence[tuple[Sequence[Index], Sum, Sum]], wrt: Sequence[Input]) -> dict[Input, Sum]:

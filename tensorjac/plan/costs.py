@@ -48,7 +48,7 @@ class Costs:
 
     def volume(self, labels: Iterable[Index]) -> float:
         """How many elements an array over these indices has."""
-        total = 1.0
+        known, total = self._known, 1.0
         for label in labels:
-            total *= self.extent(label)
+            total *= known.get(label.dim) or self._extent(label.dim)
         return total

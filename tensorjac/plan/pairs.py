@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import heappop, heappush
@@ -139,25 +139,32 @@ class _Pairs:
 
     def _found(self, term: Term) -> Iterator[_Pair]:
         units = _units(term)
+        if len(units) < 2:
+            return
         hidden = set(term.summed)
         out = term.labels - hidden
+        whole = self.costs.volume(out)
+        volumes = [self.costs.volume(labels) for _, labels in units]
         seen: set[Hashable] = set()
-        for larger, smaller in _nested(units):
+        for big, small in _nested(units):
+            (larger, _), (smaller, labels) = units[big], units[small]
             key = _key(larger, smaller)
             if key in seen:
                 continue
             seen.add(key)
-            labels = set(smaller.labels)
-            others = [set(f.labels) for f in units if f is not larger and f is not smaller]
-            places = [self.costs.volume(other) for other in others if other >= labels]
-            if labels <= out and (hidden or places):
-                places.append(self.costs.volume(out))
-            size = self.costs.volume(set(larger.labels))
-            yield _Pair(key, (larger, smaller), size, min([size, *places]))
+            others = [k for k, (_, other) in enumerate(units) if k not in (big, small) and other >= labels]
+            least = min([volumes[k] for k in (big, *others)])
+            if labels <= out and (hidden or others):
+                least = min(least, whole)
+            yield _Pair(key, (larger, smaller), volumes[big], least)
 
 
-def _units(term: Term) -> list[Factor]:
-    return [unit for unit in map(_unit, term.factors) if unit is not None]
+# A factor and its indices.
+Unit = tuple[Factor, set[Index]]
+
+
+def _units(term: Term) -> list[Unit]:
+    return [(unit, set(unit.labels)) for unit in map(_unit, term.factors) if unit is not None]
 
 
 def _unit(factor: Factor) -> Factor | None:
@@ -172,16 +179,15 @@ def _unit(factor: Factor) -> Factor | None:
     return None
 
 
-def _nested(units: list[Factor]) -> Iterator[tuple[Factor, Factor]]:
-    """The pairs of which one factor carries all indices of the other, and some, that one first."""
-    for a, b in combinations(units, 2):
-        la, lb = set(a.labels), set(b.labels)
+def _nested(units: Sequence[Unit]) -> Iterator[tuple[int, int]]:
+    """The places of the pairs of which one factor carries all indices of the other, and some, that one first."""
+    for (m, (a, la)), (n, (b, lb)) in combinations(enumerate(units), 2):
         if la > lb and lb:
-            yield a, b
+            yield m, n
         elif lb > la and la:
-            yield b, a
+            yield n, m
         elif la == lb and la:
-            yield (a, b) if a.tensor.key <= b.tensor.key else (b, a)
+            yield (m, n) if a.tensor.key <= b.tensor.key else (n, m)
 
 
 def _key(a: Factor, b: Factor) -> Hashable:
@@ -208,8 +214,9 @@ def _with_pair(term: Term, pair: Shared) -> Term:
     """The term with the pair as one factor, in place of one copy of each of its two."""
     (inner,) = pair.body.terms
     wanted = {(f.tensor, f.power) for f in inner.factors}
-    units = [unit for unit in _units(term) if (unit.tensor, unit.power) in wanted]
-    for a, b in _nested(units):
+    units = [(unit, labels) for unit, labels in _units(term) if (unit.tensor, unit.power) in wanted]
+    for m, n in _nested(units):
+        a, b = units[m][0], units[n][0]
         found = shared(Sum((product(1, (a, b)),)))
         if found.tensor is pair:
             taken = [Factor(f.tensor, f.slots, number(-f.power)) for f in (a, b)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..arrays import LAST, Scalar, Value, Values
@@ -28,13 +29,16 @@ class Tensors:
     constants: Mapping[Tensor, str]
     variables: Mapping[str, str]
 
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {name: k for k, name in enumerate(self.variables)}
+
     def array(self, tensor: Tensor) -> Labelled:
         """The whole tensor, its axes in any order."""
         axes = tensor.axes
         if isinstance(tensor, Input):
-            places = {name: k for k, name in enumerate(self.variables)}
             variable = self.variables.get(tensor.name, tensor.name)
-            return self.values.name(variable, tensor.shape, place=places.get(tensor.name, LAST)), axes
+            return self.values.name(variable, tensor.shape, place=self._places.get(tensor.name, LAST)), axes
         if isinstance(tensor, Constant):
             array: Any = tensor.array
             return self.values.name(self.constants[tensor], tensor.shape, array.dtype.kind == "b"), axes

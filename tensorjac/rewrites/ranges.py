@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from ..dims import Dim, nonnegative
+from functools import lru_cache
+
+from ..dims import Dim, Requirement, nonnegative
 from ..terms import ONE, ZERO, Index, Slot, combine, slot_parts
 from .registry import assumptions
+
+# What of a form is known without its letters: by how much each index counts, and its size.
+Parts = tuple[tuple[Dim, Dim], ...]
 
 
 def truth_of(form: Slot) -> bool | None:
     """Whether a δ's condition always holds (True), never holds (False), or depends (None)."""
     offset, parts = slot_parts(form)
-    if not parts:
-        return True if offset is ZERO else False if _never_zero(offset) else None
-    low, high = bounds_of(form)
-    facts = assumptions.get()
+    return _truth(offset, tuple([(c, index.dim) for index, c in parts]), assumptions.get())
+
+
+@lru_cache(maxsize=4096)
+def _truth(offset: Dim, parts: Parts, facts: tuple[Requirement, ...]) -> bool | None:
+    if not parts and offset is ZERO:
+        return True
+    low, high = _bounds(offset, parts, facts)
     if (low is not None and nonnegative(low - 1, facts)) or (high is not None and nonnegative(-high - 1, facts)):
         return False
     return None
 
 
-def _never_zero(offset: Dim) -> bool:
-    facts = assumptions.get()
-    return nonnegative(offset - 1, facts) or nonnegative(-offset - 1, facts)
-
-
 def bounds_of(form: Slot) -> tuple[Dim | None, Dim | None]:
     """The least and the greatest value of an affine form over the box of its labels, where signs are provable."""
-    facts = assumptions.get()
+    offset, parts = slot_parts(form)
+    return _bounds(offset, tuple([(c, index.dim) for index, c in parts]), assumptions.get())
+
+
+@lru_cache(maxsize=4096)
+def _bounds(offset: Dim, parts: Parts, facts: tuple[Requirement, ...]) -> tuple[Dim | None, Dim | None]:
     low: Dim | None
     high: Dim | None
-    low, parts = slot_parts(form)
-    high = low
-    for index, c in parts:
-        extent = c * (index.dim - 1)
+    low = high = offset
+    for c, dim in parts:
+        extent = c * (dim - 1)
         if nonnegative(c, facts):
             high = None if high is None else high + extent
         elif nonnegative(-c, facts):
@@ -53,10 +61,12 @@ def in_range(form: Slot, dim: Dim) -> bool:
 
 def solved_for(form: Slot, index: Index) -> Slot | None:
     """The slot that ``index`` must be where ``form`` is 0, if its coefficient is ±1."""
-    _, parts = slot_parts(form)
+    offset, parts = slot_parts(form)
     c = dict(parts).get(index)
     if c is None or c.value not in (1, -1):
         return None
+    if offset is ZERO and len(parts) == 2 and (parts[0][1] + parts[1][1]) is ZERO:
+        return parts[parts[0][0] is index][0]
     rest = combine(((ONE, form), (Dim.of(-1) * c, index)))
     return combine(((Dim.of(-1) * c, rest),))
 

@@ -40,7 +40,7 @@ from .indices import (
     substitute_slot,
 )
 from .sums import Sum, Term, constant, is_tie, of_factor, of_size, product, tied_classes
-from .tensors import DELTA, Constant, Delta, Factor, Input, Operation, Position, Size, Tensor, delta, zero_of
+from .tensors import DELTA, Constant, Delta, Factor, Input, Operation, Position, Size, Tensor, delta, name_bits, zero_of
 
 __all__ = [
     "DELTA",
@@ -74,6 +74,7 @@ __all__ = [
     "flattened",
     "is_tie",
     "magnitude",
+    "name_bits",
     "nested",
     "number",
     "of_factor",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import count
 from math import isfinite, log2
@@ -17,6 +17,9 @@ ZERO = Dim.of(0)
 
 
 ONE = Dim.of(1)
+
+
+MINUS = Dim.of(-1)
 
 
 # Floats hold 2 to about this power, and to its negative.
@@ -63,16 +66,18 @@ def magnitude(value: Number) -> Number:
 class Index:
     """A label with a symbolic size."""
 
-    __slots__ = ("dim", "number")
+    __slots__ = ("dim", "key", "number")
     _canonical: ClassVar[dict[tuple[int, Dim], Index]] = {}
     _fresh: ClassVar = count(FRESH_FROM)
 
     dim: Dim
     number: int
+    key: tuple[str, tuple[int, ...]]  # orders slots by what they are and, within that, by the numbers of their indices
 
     def __init__(self, dim: Dim, number: int) -> None:
         self.dim = dim
         self.number = number
+        self.key = ("", (number,))
 
     @classmethod
     def at(cls, position: int, dim: Dim) -> Index:
@@ -99,6 +104,12 @@ class Affine:
         self.constant = constant
         self.parts = parts
         self._hash = hash((constant, parts))
+
+    @property
+    def key(self) -> tuple[str, tuple[int, ...]]:
+        """Its place among slots."""
+        text = "+".join([str(self.constant), *(str(c) for _, c in self.parts)])
+        return text, tuple([index.number for index, _ in self.parts])
 
     def __hash__(self) -> int:
         return self._hash
@@ -147,12 +158,8 @@ def slot_parts(slot: Slot) -> tuple[Dim, tuple[tuple[Index, Dim], ...]]:
     return (ZERO, ((slot, ONE),)) if isinstance(slot, Index) else (slot.constant, slot.parts)
 
 
-def slot_labels(slot: Slot) -> Iterator[Index]:
-    if isinstance(slot, Index):
-        yield slot
-    else:
-        for index, _ in slot.parts:
-            yield index
+def slot_labels(slot: Slot) -> Sequence[Index]:
+    return (slot,) if isinstance(slot, Index) else [index for index, _ in slot.parts]
 
 
 def combine(weighted: Iterable[tuple[Dim, Slot]], constant: Dim = ZERO) -> Slot:
@@ -172,13 +179,3 @@ def substitute_slot(slot: Slot, mapping: Mapping[Index, Slot]) -> Slot:
     if not any(index in mapping for index, _ in slot.parts):
         return slot
     return combine(((c, mapping.get(index, index)) for index, c in slot.parts), slot.constant)
-
-
-def slot_key(slot: Slot) -> tuple[str, tuple[int, ...]]:
-    """Orders slots by what they are and, within that, by the numbers of their indices."""
-    if isinstance(slot, Index):
-        return ("", (slot.number,))
-    return (
-        "+".join([str(slot.constant), *(str(c) for _, c in slot.parts)]),
-        tuple(index.number for index, _ in slot.parts),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from .indices import Index, Slot, slot_labels, slot_parts
@@ -30,7 +31,7 @@ def _refined(pieces: Sequence[Piece], colour: dict[Index, int]) -> dict[Index, i
     """Colour refinement: labels that are used differently get different colours, until nothing changes."""
     alike = [tied_classes(factors, ()) for _, factors in pieces]
     while True:
-        seen: dict[Index, list[tuple[object, ...]]] = {index: [] for index in colour}
+        seen: dict[Index, list[str]] = {index: [] for index in colour}
         for (tag, factors), classes in zip(pieces, alike, strict=True):
             shade = {**colour, **{i: min(colour[m] for m in members) for i, members in classes.items()}}
             for tensor, slots, power in factors:
@@ -40,33 +41,30 @@ def _refined(pieces: Sequence[Piece], colour: dict[Index, int]) -> dict[Index, i
                     tied = next((classes[i] for i in slot_labels(slots[0]) if i in classes), None)
                     if tied is not None and is_tie(Factor(tensor, slots, power), ()):
                         # which of the tied indices stands in which δ is a matter of writing, too
+                        use = repr((*look, tuple(sorted(colour[i] for i in tied))))
                         for member in tied:
-                            seen[member].append((*look, tuple(sorted(colour[i] for i in tied))))
+                            seen[member].append(use)
                         continue
                     # a δ and its negative are the same condition, so which side a label is on says nothing
                     both = sorted({k for _, ks in patterns for k in ks})
                     for slot in slots:
                         for index, c in slot_parts(slot)[1]:
-                            seen[index].append((*look, str(c * c), tuple(both)))
+                            seen[index].append(repr((*look, str(c * c), tuple(both))))
                     continue
                 mixed = bool(tensor.symmetries_of_power(power))
                 arrangement = tuple(sorted(patterns) if mixed else patterns)
-                look = (tag, tensor.key, str(power), arrangement)
+                common = repr((tag, tensor.key, str(power), arrangement))[:-1]
                 for position, slot in enumerate(slots):
                     for index, c in slot_parts(slot)[1]:
+                        use = f"{common}, {-1 if mixed else position}, {str(c)!r})"
                         # which of several tied indices a factor carries is a matter of writing
                         for member in classes.get(index, (index,)):
-                            seen[member].append((*look, -1 if mixed else position, str(c)))
-        signatures = {index: (colour[index], sorted(uses, key=repr)) for index, uses in seen.items()}
-        ranked = {text: k for k, text in enumerate(sorted({_rank_text(s) for s in signatures.values()}))}
-        fresh = {index: ranked[_rank_text(s)] for index, s in signatures.items()}
+                            seen[member].append(use)
+        signatures = {index: f"{colour[index]:06d}[{', '.join(sorted(uses))}]" for index, uses in seen.items()}
+        ranked = {text: k for k, text in enumerate(sorted(set(signatures.values())))}
         if len(ranked) == len(set(colour.values())):
             return colour
-        colour = fresh
-
-
-def _rank_text(signature: tuple[int, list[tuple[object, ...]]]) -> str:
-    return f"{signature[0]:06d}{signature[1]!r}"
+        colour = {index: ranked[text] for index, text in signatures.items()}
 
 
 def _form(pieces: Sequence[Piece], order: Sequence[Index]) -> tuple[tuple[str, tuple[object, ...]], ...]:
@@ -107,16 +105,12 @@ def canonical_order(
     if len(ranked) == len(colour):
         order = tuple(sorted(colour, key=lambda index: colour[index]))
         return order, [order]
-    best: tuple[object, ...] | None = None
-    orders: list[tuple[Index, ...]] = []
-    for k, order in enumerate(_orders(pieces, colour)):
-        form = _form(pieces, order)
-        if best is None or form < best:
-            best, orders = form, [order]
-        elif form == best:
-            orders.append(order)
-        if k >= _LEAVES:
-            break
+    found = list(islice(_orders(pieces, colour), _LEAVES + 1))
+    if len(found) == 1:
+        return found[0], found
+    forms = [_form(pieces, order) for order in found]
+    best = min(forms)
+    orders = [order for order, form in zip(found, forms, strict=True) if form == best]
     return orders[0], orders
 
 

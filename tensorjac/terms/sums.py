@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from ..dims import Dim
-from .indices import ONE, ZERO, Index, Number, Slot, number, slot_labels
+from .indices import ONE, ZERO, Index, Number, Slot, number
 from .tensors import DELTA, Factor, Size, Tensor, delta, factor_key
 
 
@@ -19,7 +20,7 @@ class Term(NamedTuple):
 
     @property
     def labels(self) -> set[Index]:
-        return {label for factor in self.factors for slot in factor.slots for label in slot_labels(slot)}
+        return {label for factor in self.factors for label in factor.labels}
 
     @property
     def free(self) -> set[Index]:
@@ -39,25 +40,33 @@ def product(coefficient: Number, factors: Iterable[Factor], summed: tuple[Index,
     >>> product(2, [x(i), x(i, power=2), x(i, power=-1)]).factors == (x(i, power=2),)
     True
     """
-    powers: dict[tuple[Tensor, tuple[Slot, ...]], Number] = {}
-    for tensor, slots, power in factors:
-        known = powers.get((tensor, slots))
+    found: dict[tuple[Tensor, tuple[Slot, ...]], Factor] = {}
+    turning = False
+    for factor in factors:
+        tensor, slots, power = factor
+        known = found.get((tensor, slots))
         if known is None:
-            powers[tensor, slots] = power
+            found[tensor, slots] = factor
+            turning = turning or bool(tensor.antisymmetries)
         elif tensor is not DELTA:
-            powers[tensor, slots] = number(known + power)
-    merged = [Factor(tensor, slots, p) for (tensor, slots), p in powers.items() if p != 0]
-    if any(factor.tensor.antisymmetries for factor in merged):
+            found[tensor, slots] = Factor(tensor, slots, number(known.power + power))
+    merged = [factor for factor in found.values() if factor.power != 0]
+    if turning:
         arranged = [tensor(*slots, power=p) for tensor, slots, p in merged]
         if arranged != merged:
             return product(coefficient, arranged, summed)
     if len(merged) > 1:
-        if any(factor.tensor is DELTA for factor in merged):
+        tensors = {factor.tensor for factor in merged}
+        if DELTA in tensors:
             tied = _tied(merged, summed)
             if tied is not None:
                 return product(coefficient, tied, summed)
-        merged.sort(key=factor_key)
+        # what the whole key begins with
+        merged.sort(key=_TENSOR_KEY if len(tensors) == len(merged) else factor_key)
     return Term(number(coefficient), tuple(merged), summed)
+
+
+_TENSOR_KEY = attrgetter("tensor.key")
 
 
 def _pair(form: Slot) -> tuple[Index, Index] | None:
@@ -68,18 +77,23 @@ def _pair(form: Slot) -> tuple[Index, Index] | None:
     return (a, b) if (p + q) is ZERO and p is ONE and a.dim is b.dim else None
 
 
+def _tie(factor: Factor, summed: Sequence[Index]) -> tuple[Index, Index] | None:
+    """The two free indices that a δ ties, lower number first."""
+    pair = _pair(factor.slots[0]) if factor.tensor is DELTA else None
+    return pair if pair is not None and pair[0] not in summed and pair[1] not in summed else None
+
+
 def is_tie(factor: Factor, summed: Sequence[Index]) -> bool:
     """Whether a factor is a δ that ties two free indices."""
-    pair = _pair(factor.slots[0]) if factor.tensor is DELTA else None
-    return pair is not None and pair[0] not in summed and pair[1] not in summed
+    return _tie(factor, summed) is not None
 
 
 def tied_classes(factors: Iterable[Factor], summed: Sequence[Index]) -> dict[Index, list[Index]]:
     """The free indices that δ tie to each other, by each of them, in the order of their numbers."""
     classes: dict[Index, list[Index]] = {}
     for factor in factors:
-        if is_tie(factor, summed):
-            pair = list(factor.labels)
+        pair = _tie(factor, summed)
+        if pair is not None:
             joined = {*pair, *classes.get(pair[0], ()), *classes.get(pair[1], ())}
             members = sorted(joined, key=lambda index: index.number)
             classes.update(dict.fromkeys(members, members))
@@ -88,13 +102,21 @@ def tied_classes(factors: Iterable[Factor], summed: Sequence[Index]) -> dict[Ind
 
 def _tied(factors: Sequence[Factor], summed: Sequence[Index]) -> list[Factor] | None:
     """The factors with tied indices written as the first of their class, each tied to that; None if they are so."""
-    mapping: dict[Index, Slot] = {
-        index: members[0] for index, members in tied_classes(factors, summed).items() if index is not members[0]
-    }
-    held = [factor for factor in factors if not is_tie(factor, summed)]
-    ties = [delta(first, index) for index, first in mapping.items()]
-    if set(ties) == set(factors) - set(held) and not any(mapping.keys() & set(f.labels) for f in held):
+    classes = tied_classes(factors, summed)
+    if not classes:
         return None
+    mapping: dict[Index, Slot] = {index: members[0] for index, members in classes.items() if index is not members[0]}
+    held, pairs = [], set()
+    for factor in factors:
+        pair = _tie(factor, summed)
+        if pair is None:
+            held.append(factor)
+        else:
+            pairs.add(pair)
+    wanted = {(first, index) for index, first in mapping.items()}
+    if pairs == wanted and not any(label in mapping for factor in held for label in factor.labels):
+        return None
+    ties = [delta(first, index) for index, first in mapping.items()]
     return [*(factor.substitute(mapping) for factor in held), *ties]
 
 
@@ -110,6 +132,11 @@ class Sum:
     terms: tuple[Term, ...]
 
     def __init__(self, terms: Iterable[Term] = ()) -> None:
+        self._hash: int | None = None
+        terms = tuple(terms)
+        if len(terms) == 1:
+            self.terms = terms if terms[0].coefficient != 0 else ()
+            return
         merged: dict[tuple[tuple[Factor, ...], tuple[Index, ...]], Number] = {}
         for term in terms:
             like = (term.factors, term.summed)
@@ -119,9 +146,10 @@ class Sum:
         if len(kept) > 1:
             kept.sort(key=lambda term: [factor_key(factor) for factor in term.factors])
         self.terms = tuple(kept)
-        self._hash = hash(self.terms)
 
     def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(self.terms)
         return self._hash
 
     def __eq__(self, other: object) -> bool:

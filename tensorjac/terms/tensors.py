@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from itertools import compress
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from ..dims import Dim
 from .indices import (
+    MINUS,
     ONE,
     ZERO,
     Affine,
@@ -18,7 +19,6 @@ from .indices import (
     Number,
     Slot,
     combine,
-    slot_key,
     slot_labels,
     slot_parts,
     substitute_slot,
@@ -45,16 +45,21 @@ class Operation(Protocol):
         """The orders of the result's own axes, other than their own, that leave the value unchanged."""
 
 
-@lru_cache(4096)
-def _union(*names: frozenset[str]) -> frozenset[str]:
-    """Many tensors depend on the same many inputs: their union is kept."""
-    return names[0] if len(names) == 1 else frozenset().union(*names)
+# All names of inputs, and the place of each. A set of them is a number with a bit for each place: a deep expression
+# has thousands of such sets, each of up to thousands of names.
+_NAMES: list[str] = []
+_PLACES: dict[str, int] = {}
+
+
+def name_bits(names: Iterable[str]) -> int:
+    """The number that stands for a set of names of inputs; names that no input has leave no bit."""
+    return sum({1 << _PLACES[name] for name in names if name in _PLACES})
 
 
 class Tensor:
     """A closed tensor: its value needs nothing but the inputs that it names."""
 
-    __slots__ = ("__weakref__", "antisymmetries", "axes", "inputs", "key", "parts", "shape", "sign", "symmetries")
+    __slots__ = ("__weakref__", "antisymmetries", "axes", "key", "needs", "parts", "shape", "sign", "symmetries")
     _interned: ClassVar[WeakValueDictionary[bytes, Tensor]] = WeakValueDictionary()
     _lock: ClassVar = Lock()
 
@@ -62,7 +67,7 @@ class Tensor:
     shape: tuple[Dim, ...]
     axes: tuple[Index, ...]  # the canonical output indices, one per axis
     parts: tuple[Tensor, ...]  # the tensors that it is made of, each once
-    inputs: frozenset[str]
+    needs: int  # the inputs that it depends on, by `name_bits`
     symmetries: tuple[tuple[int, ...], ...]  # axis permutations that change nothing, the identity left out
     antisymmetries: tuple[tuple[int, ...], ...]  # axis permutations that turn the sign
     sign: int  # 2: known to be positive; 1: known to be nonnegative; 0: unknown
@@ -78,9 +83,11 @@ class Tensor:
     ) -> None:
         self.key = key
         self.shape = shape
-        self.axes = tuple(Index.at(k, dim) for k, dim in enumerate(shape))
+        self.axes = tuple([Index.at(k, dim) for k, dim in enumerate(shape)])
         self.parts = parts
-        self.inputs = _union(*dict.fromkeys(part.inputs for part in parts))
+        self.needs = 0
+        for part in parts:
+            self.needs |= part.needs
         self.sign = sign
         self.symmetries = symmetries
         self.antisymmetries = antisymmetries
@@ -88,6 +95,11 @@ class Tensor:
     @property
     def rank(self) -> int:
         return len(self.shape)
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """The names of the inputs that it depends on."""
+        return frozenset(compress(_NAMES, map(int, bin(self.needs)[:1:-1])))
 
     def __call__(self, *slots: Slot, power: Number = 1) -> Factor:
         """This tensor read at ``slots``; of the slot orders that its symmetries allow, the canonical one."""
@@ -104,7 +116,7 @@ class Tensor:
         if not orders:
             return slots
         choices = [slots, *(tuple(slots[k] for k in order) for order in orders)]
-        return min(choices, key=lambda choice: [slot_key(slot) for slot in choice])
+        return min(choices, key=lambda choice: [slot.key for slot in choice])
 
 
 def digest(*pieces: Hashable) -> bytes:
@@ -126,7 +138,10 @@ class Input(Tensor):
                 found = object.__new__(cls)
                 found._setup(key, shape)
                 found.name = name
-                found.inputs = frozenset((name,))
+                if name not in _PLACES:
+                    _PLACES[name] = len(_NAMES)
+                    _NAMES.append(name)
+                found.needs = 1 << _PLACES[name]
                 Tensor._interned[key] = found
         assert isinstance(found, Input)
         return found
@@ -201,8 +216,10 @@ DELTA._setup(digest("delta"), (ZERO,), sign=1)
 
 def delta(left: Slot, right: Slot) -> Factor:
     """δ[left = right]."""
-    form = combine(((ONE, left), (Dim.of(-1), right)))
-    return zero_of(form)
+    if isinstance(left, Index) and isinstance(right, Index) and left.dim is right.dim and left is not right:
+        first, second = (left, right) if left.number < right.number else (right, left)
+        return Factor(DELTA, (Affine(ZERO, ((first, ONE), (second, MINUS))),), 1)
+    return zero_of(combine(((ONE, left), (MINUS, right))))
 
 
 def zero_of(form: Slot) -> Factor:
@@ -211,9 +228,8 @@ def zero_of(form: Slot) -> Factor:
     if len(parts) == 1 and parts[0][0].dim is ONE:
         parts = ()
     lead = parts[0][1] if parts else constant
-    monomials = lead.monomials
-    if monomials and monomials[0][0] < 0:
-        form = combine(((Dim.of(-1), form),))
+    if lead.terms and lead.terms[0][1] < 0:
+        form = combine(((MINUS, form),))
         constant, parts = slot_parts(form)
     return Factor(DELTA, (Affine(constant, parts),), 1)
 
@@ -226,9 +242,10 @@ class Factor(NamedTuple):
     power: Number
 
     @property
-    def labels(self) -> Iterator[Index]:
-        for slot in self.slots:
-            yield from slot_labels(slot)
+    def labels(self) -> Sequence[Index]:
+        slots = self.slots
+        bare = [slot for slot in slots if isinstance(slot, Index)]
+        return bare if len(bare) == len(slots) else [label for slot in slots for label in slot_labels(slot)]
 
     @property
     def sign(self) -> int:
@@ -237,12 +254,14 @@ class Factor(NamedTuple):
         return 1 if isinstance(self.power, int) and self.power % 2 == 0 else 0
 
     def substitute(self, mapping: Mapping[Index, Slot]) -> Factor:
-        tensor = self.tensor
-        slots = tuple([substitute_slot(slot, mapping) for slot in self.slots])
+        tensor, old, power = self
+        slots = tuple([substitute_slot(slot, mapping) for slot in old])
         if tensor is DELTA:
-            return zero_of(slots[0])
-        return Factor(tensor, tensor.arranged(slots, self.power), self.power)
+            return self if slots[0] is old[0] else zero_of(slots[0])
+        if tensor.symmetries or tensor.antisymmetries:
+            slots = tensor.arranged(slots, power)
+        return self if slots == old else Factor(tensor, slots, power)
 
 
 def factor_key(factor: Factor) -> tuple[bytes, list[tuple[str, tuple[int, ...]]], str]:
-    return (factor.tensor.key, [slot_key(slot) for slot in factor.slots], str(factor.power))
+    return (factor.tensor.key, [slot.key for slot in factor.slots], str(factor.power))
