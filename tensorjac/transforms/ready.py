@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Hashable, Sequence
 from itertools import chain, repeat
@@ -73,12 +74,12 @@ class Finished:
     """
 
     def __init__(self, code: Callable[..., tuple[Any, ...]], dtypes: Sequence[np.dtype[Any] | None]) -> None:
-        self._code, self._dtypes = code, dtypes
-        self._done = False
+        self.code, self._dtypes = code, dtypes
+        self.is_done = False
 
     def __call__(self, arguments: Sequence[Any]) -> Sequence[Any]:
-        values = self._code(*arguments)
-        if self._done:
+        values = self.code(*arguments)
+        if self.is_done:
             return values
         found: list[Any] = []
         for value, dtype in zip(values, chain(self._dtypes, repeat(None))):  # noqa: B905 - what is only kept is as it is
@@ -90,7 +91,7 @@ class Finished:
                 elif _shares(value, arguments) or _shares(value, found):
                     value = value.copy()
             found.append(value)
-        self._done = all(map(operator.is_, found, values))
+        self.is_done = all(map(operator.is_, found, values))
         return found
 
 
@@ -119,26 +120,41 @@ class Pulled(Ready):
         self._is_bare = bare and any(axes for axes, _ in list(function._parts.outputs.values())[:1])
         # the shapes and dtypes of the outputs, the same at all calls
         self._like: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
+        # whether gradients, and arguments, are handed over as they are
+        flat = self.program.derivative.flat == slice(0, len(function._parts.outputs) - self._count)
+        self._is_direct = self._is_bare and flat and self._chosen is None and not self._scalars
+        self._direct: Callable[..., Any] | None = None
 
     def __call__(self, wish: Transform, leaves: Sequence[Any]) -> Any:
+        if self._direct is not None:
+            return self._direct(wish, *leaves)
         found = self.arguments(leaves)
         values = self._run(found)
         for k in self._copied:
             found[k] = found[k].copy()
         outputs, known = values[: self._count], [*found, *values[self._count :]]
-        like = self._like = self._like or [(each.shape, each.dtype) for each in outputs]
+        self._like = self._like or [(each.shape, each.dtype) for each in outputs]
 
         def pullback(cotangent: Any) -> tuple[Any, ...]:
             """The gradients by all arguments."""
-            if self._is_bare and cotangent.__class__ is np.ndarray and (cotangent.shape, cotangent.dtype) == like[0]:
-                given = [cotangent]
-            elif running() is not None:
-                return self._traced(wish, found, cotangent)
-            else:
-                given = _cotangents(self.program.plain.tree, cotangent, like)
-            return self.program.derivative.nested(self._gradients(known + given))  # type: ignore[no-any-return]
+            return self._pulled(wish, found, known, cotangent)
 
         return self.program.plain.nested(outputs), pullback
+
+    def _pulled(self, wish: Transform, point: Sequence[Any], known: list[Any], cotangent: Any) -> tuple[Any, ...]:
+        """The gradients from a cotangent; ``known`` are the arguments and what was kept of the values."""
+        like = self._like
+        if self._is_bare and cotangent.__class__ is np.ndarray and (cotangent.shape, cotangent.dtype) == like[0]:
+            given = [cotangent]
+        elif running() is not None:
+            return self._traced(wish, point, cotangent)
+        else:
+            given = _cotangents(self.program.plain.tree, cotangent, like)
+        found = self.program.derivative.nested(self._gradients(known + given))
+        if self._is_direct and self._direct is None and self._run.is_done and self._gradients.is_done:
+            make = _directly(len(point), tuple(self._copied), len(known) - len(point))
+            self._direct = make(self._run.code, self._gradients.code, self._pulled, np.ndarray, *like[0])
+        return found  # type: ignore[no-any-return]
 
     def _traced(self, wish: Transform, point: Sequence[Any], cotangent: Any) -> tuple[Any, ...]:
         """The gradients for a cotangent that is being traced, from an expression with sizes that are numbers."""
@@ -156,6 +172,36 @@ class Pulled(Ready):
         program = Job(wish, flatten((tuple(point), {}))[1], point).traced({})
         again: tuple[Any, Callable[[Any], tuple[Any, ...]]] = Pulled(program, point)(wish, point)
         return again[1](cotangent)
+
+
+# Written out for a number of arguments, a call takes half the time of one that goes over lists of them.
+_DIRECTLY = """
+def make(values, gradients, pulled, array, shape, dtype):
+    def call(wish, {args}):
+        {values}, = values({args})
+        {copies}
+
+        def pullback(cotangent):
+            'The gradients by all arguments.'
+            if cotangent.__class__ is array and cotangent.shape == shape and cotangent.dtype is dtype:
+                return gradients({known}, cotangent)
+            return pulled(wish, [{args}], [{known}], cotangent)
+
+        return value, pullback
+
+    return call
+"""
+
+
+@functools.cache
+def _directly(count: int, copied: tuple[int, ...], kept: int) -> Callable[..., Callable[..., Any]]:
+    """Calls of a value's code, and of its gradients' for a cotangent of this shape and dtype, else of ``pulled``."""
+    args, others = [f"a{k}" for k in range(count)], [f"r{k}" for k in range(kept)]
+    copies = "; ".join(f"a{k} = a{k}.copy()" for k in copied)
+    scope: dict[str, Any] = {}
+    texts = {"args": args, "values": ["value", *others], "known": args + others}
+    exec(_DIRECTLY.format(copies=copies, **{name: ", ".join(each) for name, each in texts.items()}), scope)
+    return scope["make"]  # type: ignore[no-any-return]
 
 
 def reads_of(wish: Transform) -> Hashable | None:
