@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -71,6 +72,10 @@ def chained(layer: str, depth: int) -> tuple[float, float]:
 
 def growth(quick: bool) -> list[Growth]:
     """All tables of growth."""
+    # the libraries that took part before leave objects by the million, which the collector would go through again and
+    # again while a long chain is compiled
+    gc.collect()
+    gc.freeze()
     sizes = [128, 256, 512] if quick else [128, 256, 512, 1024, 2048]
     tables = [
         of_contests("V3", sizes, WORKLOADS["V3"].contests([(n, n, n) for n in sizes]), "3"),

@@ -69,7 +69,7 @@ def _contests(names: list[str], quick: bool) -> list[str]:
             continue
         for contest in workload.contests(workload.quick if quick else workload.sizes):
             contest.prove()
-            contest.measure(ROUNDS, seconds=3 if quick else 60)
+            contest.measure(ROUNDS, seconds=1 if quick else 60)
             rows.append(_row(_cells(contest, others)))
             print(rows[-1], flush=True)
     return [*rows, ""]

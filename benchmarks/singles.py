@@ -28,8 +28,8 @@ class Single:
 
 def singles(quick: bool) -> Iterator[Single]:
     yield from memory(quick)
-    yield from import_time()
-    yield from compile_time()
+    yield from import_time(7 if quick else 15)
+    yield from compile_time(3 if quick else 5)
     yield chains(50 if quick else 500)
 
 
@@ -77,7 +77,7 @@ def _peak(script: str) -> int:
 # Import and compilation ------------------------------------------------------------------------------------------
 
 
-def import_time(rounds: int = 15) -> Iterator[Single]:
+def import_time(rounds: int) -> Iterator[Single]:
     times: dict[str, list[float]] = {"numpy": [], "tensorjac": []}
     for _ in range(rounds):
         for name, found in times.items():
@@ -100,12 +100,12 @@ _COMPILED = (
 )
 
 
-def compile_time() -> Iterator[Single]:
+def compile_time(rounds: int) -> Iterator[Single]:
     """In a process that has derived a product of matrices before, and so has loaded what it needs."""
     for name, shapes, sizes, goal in _COMPILED:
         args = ", ".join(f"np.ones({size})" for size in sizes)
         script = _NEW.format(name=name, shapes=shapes, args=args)
-        runs = [subprocess.run([sys.executable, "-c", script], check=True, capture_output=True) for _ in range(5)]
+        runs = [subprocess.run([sys.executable, "-c", script], check=True, capture_output=True) for _ in range(rounds)]
         first = median(float(run.stdout) for run in runs)
         yield Single(
             "P2", f"`trace`, `vjp` and compilation of {name}, once, call included", goal, f"{first * 1e3:.1f} ms"

@@ -21,6 +21,8 @@ _UFUNC = re.compile(r"(np\.(\w+)|erf|xlogy)\(.*\)")
 _INTO_LEFT = {"multiply": "*=", "add": "+=", "subtract": "-=", "divide": "/="}
 # Up to this many multiplications, a product of matrices costs less through the older and simpler `dot`.
 DOT = 64.0**3
+# Beside arrays of fewer elements than these, NumPy takes as long to convert a whole number as to multiply by it.
+FEW = 256
 
 
 class Texts:
@@ -84,6 +86,8 @@ class Texts:
     def _scale(self, value: Value) -> tuple[str, int]:
         scalar: Scalar = value.detail
         above, below = scalar.halves()
+        if self.costs.tuned and value.rank and self.costs.elements(value.shape) < FEW:
+            above, below = ([f"{text}.0" if text.isdigit() else text for text in side] for side in (above, below))
         (inner,) = value.args
         if above:
             # 2 * (A @ B) scales the result, 2 * A @ B would scale A; 2 * mask would be whole numbers in their own dtype
