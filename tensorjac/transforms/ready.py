@@ -184,7 +184,7 @@ def make(values, gradients, pulled, array, shape, dtype):
         def pullback(cotangent):
             'The gradients by all arguments.'
             if cotangent.__class__ is array and cotangent.shape == shape and cotangent.dtype is dtype:
-                return gradients({known}, cotangent)
+                return gradients({read})
             return pulled(wish, [{args}], [{known}], cotangent)
 
         return value, pullback
@@ -199,7 +199,7 @@ def _directly(count: int, copied: tuple[int, ...], kept: int) -> Callable[..., C
     args, others = [f"a{k}" for k in range(count)], [f"r{k}" for k in range(kept)]
     copies = "; ".join(f"a{k} = a{k}.copy()" for k in copied)
     scope: dict[str, Any] = {}
-    texts = {"args": args, "values": ["value", *others], "known": args + others}
+    texts = {"args": args, "values": ["value", *others], "known": args + others, "read": [*args, *others, "cotangent"]}
     exec(_DIRECTLY.format(copies=copies, **{name: ", ".join(each) for name, each in texts.items()}), scope)
     return scope["make"]  # type: ignore[no-any-return]
 

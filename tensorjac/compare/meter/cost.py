@@ -57,12 +57,19 @@ def _given(ledger: Ledger, shape: Shape, dtype: Any) -> Counted:
     return Counted.given(ledger, shape.whole, dtype)[tuple(map(slice, shape.shape))]
 
 
-class _Temporaries(ast.NodeTransformer):
-    """Marks operands that have no name: NumPy may compute in their memory."""
+class _Marked(ast.NodeTransformer):
+    """Marks operands that have no name, in whose memory NumPy may compute, and loops over blocks."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.BinOp:
         self.generic_visit(node)
         node.left, node.right = self._marked(node.left), self._marked(node.right)
+        return node
+
+    def visit_For(self, node: ast.For) -> ast.For:
+        self.generic_visit(node)
+        match node.iter:
+            case ast.Call(ast.Name("range"), [_, _, _]):
+                node.iter = ast.Call(ast.Name("_blocks", ast.Load()), [node.iter], [])
         return node
 
     @staticmethod
@@ -86,12 +93,13 @@ def metered(text: str, name: str, scope: Mapping[str, Any], shapes: Sequence[Sha
     (60, 248, 80)
     """
     ledger = Ledger()
-    code = ast.fix_missing_locations(_Temporaries().visit(ast.parse(text)))
+    code = ast.fix_missing_locations(_Marked().visit(ast.parse(text)))
     captured = {
         key: Counted.given(ledger, np.shape(value), value.dtype) if isinstance(value, np.ndarray) else value
         for key, value in scope.items()
     }
-    names: dict[str, Any] = {**captured, "np": CountedNumpy(ledger), "_temporary": _temporary}
+    marks = {"_temporary": _temporary, "_blocks": ledger.blocks}
+    names: dict[str, Any] = {**captured, "np": CountedNumpy(ledger), **marks}
     exec(compile(code, f"<counted {name}>", "exec"), names)
     function: Callable[..., Any] = names[name]
     result = function(*(_given(ledger, shape, dtype) for shape in shapes))
