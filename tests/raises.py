@@ -121,8 +121,13 @@ class Reader:
     def _stands(self, message: str, lines: set[str]) -> bool:
         if message not in self.tests or not lines.issuperset(message.split("\n")[1:]):
             return False
-        # the first line may follow the name of the error
-        return re.search(rf"(^|[\n\0]|: ){re.escape(message)}($|[\n\0])", self.tests) is not None
+        text, start = self.tests, -1
+        while (start := text.find(message, start + 1)) >= 0:
+            # the first line may follow the name of the error
+            before, behind = text[max(start - 2, 0) : start], text[start + len(message) : start + len(message) + 1]
+            if (before[-1:] in ("", "\n", "\0") or before == ": ") and behind in ("", "\n", "\0"):
+                return True
+        return False
 
     @contextmanager
     def watching(self) -> Iterator[None]:

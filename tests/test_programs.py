@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tensorjac as tj
@@ -96,6 +96,7 @@ def test_forward_and_reverse_agree(steps, data):
     assert_near(forward.dense(**args), backward.dense(**args), 1e-9)
 
 
+@settings(max_examples=settings.default.max_examples // 2)
 @given(programs(last=("sum", "norm")), seeds)
 def test_hessians_are_symmetric_and_right(steps, seed):
     args = point(seed)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "tensorjac"
@@ -22,10 +23,15 @@ def named(path):
     return str(path.relative_to(PACKAGE))
 
 
+@cache
+def parts(path):
+    """The syntax tree of a file, from its root."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def definitions(path):
     """All functions and classes of a file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [part for part in ast.walk(tree) if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    return [part for part in parts(path) if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
 
 
 def length(function):
@@ -58,7 +64,7 @@ def test_whatever_is_caught_has_its_reason_beside_it():
     silent = []
     for path in PATHS:
         lines = path.read_text(encoding="utf-8").splitlines()
-        for part in ast.walk(ast.parse("\n".join(lines))):
+        for part in parts(path):
             broad = isinstance(part, ast.ExceptHandler) and (
                 part.type is None or ast.unparse(part.type) in ("Exception", "BaseException")
             )
@@ -69,5 +75,5 @@ def test_whatever_is_caught_has_its_reason_beside_it():
 
 def test_every_file_says_what_it_is():
     """The docstring begins with a sentence."""
-    told = {path: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for path in PATHS}
+    told = {path: ast.get_docstring(parts(path)[0]) or "" for path in PATHS}
     assert [named(path) for path, text in told.items() if not text.split("\n\n")[0].endswith((".", ":", "?"))] == []

@@ -1124,7 +1124,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=max(300, settings.default.max_examples))
 @given(steps)
 def test_sequences_of_calls_are_answered_as_without_memory(sequence):
     here = globals()
