@@ -157,7 +157,7 @@ def relu_net_slopes(W1, X, T, *rest):
 def relu_net_factors(W1, X, T, *rest):
     """The Hessian by the first layer's weights as a product that is not carried out."""
     J, P, weight = relu_net_slopes(W1, X, T, *rest)
-    Z = J - np.matvec(J, P)[:, :, None]
+    Z = J - J @ P[:, :, None]
     Z *= (P * weight[:, None])[:, None, :]
     return "bi,bjc,bk,blc->ijkl", (X, Z, X, J)
 
@@ -166,7 +166,7 @@ def relu_net_core(W1, X, T, *rest):
     """B[b], the Hessian of the loss of row b by its first layer's output: all in all it is Σ_b X[b] ⊗ B[b] ⊗ X[b]."""
     J, P, weight = relu_net_slopes(W1, X, T, *rest)
     Z = J * np.sqrt(P * weight[:, None])[:, None, :]
-    v = np.matvec(J, P) * np.sqrt(weight)[:, None]
+    v = (J @ P[:, :, None])[:, :, 0] * np.sqrt(weight)[:, None]
     return Z @ Z.mT - v[:, :, None] * v[:, None, :]
 
 

@@ -16,6 +16,8 @@ from .ledger import Buffer, Kind, Ledger, Operation
 # How functions and ufuncs of NumPy are counted, by the function; filled by the modules beside this one.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 UFUNCS: dict[str, Callable[..., Any]] = {}
+# From NumPy 2.1 on, a reshape can be told to make a view or none.
+REFUSES_COPIES = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
 
 
 class Counted(NDArrayOperatorsMixin):
@@ -121,10 +123,16 @@ class Counted(NDArrayOperatorsMixin):
 
     def reshape(self, *shape: Any) -> Counted:
         """A view where the strides allow it, else a copy."""
+        wanted = shape[0] if len(shape) == 1 else shape
+        view = self.shadow.view()
         try:
-            return self.view(np.reshape(self.shadow, shape[0] if len(shape) == 1 else shape, copy=False))
-        except ValueError:
+            if REFUSES_COPIES:
+                view = np.reshape(view, wanted, copy=False)
+            else:
+                view.shape = wanted
+        except (AttributeError, ValueError):
             return self.copy().reshape(*shape)
+        return self.view(view)
 
     def ravel(self) -> Counted:
         return self.reshape(-1)
