@@ -119,7 +119,10 @@ def test_a_library_that_is_not_installed(library, strategy, message, monkeypatch
     [
         ("np.sort(x)", "np.sort is not counted: the columns that need counts stay empty."),
         ("x.cumsum()", "cumsum of an array is not counted: the columns that need counts stay empty."),
-        ("np.vecmat(x, x)", "np.vecmat is not counted: the columns that need counts stay empty."),
+        pytest.param(
+            *("np.vecmat(x, x)", "np.vecmat is not counted: the columns that need counts stay empty."),
+            marks=pytest.mark.skipif(not hasattr(np, "vecmat"), reason="this NumPy has no np.vecmat"),
+        ),
         ("np.add.accumulate(x)", "np.add.accumulate is not counted: the columns that need counts stay empty."),
         ("np.add.reduceat(x, [0])", "np.add.reduceat is not counted: the columns that need counts stay empty."),
     ],

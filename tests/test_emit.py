@@ -277,6 +277,19 @@ def test_positions_leave_the_precision_alone():
     assert not tj.trace(lambda E: E * np.array([2, 0, 2]), E="n 3")._alike([E])
 
 
+def test_captured_numbers_have_the_digits_of_the_arguments():
+    """What a derivative computes of numbers captured in single precision is computed in that of the arguments."""
+    scale = np.array([[0.7, 1.3]], dtype=np.float32)
+    F = tj.trace(lambda X: X * scale / 3, X="n 2")
+    X = np.ones((3, 2))
+    wanted = scale.astype(float) / 3
+    np.testing.assert_allclose(F.vjp()(X, X), np.broadcast_to(wanted, (3, 2)), rtol=1e-15)
+    J = F.jacobian("X")
+    np.testing.assert_allclose(np.einsum("ijij->ij", J.dense(X)), np.broadcast_to(wanted, (3, 2)), rtol=1e-15)
+    single = X.astype(np.float32)
+    assert F(single).dtype == F.vjp()(single, single).dtype == J.dense(single).dtype == np.float32
+
+
 def test_integer_powers_are_products():
     F = tj.trace(lambda X: X**3 + X**5, X="b n")
     assert F.source() == "def Y(X):\n    t = X ** 2\n    return X * t * (t + 1)\n"

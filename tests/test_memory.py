@@ -36,3 +36,17 @@ def test_core_of_what_would_not_fit():
         tracemalloc.stop()
     assert core.shape == (512, 512)
     assert peak < 2 * core.nbytes
+
+
+def test_the_jvp_of_cholesky_keeps_to_matrices():
+    """Contractions within contractions are opened, too: none has three axes."""
+    K = tj.trace(lambda A: np.linalg.cholesky(A), A="n n").jvp()
+    A = np.diag(np.linspace(1, 2, 120))
+    K(A, A)
+    tracemalloc.start()
+    try:
+        K(A, A)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 15 * A.nbytes

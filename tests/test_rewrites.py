@@ -108,7 +108,7 @@ def softmax(X):
 WITNESSES = {
     "like terms": of_case("attention"),
     "terms cancel": Witness(lambda x, y: np.exp(x) * (x - np.sin(y)) + np.exp(x) * np.sin(y), {"x": "n", "y": "n"}),
-    "masks are idempotent": Witness(lambda x: np.where(x > 0, np.where(x > 0, x**2, 1.0), 2 * x), {"x": "n"}),
+    "masks are idempotent": Witness(lambda X: np.einsum("ii->", (X * (X > 0)).T @ (X * (X > 0))), {"X": "b n"}),
     "common factors": Witness(lambda x: np.exp(x * x - 2 * x), {"x": "n"}),
     "sigmoid": Witness(lambda x: x / (1 + np.exp(-x)), {"x": "n"}),
     "adjugate": Witness(lambda X: np.linalg.det(X) * np.linalg.inv(X), {"X": "n n"}, "invertible"),
@@ -121,6 +121,7 @@ WITNESSES = {
     "one entry": Witness("Y[i] = max_k(X[ik])", {"X": "b 1"}),
     "equal arguments": Witness(lambda x: np.maximum(x, x) + np.minimum(x, x), {"x": "n"}),
     "constants": Witness(lambda x: 2**x, {"x": "n"}),
+    "read backward": Witness(lambda x: np.exp(x)[::-1], {"x": "n"}),
     "read what is needed": Witness(lambda X, A: np.diagonal(np.exp(X @ A)), {"X": "n m", "A": "m n"}),
     "δ decided": Witness(lambda x, y: np.concatenate([x, y])[0] * x, {"x": "n", "y": "m"}),
     "δ renames": Witness(lambda X, A: X @ A, {"X": "b m", "A": "m n"}),

@@ -7,12 +7,17 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..arrays import Value, dim_text
 from ..dims import Dim
 from ..plan import Costs, Program
 from .portable import Portable, converted
 from .statements import Statements
 from .texts import is_elementwise, is_view, owner, owns_memory
+
+# Floats with fewer digits than arguments may have.
+SINGLE = (np.float16, np.float32)
 
 _LIBRARY = re.compile(r"\bxp\.")
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -202,6 +207,10 @@ def _head(
         common = f"{arrays[0]}.dtype" if costs.tuned and arrays else f"np.result_type({', '.join(arrays) or 'float'})"
         # arrays of another library have been made alike
         head.append(f"dtype = {next(iter(inputs))}.dtype" if costs.functional else f"dtype = {common}")
+    if not costs.tuned and not costs.functional:
+        # what is computed of a constant alone would else have its digits only
+        for name in (c for c, array in constants.items() if c in words and array.dtype in SINGLE):
+            head.append(f"{name} = {name}.astype(np.result_type({', '.join([*inputs, name])}), copy=False)")
     return head
 
 

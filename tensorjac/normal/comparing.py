@@ -21,8 +21,8 @@ def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[S
     pairs = [(one, other) for one, other in pairs if one != other]
     gaps = [add(one, multiply(constant(-1), other)) for one, other in pairs]
     try:
-        # sums are left whole here, also where their terms would merge
-        with without("distribute"):
+        # sums are left whole here, also where their terms would merge; and what is read backward is the same tensor
+        with without("distribute", "read backward"):
             whole = Normal(opening=False)
             gaps = [gap for gap in gaps if whole.of(gap).terms]
             point = finite_point([body for pair in pairs for body in pair]) if gaps else None

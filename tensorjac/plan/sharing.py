@@ -86,7 +86,8 @@ def _opened(bodies: Bodies) -> Bodies:
         coefficient = scaled(term.coefficient, inside.coefficient)
         if coefficient is None:
             return term
-        return product(coefficient, factors, (*term.summed, *inside.summed))
+        # under the sum that has come to light there may be a contraction of more axes
+        return opened(product(coefficient, factors, (*term.summed, *inside.summed)))
 
     changed = bodies.mapped(lambda body: Sum([opened(term) for term in body.terms]))
     needed: set[Tensor] = set(changed.needed())

@@ -33,13 +33,14 @@ from ..terms import (
     product,
     scaled,
     shared,
+    slot_labels,
 )
 from ..terms import apply as raw_apply
 from . import registry
 from .cores import INVERSES, TRANSPOSABLE, inverted, several, upright
-from .patterns import is_mask, logistic_argument
+from .patterns import logistic_argument, repeats_mask
 from .powers import powered
-from .ranges import reads_once, truth_of
+from .ranges import reads_all, reads_once, truth_of
 from .registry import FUNCTION_RULES, Step, current_steps, is_on, name_identity, switched_off
 from .sums import add, whole
 
@@ -93,7 +94,7 @@ def _replaced(factor: Factor) -> Sequence[Factor] | None:
     if isinstance(tensor, Shared):
         if exponent < 0 and is_on("sigmoid") and logistic_argument(tensor.body) is not None:
             return _sigmoids(tensor.expression(slots), -exponent)
-    elif exponent != 1 and exponent > 0 and is_mask(tensor) and is_on("masks are idempotent"):
+    elif repeats_mask(factor) and is_on("masks are idempotent"):
         return (Factor(tensor, slots, 1),)
     return (factor,)
 
@@ -104,9 +105,6 @@ def _sigmoids(body: Sum, exponent: Number) -> Sequence[Factor]:
     assert u is not None
     (term,) = apply(PRIMITIVES["sigmoid"], (multiply(constant(-1), u),)).terms
     return [Factor(f.tensor, f.slots, number(f.power * exponent)) for f in term.factors]
-
-
-name_identity("masks are idempotent", "A mask times itself is the mask: 0·0 = 0 and 1·1 = 1. Removes a factor.")
 
 
 def power(base: Sum, exponent: Number) -> Sum:
@@ -236,6 +234,13 @@ name_identity(
 )
 
 
+name_identity(
+    "read backward",
+    """f(x)[n-1-i] is f(x[n-1-i]): a computed tensor that is read backward is computed backward. Ends because the slots
+    move one level down.""",
+)
+
+
 def _pushed(factor: Factor) -> Sum | None:
     if not pushable(factor):
         return None
@@ -272,6 +277,10 @@ def pushable(factor: Factor) -> bool:
     renamed = all(isinstance(slot, Index) and slot.dim is dim for slot, dim in zip(batch, tensor.shape, strict=False))
     if renamed and len(set(batch)) == len(batch):
         return False
+    if not is_on("read backward"):
+        entire = [reads_all(slot, dim) for slot, dim in zip(batch, tensor.shape, strict=False)]
+        if all(entire) and len({label for slot in batch for label in slot_labels(slot)}) == len(batch):
+            return False
     # overlapping windows would compute the same entries many times
     return all(reads_once(slot, axis.dim) for slot, axis in zip(batch, tensor.axes, strict=False))
 

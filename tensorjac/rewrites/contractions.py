@@ -11,6 +11,7 @@ from ..terms import (
     Apply,
     Constant,
     Contraction,
+    Factor,
     Index,
     Number,
     Position,
@@ -27,7 +28,7 @@ from ..terms import (
     zero_of,
 )
 from .building import contracted, finished, multiply
-from .patterns import arguments_of, connected, is_applied
+from .patterns import arguments_of, connected, is_applied, repeats_mask
 from .registry import assumptions, term_rewrite
 
 
@@ -73,6 +74,15 @@ def _inverse_pair(term: Term) -> Sum | None:
                     summed_left = tuple(i for i in term.summed if i is not summed)
                     return Sum((product(term.coefficient, [*rest, tie], summed_left),))
     return None
+
+
+@term_rewrite("masks are idempotent")
+def _mask_once(term: Term) -> Sum | None:
+    """A mask times itself is the mask: 0·0 = 0 and 1·1 = 1. Removes a factor."""
+    if not any(map(repeats_mask, term.factors)):
+        return None
+    once = [Factor(f.tensor, f.slots, 1) if repeats_mask(f) else f for f in term.factors]
+    return Sum((product(term.coefficient, once, term.summed),))
 
 
 @term_rewrite("separate sums")

@@ -19,6 +19,11 @@ def is_mask(tensor: Tensor) -> bool:
     return isinstance(tensor, Apply) and isinstance(tensor.operation, Primitive) and tensor.operation.boolean
 
 
+def repeats_mask(factor: Factor) -> bool:
+    """Whether this is a mask times itself."""
+    return factor.power != 1 and factor.power > 0 and is_mask(factor.tensor)
+
+
 def only_function(body: Sum) -> tuple[Number, Apply, Factor] | None:
     """The coefficient and the applied primitive, where the expression is just that."""
     if len(body.terms) != 1 or len(body.terms[0].factors) != 1:
