@@ -103,6 +103,13 @@ def arranged(labels: Iterable[Index], want: Sequence[Index] | None) -> tuple[Ind
 
 
 def united(arrays: Iterable[Labelled], first: Iterable[Index] = ()) -> list[Index]:
-    """All labels of some arrays: ``first``, then in the order of the arrays with the most axes."""
-    longest = sorted(arrays, key=lambda array: -len(array[1]))
-    return list(dict.fromkeys([*first, *(label for _, labels in longest for label in labels)]))
+    """All labels of some arrays: ``first``, then those of the arrays with the most axes, others in their order there."""
+    order = list(dict.fromkeys(first))
+    for _, labels in sorted(arrays, key=lambda array: -len(array[1])):
+        place = len(order)
+        for label in reversed(labels):
+            if label in order:
+                place = order.index(label)
+            else:
+                order.insert(place, label)
+    return order
