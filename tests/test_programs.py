@@ -218,3 +218,26 @@ def test_found(name):
         single = function(**{key: value.astype(np.float32) for key, value in args.items()})
         assert all(result.dtype == np.float32 for result in named(single).values())
         assert_reads_back(function)
+
+
+READ_BACK = {
+    "F": (
+        *(("relu", 1, 1), ("larger of two rows", 2, 0), ("stacked and summed", 3, 1), ("lagged gram", 4, 1)),
+        *(("relu", 5, 2), "norm"),
+    ),
+    "vjp": (
+        *(("cumulative from the end", 1, 0), ("transposed and reshaped", 2, 1), ("transposed and reshaped", 3, 3)),
+        *(("cumulative from the end", 4, 1), "determinant"),
+    ),
+    "jacobian": (("positive part", 1, 0), ("traces", 2, 0), "all"),
+    "hvp": (("normed", 0, 1), ("columns reversed", 2, 2), "determinant"),
+}
+"""Programs by the derivative that was another function when its text was read back."""
+
+
+@pytest.mark.parametrize("shapes", (PROGRAM, NUMBERED), ids=("named", "numbered"))
+@pytest.mark.parametrize("derivative", READ_BACK)
+def test_found_reads_back(derivative, shapes):
+    F = tj.trace(program(READ_BACK[derivative]), **shapes)
+    wrt = () if derivative in ("F", "vjp") else ("Z",) if derivative == "hvp" else ("X",)
+    assert_reads_back(F if derivative == "F" else getattr(F, derivative)(*wrt))

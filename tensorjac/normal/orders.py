@@ -38,9 +38,10 @@ def forward(term: Term) -> Term:
         other = _turned(term, (index,))
         if other is None:
             continue
-        if _backward(other) < _backward(term):
+        before, after = _backward(term)[0], _backward(other)[0]
+        if after < before:
             term = other
-        elif _backward(other) == _backward(term):
+        elif after == before:
             undecided.append(index)
     term, undecided = _opposed(term, undecided)
     if not undecided or len(undecided) > AXES:

@@ -103,7 +103,7 @@ def arranged(labels: Iterable[Index], want: Sequence[Index] | None) -> tuple[Ind
 
 
 def united(arrays: Iterable[Labelled], first: Iterable[Index] = ()) -> list[Index]:
-    """All labels of some arrays: ``first``, then those of the arrays with the most axes, others in their order there."""
+    """All labels of some arrays: ``first``, then those of the longest, then others where they stand in theirs."""
     order = list(dict.fromkeys(first))
     for _, labels in sorted(arrays, key=lambda array: -len(array[1])):
         place = len(order)
