@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from ..rewrites import add, whole
 from ..terms import (
@@ -71,23 +72,50 @@ def _opened(bodies: Bodies) -> Bodies:
     with more axes than any of their factors are opened under a sum, where another order is far cheaper."""
     uses = bodies.uses()
 
-    def opens(factor: Factor, under_sum: bool) -> bool:
-        tensor = factor.tensor
-        if not isinstance(tensor, Contraction) or factor.power != 1:
-            return False
-        return all(tensor.rank > len(f.slots) for f in tensor.factors) if under_sum else uses[tensor] == 1
+    def chosen(term: Term) -> Factor | None:
+        found = _wide(term) if term.summed else [f for f in term.factors if _is_sum(f) and uses[f.tensor] == 1]
+        return found[0] if len(found) == 1 else None
+
+    opened = _with_opened(bodies, chosen)
+    # under the sums that have come to light now, only what nothing else needs
+    uses = opened.uses()
+    here = Counter(wide[0].tensor for body in opened for term in body.terms if len(wide := _wide(term)) == 1)
+
+    def left(term: Term) -> Factor | None:
+        wide = _wide(term)
+        return wide[0] if len(wide) == 1 and here[wide[0].tensor] == uses[wide[0].tensor] else None
+
+    return _with_opened(opened, left)
+
+
+def _is_sum(factor: Factor) -> bool:
+    return isinstance(factor.tensor, Contraction) and factor.power == 1
+
+
+def _wide(term: Term) -> list[Factor]:
+    """The contractions under a sum that have more axes than any of their factors."""
+    return [
+        factor
+        for factor in (term.factors if term.summed else ())
+        if isinstance(factor.tensor, Contraction)
+        and factor.power == 1
+        and all(factor.tensor.rank > len(f.slots) for f in factor.tensor.factors)
+    ]
+
+
+def _with_opened(bodies: Bodies, chosen: Callable[[Term], Factor | None]) -> Bodies:
+    """The expressions with the contraction opened that is chosen in each product."""
 
     def opened(term: Term) -> Term:
-        found = [factor for factor in term.factors if opens(factor, bool(term.summed))]
-        if len(found) != 1:
+        factor = chosen(term)
+        if factor is None:
             return term
-        inside = bodies.opened(found[0])
-        factors = [*(factor for factor in term.factors if factor is not found[0]), *inside.factors]
+        inside = bodies.opened(factor)
+        factors = [*(other for other in term.factors if other is not factor), *inside.factors]
         coefficient = scaled(term.coefficient, inside.coefficient)
         if coefficient is None:
             return term
-        # under the sum that has come to light there may be a contraction of more axes
-        return opened(product(coefficient, factors, (*term.summed, *inside.summed)))
+        return product(coefficient, factors, (*term.summed, *inside.summed))
 
     changed = bodies.mapped(lambda body: Sum([opened(term) for term in body.terms]))
     needed: set[Tensor] = set(changed.needed())
