@@ -16,12 +16,14 @@ from ...terms import (
     ZERO,
     Apply,
     Index,
+    Input,
     Slot,
     Sum,
     Tensor,
     Term,
     combine,
     delta,
+    of_factor,
     product,
     slot_parts,
     topological,
@@ -89,13 +91,14 @@ class Formula:
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A named tensor, as far as sizes are concerned."""
+class Written:
+    """A named tensor as one knows it who reads the text."""
 
+    name: str
     shape: tuple[Dim, ...]
 
     def read(self, slots: Sequence[Slot]) -> Sum:
-        raise NotImplementedError
+        return of_factor(Input(self.name, self.shape)(*slots))
 
 
 class Printer:
@@ -109,8 +112,8 @@ class Printer:
     ) -> None:
         self.formulas = [_owned(formula) for formula in formulas]
         tensors = topological(t for one in formulas for t in one.body.tensors)
-        self.shapes: dict[str, Named] = {name: Shape(tuple(shape)) for name, shape in inputs.items()}
-        self.shapes.update((name, Shape(tensor.shape)) for tensor, name in constants.items())
+        self.shapes: dict[str, Named] = {name: Written(name, tuple(shape)) for name, shape in inputs.items()}
+        self.shapes.update((name, Written(name, tensor.shape)) for tensor, name in constants.items())
         self.functions: dict[str, Function] = {}
         for tensor in tensors:
             if isinstance(tensor, Apply):
@@ -136,7 +139,7 @@ class Printer:
         return "\n".join([*lines[:-1], whole])
 
     def definition(self, wanted: Wanted) -> Formula:
-        self.shapes[wanted.definition.name] = Shape(tuple(axis.dim for axis in wanted.axes))
+        self.shapes[wanted.definition.name] = _written(wanted)
         groups = ((wanted.definition.name, wanted.axes),)
         return _owned(Formula(groups, wanted.body, wanted.letters, wanted.avoid, wanted.opening, True))
 
@@ -180,7 +183,7 @@ class Printer:
             if place.number in frame.short:
                 return place.number
         for wanted in self.products.wanted:
-            self.shapes[wanted.definition.name] = Shape(tuple(axis.dim for axis in wanted.axes))
+            self.shapes[wanted.definition.name] = _written(wanted)
         reader = SizeReader("", self.sizes, self.shapes, self.functions)
         scope, terms = reader.sides(equation)
         reader.spread()
@@ -194,6 +197,10 @@ class Printer:
             if letter.dim is not place.index.dim:
                 return place.number
         return None
+
+
+def _written(wanted: Wanted) -> Written:
+    return Written(wanted.definition.name, tuple(axis.dim for axis in wanted.axes))
 
 
 def _owned(formula: Formula) -> Formula:
