@@ -19,7 +19,7 @@ from functions import CASES
 from generators import TENSORS, arrays, function, sums_of_einsums
 from oracles import EPS, distinct_sizes, finite_difference_jacobian, random_inputs
 from tensorjac import interop, rewrites
-from tensorjac.compare import COLUMNS, proving
+from tensorjac.compare import COLUMNS, plots, proving
 from tensorjac.compare.calibration import model
 from tensorjac.compare.foreseeing import foreseen, predicted
 from tensorjac.compare.meter.arrays import Counted
@@ -492,6 +492,19 @@ def test_a_picture_has_three_axes_and_a_line_for_each_strategy(sweep, tmp_path, 
     assert len(looks) == 3
     assert cost.get_xscale() == cost.get_yscale() == "log"
     assert (tmp_path / "cost.svg").read_text().startswith("<?xml")
+
+
+def test_a_narrow_range_has_numbers_beside_it():
+    """Between powers of ten, where there are not two of these."""
+    pytest.importorskip("matplotlib")
+    for low, high, labels in ((0.03, 0.2, ["0.05", "0.1", "0.2"]), (12, 80, ["20", "50"])):
+        axes = interop.figure((2, 2)).subplots()
+        axes.set(yscale="log", ylim=(low, high))
+        plots._label_heights(axes)
+        assert [tick.get_text() for tick in axes.get_yticklabels()] == labels
+    axes.set_ylim(1, 1e4)
+    plots._label_heights(axes)
+    assert axes.get_ylim() == (1, 1e4)
 
 
 def test_strategies_that_are_one_program_are_one_line(table):

@@ -163,8 +163,17 @@ def _cost(axes: Any, table: Table, swept: str | None, column: str, label: str, u
     sizes = sorted({x for points in found.values() for x, _ in points})
     axes.set(xscale="log", yscale="log", xlabel=f"size {swept}", ylabel=label, xticks=sizes)
     axes.set_xticklabels([f"{x:.0f}" for x in sizes])
+    _label_heights(axes)
     axes.minorticks_off()
     axes.grid(alpha=0.3)
+
+
+def _label_heights(axes: Any) -> None:
+    """Numbers between powers of ten, of which a narrow range may hold one or none."""
+    low, high = axes.get_ylim()
+    if high < 100 * low:
+        ticks = _ticks(low, high)
+        axes.set_yticks(ticks, [f"{y:g}" for y in ticks])
 
 
 def _roofline(axes: Any, table: Table) -> None:
@@ -182,6 +191,7 @@ def _roofline(axes: Any, table: Table) -> None:
         axes.plot(ends, [model().roof(x) / 1e9 for x in ends], color="0.5", linewidth=1, zorder=0)
     ticks = _ticks(*axes.get_xlim())
     axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+    _label_heights(axes)
     axes.minorticks_off()
     axes.grid(alpha=0.3)
 
