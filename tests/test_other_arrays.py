@@ -484,6 +484,29 @@ def test_transforms_inside_jit(library):
     assert_close(jax.jit(jax.grad(lambda x: fun(x).sum()))(x), 2 * np.cos(2 * x), dtype=np.float32)
 
 
+@each("jax")
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transforms_compiled_by_jax(library, name):
+    with interop.double_precision():
+        assert_transformed(library, name, interop.jax().jit(TRANSFORMS[name]))
+
+
+@each("torch")
+def test_transforms_between_graphs_of_torch(library):
+    import torch
+
+    torch.compiler.reset()
+    assert_transformed(library, "vjp", torch.compile(TRANSFORMS["vjp"], backend="aot_eager"))
+
+
+def assert_transformed(library, name, compiled):
+    A, c, x = (np.random.default_rng(k).normal(size=shape) for k, shape in enumerate([(3, 2), (2,), (4, 3)]))
+    found = leaves(compiled({"A": library.to(A), "c": library.to(c)}, library.to(x)))
+    desired = leaves(TRANSFORMS[name]({"A": A, "c": c}, x))
+    for actual, wanted in zip(found, desired, strict=True):
+        assert_close(library.back(actual), wanted)
+
+
 @each("torch")
 def test_gradients_have_the_dtype_of_their_arguments(library):
     import torch
