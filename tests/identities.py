@@ -758,7 +758,208 @@ def attentions():
         yield Identity("attention", attention, shapes, wrt, (text,), values)
 
 
-IDENTITIES = [*by_vector(), *by_matrix(), *by_tensor()]
+# More of the kind, as The Matrix Cookbook (Petersen and Pedersen) and its users have them ---------------------------
+
+
+def of_texts(name, fun, shapes, wrt, *texts, **options):
+    """A row whose first text, in NumPy, is the closed form of its values, too."""
+    return Identity(name, fun, shapes, wrt, texts, lambda **args: eval(texts[0], {"np": np, **args}), **options)
+
+
+SQUARE, INVERTIBLE = {"X": "n n"}, {"X": "invertible"}
+SCATTER = "np.linalg.inv(X.T @ X)"
+INVERSE = "np.linalg.inv(X)"
+
+
+def of_determinants():
+    """Determinants of products, powers, inverses and Gram matrices."""
+    yield of_texts(
+        "det AXB",
+        lambda A, X, B: np.linalg.det(A @ X @ B),
+        {"A": "n n", "X": "n n", "B": "n n"},
+        "X",
+        f"np.linalg.det(A @ X @ B) * {INVERSE}.T",
+        "A.T @ (np.linalg.det(A @ X @ B) * np.linalg.inv(A @ X @ B).T) @ B.T",
+        domain=dict.fromkeys("AXB", "invertible"),
+    )
+    yield of_texts(
+        "det X³",
+        lambda X: np.linalg.det(np.linalg.matrix_power(X, 3)),
+        SQUARE,
+        "X",
+        f"3 * np.linalg.det(X) ** 3 * {INVERSE}.T",
+        domain=INVERTIBLE,
+    )
+    yield of_texts(
+        "det X⁻¹",
+        lambda X: np.linalg.det(np.linalg.inv(X)),
+        SQUARE,
+        "X",
+        f"-{INVERSE}.T / np.linalg.det(X)",
+        f"-np.linalg.det({INVERSE}) * {INVERSE}.T",
+        domain=INVERTIBLE,
+    )
+    yield of_texts(
+        "log|det AX|",
+        lambda A, X: np.linalg.slogdet(A @ X)[1],
+        {"A": "n n", "X": "n n"},
+        "X",
+        f"{INVERSE}.T",
+        "A.T @ np.linalg.inv(A @ X).T",
+        domain=dict.fromkeys("AX", "invertible"),
+    )
+    yield of_texts(
+        "log det XᵀX",
+        lambda X: np.log(np.linalg.det(X.T @ X)),
+        {"X": "m n"},
+        "X",
+        f"2 * X @ {SCATTER}",
+        f"2 * ({SCATTER} @ X.T).T",
+    )
+    yield of_texts(
+        "det XᵀAX",
+        lambda A, X: np.linalg.det(X.T @ A @ X),
+        {"X": "m n", "A": "m m"},
+        "X",
+        "np.linalg.det(X.T @ A @ X) * (A @ X @ np.linalg.inv(X.T @ A @ X) + A.T @ X @ np.linalg.inv(X.T @ A.T @ X))",
+        domain={"A": "positive definite"},
+    )
+    yield of_texts(
+        "det(A + xB)",
+        lambda x, A, B: np.linalg.det(A + x * B),
+        {"x": "", "A": "n n", "B": "n n"},
+        "x",
+        "np.linalg.det(A + x * B) * np.trace(np.linalg.inv(A + x * B) @ B)",
+        domain={"A": "positive definite", "x": "positive"},
+    )
+
+
+def of_inverses():
+    """Traces, forms and products with inverses, and solutions of systems."""
+    yield of_texts(
+        "tr AX⁻¹B",
+        lambda A, X, B: np.trace(A @ np.linalg.inv(X) @ B),
+        {"A": "p n", "X": "n n", "B": "n p"},
+        "X",
+        f"-({INVERSE} @ B @ A @ {INVERSE}).T",
+        domain=INVERTIBLE,
+    )
+    yield of_texts(
+        "tr X⁻¹",
+        lambda X: np.trace(np.linalg.inv(X)),
+        SQUARE,
+        "X",
+        "-np.linalg.matrix_power(X, -2).T",
+        f"-({INVERSE} @ {INVERSE}).T",
+        domain=INVERTIBLE,
+    )
+    inner = "np.linalg.inv(X.T @ C @ X)"
+    yield of_texts(
+        "tr (XᵀCX)⁻¹A",
+        lambda X, C, A: np.trace(np.linalg.inv(X.T @ C @ X) @ A),
+        {"X": "m n", "C": "m m", "A": "n n"},
+        "X",
+        f"-C @ X @ {inner} @ A @ {inner} - C.T @ X @ {inner}.T @ A.T @ {inner}.T",
+        domain={"C": "positive definite"},
+    )
+    yield of_texts(
+        "AX⁻¹B",
+        lambda A, X, B: A @ np.linalg.inv(X) @ B,
+        {"A": "p n", "X": "n n", "B": "n q"},
+        "X",
+        f"-{INVERSE}.T @ A.T @ G @ B.T @ {INVERSE}.T",
+        domain=INVERTIBLE,
+    )
+    yield of_texts(
+        "X⁻²",
+        lambda X: np.linalg.matrix_power(X, -2),
+        SQUARE,
+        "X",
+        f"-{INVERSE}.T @ G @ np.linalg.matrix_power(X, -2).T - np.linalg.matrix_power(X, -2).T @ G @ {INVERSE}.T",
+        domain=INVERTIBLE,
+    )
+    yield of_texts(
+        "solve(X, b)",
+        lambda X, b: np.linalg.solve(X, b),
+        {"X": "n n", "b": "n"},
+        "X",
+        "-np.outer(np.linalg.solve(X.T, G), np.linalg.solve(X, b))",
+        domain=INVERTIBLE,
+    )
+    hat = f"X @ {SCATTER}"
+    yield of_texts(
+        "X(XᵀX)⁻¹Xᵀ",
+        lambda X: X @ np.linalg.inv(X.T @ X) @ X.T,
+        {"X": "m n"},
+        "X",
+        f"(G + G.T) @ {hat} - {hat} @ X.T @ (G + G.T) @ {hat}",
+        sizes={"m": 6},
+    )
+    yield of_texts(
+        "log likelihood",
+        lambda X, S: np.trace(np.linalg.inv(S) @ X.T @ X) / 2 + X.shape[0] * np.linalg.slogdet(S)[1] / 2,
+        {"X": "b n", "S": "n n"},
+        "S",
+        "X.shape[0] * np.linalg.inv(S).T / 2 - np.linalg.inv(S).T @ X.T @ X @ np.linalg.inv(S).T / 2",
+        domain={"S": "positive definite"},
+    )
+
+
+def of_quadratic_forms():
+    """Quadratic forms, their quotients and roots, products with themselves."""
+    weighted = (lambda x, A, s, W: (x - A @ s).T @ W @ (x - A @ s), {"x": "m", "A": "m n", "s": "n", "W": "m m"})
+    yield of_texts("|x-As|²_W", *weighted, "s", "-A.T @ (W + W.T) @ (x - A @ s)")
+    yield of_texts("|x-As|²_W", *weighted, "A", "-np.outer((W + W.T) @ (x - A @ s), s)")
+    yield of_texts("|x-As|²_W", *weighted, "W", "np.outer(x - A @ s, x - A @ s)")
+    yield of_texts(
+        "x·Ax / x·Bx",
+        lambda A, B, x: (x @ A @ x) / (x @ B @ x),
+        {"A": "n n", "B": "n n", "x": "n"},
+        "x",
+        "((A + A.T) @ x) / (x @ B @ x) - (x @ A @ x) / (x @ B @ x) ** 2 * ((B + B.T) @ x)",
+        domain={"B": "positive definite"},
+    )
+    yield of_texts(
+        "x-a over its norm",
+        lambda x, a: (x - a) / np.linalg.norm(x - a),
+        {"x": "n", "a": "n"},
+        "x",
+        "G / np.linalg.norm(x - a) - (x - a) * ((x - a) @ G) / np.linalg.norm(x - a) ** 3",
+    )
+    yield of_texts("|XXᵀ|²", lambda X: np.sum((X @ X.T) ** 2), {"X": "m n"}, "X", "4 * X @ X.T @ X")
+    yield of_texts(
+        "a·X³b",
+        lambda a, X, b: a @ np.linalg.matrix_power(X, 3) @ b,
+        {"a": "n", "X": "n n", "b": "n"},
+        "X",
+        "np.outer(a, X @ X @ b) + np.outer(X.T @ a, X @ b) + np.outer(X.T @ X.T @ a, b)",
+    )
+    yield of_texts("XPXᵀ", lambda X, P: X @ P @ X.T, {"X": "m n", "P": "n n"}, "X", "G @ X @ P.T + G.T @ X @ P")
+    yield of_texts("AX-XA", lambda A, X: A @ X - X @ A, {"A": "n n", "X": "n n"}, "X", "A.T @ G - G @ A.T")
+    yield of_texts(
+        "diag(x)A diag(x)",
+        lambda x, A: np.diag(x) @ A @ np.diag(x),
+        {"x": "n", "A": "n n"},
+        "x",
+        "np.sum(G * A * x, axis=1) + np.sum(G * A * x[:, None], axis=0)",
+    )
+    yield of_texts(
+        "tr X⊗X", lambda X: np.trace(np.kron(X, X)), SQUARE, "X", "2 * np.trace(X) * np.diag(np.ones(X.shape[0]))"
+    )
+    yield of_texts("std", lambda x: np.std(x), {"x": "n"}, "x", "(x - np.mean(x)) / (x.shape[0] * np.std(x))")
+    yield of_texts(
+        "cross-entropy of probabilities",
+        lambda z, t: -np.sum(t * np.log(1 / (1 + np.exp(-z))) + (1 - t) * np.log(1 - 1 / (1 + np.exp(-z)))),
+        {"z": "b", "t": "b"},
+        "z",
+        "1 / (1 + np.exp(-z)) - t",
+    )
+
+
+IDENTITIES = [
+    *(*by_vector(), *by_matrix(), *by_tensor()),
+    *(*of_determinants(), *of_inverses(), *of_quadratic_forms()),
+]
 
 
 def wrong_claims():

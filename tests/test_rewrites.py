@@ -95,9 +95,9 @@ class Witness:
             return "\n".join([str(F), F.source(), str(F.vjp()), F.vjp().source()])
 
 
-def of_case(name):
+def of_case(name, beside=()):
     case = BY_NAME[name]
-    return Witness(case.fun, case.shapes, case.domain)
+    return Witness(case.fun, case.shapes, case.domain, beside)
 
 
 def softmax(X):
@@ -106,7 +106,7 @@ def softmax(X):
 
 
 WITNESSES = {
-    "like terms": of_case("attention"),
+    "like terms": of_case("attention", beside=("terms cancel",)),
     "terms cancel": Witness(lambda x, y: np.exp(x) * (x - np.sin(y)) + np.exp(x) * np.sin(y), {"x": "n", "y": "n"}),
     "masks are idempotent": Witness(lambda X: np.einsum("ii->", (X * (X > 0)).T @ (X * (X > 0))), {"X": "b n"}),
     "common factors": Witness(lambda x: np.exp(x * x - 2 * x), {"x": "n"}),
@@ -140,6 +140,7 @@ WITNESSES = {
     "parity": Witness(lambda x: np.sin(-x) + np.sin(x) + np.cos(-x), {"x": "n"}),
     "log of a product": Witness(lambda X: np.log(softmax(X)), {"X": "b n"}),
     "log of abs of det": Witness(lambda X: np.log(np.abs(np.linalg.det(X))), {"X": "n n"}, "invertible"),
+    "step of a multiple": Witness(lambda x: np.maximum(x, 0.25 * x), {"x": "n"}),
     "mask of a mask": Witness(lambda x: np.where(x > 0, x, -x), {"x": "n"}),
     "where of equals": Witness(lambda x, y: np.where(x > 0, y, y), {"x": "n", "y": "n"}),
     "softplus": Witness(lambda x: np.log(1 + np.exp(x)), {"x": "n"}),

@@ -6,11 +6,12 @@ once. The constructors fold what costs nothing to fold: transposes of transposes
 
 from .building import Values
 from .scalars import Scalar, dim_text
-from .values import ADDITIVE, ATOM, FREE, LAST, MULTIPLICATIVE, POWER, UNARY, Value, Walk, Write
+from .values import ADDITIVE, ATOM, COMPARING, FREE, LAST, MULTIPLICATIVE, POWER, UNARY, Value, Walk, Write
 
 __all__ = [
     "ADDITIVE",
     "ATOM",
+    "COMPARING",
     "FREE",
     "LAST",
     "MULTIPLICATIVE",

@@ -15,7 +15,7 @@ Shape = tuple[Dim, ...]
 LAST = 1 << 30
 
 # How tightly the text of an operation binds, as in Python.
-ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(1, 6)
+COMPARING, ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(6)
 
 # Views and scalars: written again wherever they are used, because naming them would say nothing.
 FREE = frozenset({"name", "scalar", "transpose", "expand", "select"})

@@ -29,6 +29,11 @@ HINTS = {
     "root": "root",
     "dot": "s",
     "max": "top",
+    "heaviside": "step",
+    "greater": "mask",
+    "greater_equal": "mask",
+    "equal": "mask",
+    "where": "chosen",
     "softmax": "S",
     "ratio": "R",
 }
@@ -54,6 +59,8 @@ class Statements(Texts):
         self.numbers: defaultdict[str, int] = defaultdict(lambda: 1)
         self.lines: list[str] = []
         self.results = program.outputs
+        # where the last block without warnings ends
+        self.quiet = -1
         self.returned = {id(value) for value in program.outputs}
         self.order = computed(program.outputs)
         # what is returned, or written into part of an array, is not split: that would make a copy
@@ -122,9 +129,11 @@ class Statements(Texts):
         text, _ = self.texts[id(value)]
         if value.kind == "call" and value.detail[0] == SIGMOID and not value.weak:
             # exp overflows to inf where the result is 0, as it should be: no warning
-            self.lines.append('with np.errstate(over="ignore"):')
+            if self.quiet != len(self.lines):
+                self.lines.append('with np.errstate(over="ignore"):')
             self._assign(value)
             self.lines[-1] = f"    {self.lines[-1]}"
+            self.quiet = len(self.lines)
         elif (self.left[id(value)] > 1 and not value.weak) or (len(text) > WIDTH and id(value) not in self.kept):
             self._assign(value)
 

@@ -8,12 +8,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..arrays import ADDITIVE, ATOM, FREE, MULTIPLICATIVE, POWER, UNARY, Scalar, Value
+from ..arrays import ADDITIVE, ATOM, COMPARING, FREE, MULTIPLICATIVE, POWER, UNARY, Scalar, Value
 from ..plan import Costs
 from ..terms import Number
 
 COMPARISONS = frozenset({"({0} > {1})", "({0} >= {1})", "({0} == {1})", "({0} != 0)"})
-
+# How the same is said with the operands exchanged.
+_EXCHANGED = {"({0} > {1})": "({1} < {0})", "({0} >= {1})": "({1} <= {0})", "({0} == {1})": "({1} == {0})"}
 
 # Calls that can write their result into memory that they are given.
 _UFUNC = re.compile(r"(np\.(\w+)|erf|xlogy)\(.*\)")
@@ -106,7 +107,7 @@ class Texts:
         if scalar.value < 0:
             # -A @ B would negate all of A first, and a mask cannot be negated
             led_by_mask = inner.kind in ("multiply", "divide") and _led_by_mask(inner)
-            if level < MULTIPLICATIVE or (not above and (inner.kind == "matmul" or led_by_mask)):
+            if level < MULTIPLICATIVE or (level < ATOM and not above and (inner.kind == "matmul" or led_by_mask)):
                 text = f"({text})"
             return f"-{text}", UNARY if level > MULTIPLICATIVE else MULTIPLICATIVE
         return text, level
@@ -148,7 +149,7 @@ class Texts:
         small = self.costs.tuned and self.costs.elements((*value.shape, a.shape[-1])) <= DOT
         if small and max(a.rank, b.rank) <= 2:
             return f"{self.held(a, ATOM)}.dot({self.texts[id(b)][0]})", ATOM
-        return f"{self.held(a, UNARY)} @ {self.held(b, UNARY)}", MULTIPLICATIVE
+        return f"{self.held(a, _left(a))} @ {self.held(b, UNARY)}", MULTIPLICATIVE
 
     def _add(self, value: Value) -> tuple[str, int]:
         a, b = value.args
@@ -193,11 +194,16 @@ class Texts:
         if value.weak:
             template = "math.sqrt({0})" if template == "np.sqrt({0})" else f"float({template})"
         level = _level(template)
+        if template in COMPARISONS:
+            # a person names what is compared first, and then the number
+            first, second = (value.args[0].kind, value.args[-1].kind)
+            template = _EXCHANGED.get(template, template) if first == "scalar" != second else template
+            template = template[1:-1]
         text = template
         for k, arg in enumerate(value.args):
             inner, binds = self.texts[id(arg)]
             # between the brackets of a call nothing needs brackets of its own
-            needs = ADDITIVE if template in COMPARISONS else 0 if level != POWER else UNARY
+            needs = ADDITIVE if level == COMPARING else 0 if level != POWER else UNARY
             if level == POWER and k == 0:
                 needs = ATOM
             text = text.replace(f"{{{k}.}}", f"({inner})" if binds < ATOM else inner)
@@ -261,7 +267,14 @@ def _led_by_mask(value: Value) -> bool:
     return value.mask
 
 
+def _left(value: Value) -> int:
+    """How tightly the left operand of @ has to bind: A @ B @ C needs no brackets, and A * B @ C would puzzle."""
+    return MULTIPLICATIVE if value.kind == "matmul" else UNARY
+
+
 def _level(template: str) -> int:
+    if template in COMPARISONS:
+        return COMPARING
     if template.startswith("1 /"):
         return MULTIPLICATIVE
     if "**" in template:

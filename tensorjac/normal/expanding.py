@@ -28,6 +28,7 @@ from ..terms import (
     topological,
 )
 from .functions import by_fewer, exact, unsigned, without_multiple
+from .matrices import by_parts
 from .orders import forward
 
 # An expression that multiplies out to more terms than this is left as it is.
@@ -82,10 +83,14 @@ class Normal:
             if simpler is not None:
                 simpler = self.of(simpler) if self._opens_any(simpler) else simpler
                 return simpler if self.opening else whole(simpler)
+            own = axes[tensor.batch :]
+            simpler = by_parts(tensor.operation, args[0], tensor.cores[0], own) if len(args) == 1 else None
+            if simpler is not None:
+                return self.of(simpler) if self.opening else whole(self.of(simpler))
             outside = without_multiple(tensor.operation, args[0], tensor.cores[0])
             if outside is not None:
                 args = [outside[1]]
-            applied = apply(tensor.operation, args, cores, axes[tensor.batch :], tensor.shape[tensor.batch :])
+            applied = apply(tensor.operation, args, cores, own, tensor.shape[tensor.batch :])
             return applied if outside is None else multiply(outside[0], applied)
         return of_factor(tensor(*axes))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -41,6 +42,9 @@ BOX = 1 << 20  # entries of a product over all of its indices; larger ones are n
 RANGES = ((-0.8, 0.8), (0.3, 0.9), (1.2, 2.0))  # where arguments are drawn until values are finite
 LARGEST = 1e100
 TRIES = 100  # of sizes
+POINTS = 3  # of those at which all assumptions hold: a wide matrix has no inverse of XᵀX, and a tall one none of XXᵀ
+WORST = 1e4  # condition of a matrix that is inverted: of a singular one, rounding is all that there is
+INVERTING = frozenset({"inv", "pinv", "logabsdet", "signdet"})
 DIFFER = 1e-11  # of values, relative to the largest of all parts: rounding explains less
 
 
@@ -90,6 +94,8 @@ class Point:
         for arg, core in zip(tensor.args, tensor.cores, strict=True):
             value = self._total(arg, (*batch, *core))
             if value is None:
+                return None
+            if tensor.operation.name in INVERTING and np.max(np.linalg.cond(value), initial=0) > WORST:
                 return None
             args.append(value.reshape(*value.shape[: len(batch)], -1) if tensor.operation.reduces else value)
         return np.asarray(tensor.operation.value(*args), dtype=float)
@@ -186,23 +192,23 @@ def finite_point(bodies: Sequence[Sum]) -> Point | None:
     dims = [dim for tensor in tensors for dim in tensor.shape]
     dims += [tensor.dim for tensor in tensors if isinstance(tensor, Size)]
     dims += [label.dim for body in bodies for label in body.labels]
-    sizes = _sizes(list(dict.fromkeys(dims)))
-    if sizes is None:
-        return None
-    for bounds in RANGES:
-        point = Point(sizes, bounds)
-        if all(point.of_sum(body, list(body.labels)) is not None for body in bodies):
-            return point
+    for sizes in islice(_sizes(list(dict.fromkeys(dims))), POINTS):
+        for bounds in RANGES:
+            point = Point(sizes, bounds)
+            if all(point.of_sum(body, list(body.labels)) is not None for body in bodies):
+                return point
     return None
 
 
-def _sizes(dims: Sequence[Dim]) -> dict[str, int] | None:
-    """Small numbers for sizes at which all assumptions about them hold; None where none are found."""
+def _sizes(dims: Sequence[Dim]) -> Iterator[dict[str, int]]:
+    """Small numbers for sizes at which all assumptions about them hold."""
     names = sorted({name for dim in dims for name in dim.names})
     rng = np.random.default_rng(0)
     for trial in range(TRIES):
         # all differ, where there are few
-        row = rng.integers(2, 10, len(names)).tolist() if trial else [3 + k % 4 for k in range(len(names))]
+        row = rng.integers(2, 10, len(names)).tolist()
+        if trial < 2:
+            row = [3 + k % 4 for k in range(len(names))][:: -1 if trial else 1]
         sizes = dict(zip(names, row, strict=True))
         try:
             positive = all(dim.evaluate(sizes) >= 1 for dim in dims)
@@ -210,8 +216,7 @@ def _sizes(dims: Sequence[Dim]) -> dict[str, int] | None:
         except (KeyError, ShapeError):
             continue
         if positive and all(number == 0 or (number > 0 and relation == ">=") for number, relation in facts):
-            return sizes
-    return None
+            yield sizes
 
 
 def differ(point: Point, first: Sum, second: Sum) -> bool:

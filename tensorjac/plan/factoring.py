@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..terms import DELTA, Factor, Number, Slot, Sum, Tensor, Term, magnitude, number, product
+from ..rewrites import add, whole
+from ..rewrites.patterns import is_mask
+from ..terms import (
+    DELTA,
+    Factor,
+    Number,
+    Slot,
+    Sum,
+    Tensor,
+    Term,
+    constant,
+    magnitude,
+    number,
+    product,
+)
 from .costs import Costs
 
 Key = tuple[Tensor, tuple[Slot, ...]]
@@ -41,7 +55,8 @@ def grouped(body: Sum, costs: Costs) -> tuple[Factor, Sum, Sum] | None:
     carriers: dict[Key, list[Term]] = {}
     for term in body.terms:
         for factor in term.factors:
-            if factor.tensor is not DELTA and not term.summed and any(True for _ in factor.labels):
+            free = factor.tensor is not DELTA and not set(term.summed).intersection(factor.labels)
+            if free and any(True for _ in factor.labels):
                 carriers.setdefault((factor.tensor, factor.slots), []).append(term)
     best: tuple[float, Factor, list[Term]] | None = None
     for (tensor, slots), terms in carriers.items():
@@ -59,3 +74,18 @@ def grouped(body: Sum, costs: Costs) -> tuple[Factor, Sum, Sum] | None:
     inside = [t for t in body.terms if t in best[2]]
     outside = [t for t in body.terms if t not in best[2]]
     return best[1], Sum(inside), Sum(outside)
+
+
+def chosen(body: Sum) -> tuple[Factor, Sum, Sum] | None:
+    """t, a and b where the sum is t a + (1 - t) b for a mask t, and none of the three is 0."""
+    for mask in dict.fromkeys(f for term in body.terms for f in term.factors if f.power == 1 and is_mask(f.tensor)):
+        (other,) = whole(add(constant(1), Sum((Term(-1, (mask,)),)))).terms
+        ((complement,), sign) = other.factors, other.coefficient
+        if any(set(term.summed).intersection(mask.labels) for term in body.terms):
+            continue
+        inside = [term for term in body.terms if mask in term.factors and complement not in term.factors]
+        outside = [term for term in body.terms if complement in term.factors and mask not in term.factors]
+        if inside and outside and len(inside) + len(outside) == len(body.terms):
+            otherwise = [Term(number(sign * term.coefficient), *term[1:]) for term in outside]
+            return mask, divided(Sum(inside), [mask]), divided(Sum(otherwise), [complement])
+    return None

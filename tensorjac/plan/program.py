@@ -15,6 +15,7 @@ from .sharing import prepared
 from .solving import solved
 from .sums import Sums
 from .tensors import Tensors
+from .tidying import tidied
 
 
 @dataclass
@@ -52,4 +53,4 @@ def plan(
         if uses[tensor] > 1:
             values.pinned.add(id(operands.arrays[tensor][0]))
     results = [sums.full(root, tuple(axes)) for (axes, _), root in zip(outputs, bodies.roots, strict=True)]
-    return Program(solved(values, results), costs)
+    return Program(tidied(values, solved(values, results)), costs)

@@ -26,6 +26,7 @@ from .bodies import Bodies
 from .bracketing import rebracketed
 from .costs import Costs
 from .lifting import lifted
+from .orienting import oriented
 from .pairs import paired
 from .reordering import reordered
 from .triangles import with_indicators
@@ -36,7 +37,7 @@ def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
     below = _with_extremes_once(Bodies.below(lifted(roots)))
     bodies = with_indicators(_opened(reordered(rebracketed(below), costs))).mapped(_joined_products)
     _include_new(bodies)
-    return paired(bodies, costs)
+    return oriented(paired(bodies, costs))
 
 
 def _include_new(bodies: Bodies) -> None:

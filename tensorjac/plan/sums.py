@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from ..arrays import Scalar, Value, Values, Write
-from ..terms import Factor, Index, Sum, Term, magnitude
+from ..terms import Factor, Index, Number, Sum, Term, magnitude, number
 from .costs import Costs
-from .factoring import common_factors, divided, grouped
-from .labelled import Labelled, Operand, aligned, broadcast, sizes, united
+from .factoring import chosen, common_factors, divided, grouped
+from .labelled import Labelled, Operand, aligned, arranged, broadcast, sizes, united
 from .products import Products
 from .reading import Operands
 from .spreading import spread
@@ -45,11 +45,16 @@ class Sums:
         if len(body.terms) == 1:
             return self.term(body.terms[0], want)
         scales = {magnitude(term.coefficient) for term in body.terms}
-        if scales != {1} and len(scales) == 1:
-            (scale,) = scales
-            inner, labels = self.value(Sum(Term(1 if t.coefficient > 0 else -1, *t[1:]) for t in body.terms), want)
+        scale = scales.pop() if len(scales) == 1 else 1
+        if all(term.coefficient < 0 for term in body.terms):
+            scale = -scale
+        if scale != 1:
+            inner, labels = self.value(Sum(_scaled(term, scale) for term in body.terms), want)
             return self.values.multiply(inner, self.values.scalar(Scalar(scale))), labels
         common = common_factors(body)
+        choice = self._chosen(body, common, want)
+        if choice is not None:
+            return choice
         if common:
             return self._times(common, divided(body, common), want)
         group = grouped(body, self.costs)
@@ -57,8 +62,9 @@ class Sums:
             factor, inside, outside = group
             first = self._times([factor], divided(inside, [factor]), want)
             return self._added([first, self.value(outside, want)], want)
-        ordered = sorted(body.terms, key=lambda term: (term.coefficient < 0, -self.costs.volume(term.free)))
-        return self._added([self.term(term, want) for term in ordered], want)
+        terms = [(term, self.term(term, want)) for term in body.terms]
+        terms.sort(key=lambda each: (each[0].coefficient < 0, -self.costs.volume(each[0].free), each[1][0].first))
+        return self._added([part for _, part in terms], want)
 
     def term(self, term: Term, want: Axes | None) -> Labelled:
         """The value of one product, summed over its summed indices."""
@@ -70,6 +76,24 @@ class Sums:
             if index not in carried:
                 scale = scale.times(Scalar(1, ((index.dim, 1),)))
         return self.values.multiply(value, self.values.scalar(scale)), labels
+
+    def _chosen(self, body: Sum, common: Sequence[Factor], want: Axes | None) -> Labelled | None:
+        """t a + (1 - t) b as one choice: of two numbers, with a factor that both are multiplied by; None without t."""
+        found = chosen(body)
+        if found is None:
+            return None
+        mask, *parts = found
+        numbers = all(not term.factors for part in parts for term in divided(part, common).terms)
+        if numbers is not bool(common):
+            return None
+        condition = self.operands.of(mask)
+        held = [(condition.value, condition.labels), *(self.value(part, None) for part in parts)]
+        if all(value.weak for value, _ in held[1:]):
+            return None
+        order = arranged(united(held), want)
+        args = [aligned(self.values, *part, order) for part in held]
+        args[1:] = map(self.values.floating, args[1:])
+        return self.values.call("np.where({0}, {1}, {2})", args, sizes(order), hint="chosen"), order
 
     def _times(self, factors: Sequence[Factor], rest: Sum, want: Axes | None) -> Labelled:
         inner = Operand(*self.value(rest, want))
@@ -133,3 +157,9 @@ class Sums:
         if found is None:
             return written(self.values, place, self.term(rest.terms[0], place.labels), adds)
         return found.written(self.values, self.term(found.place.rest, found.place.labels))
+
+
+def _scaled(term: Term, scale: Number) -> Term:
+    """The term divided by a number that is its coefficient, or -1."""
+    coefficient = 1 if term.coefficient == scale else -1 if term.coefficient == -scale else -term.coefficient
+    return Term(number(coefficient), term.factors, term.summed)

@@ -85,8 +85,8 @@ class Tensors:
         parts = [self.sums.value(body, tuple(axes) if _has_delta(body) else None) for body in bodies]
         order = tuple(united(parts))
         args = [aligned(self.values, *part, order) for part in parts]
-        if primitive.name != "mask":
-            args = [self.values.floating(arg) for arg in args]
+        conditions = 1 if primitive.name in ("mask", "where") else 0
+        args = [*args[:conditions], *map(self.values.floating, args[conditions:])]
         if primitive.boolean:
             args = [self._whole(arg) for arg in args]
         source = primitive.source

@@ -6,6 +6,7 @@ from itertools import permutations
 from typing import Any
 
 from ..dims import Dim, nonnegative
+from ..primitives import PRIMITIVES
 from ..terms import (
     ONE,
     Apply,
@@ -13,32 +14,29 @@ from ..terms import (
     Contraction,
     Factor,
     Index,
-    Number,
     Position,
     Shared,
     Sum,
     Term,
     combine,
     flattened,
-    magnitude,
-    number,
     of_size,
     product,
     slot_labels,
     zero_of,
 )
-from .building import contracted, finished, multiply
-from .patterns import arguments_of, connected, is_applied, repeats_mask
+from .building import apply, contracted, finished, multiply
+from .patterns import arguments_of, connected, is_applied, repeats_mask, weight
 from .registry import assumptions, term_rewrite
 
 
 @term_rewrite("inverse")
 def _cancel_inverse(term: Term) -> Sum | None:
-    """Σ_k inv(S)[ik] S[kj] = δ[ij]. Removes two factors."""
+    """Σ_k inv(S)[ik] S[kj] = δ[ij], and Σ_k adj(S)[ik] S[kj] = det(S) δ[ij]. Removes a factor and an index."""
     held = [f.tensor for f in term.factors] + [
         inner.tensor for f in term.factors if isinstance(f.tensor, Contraction) for inner in f.tensor.factors
     ]
-    if not any(isinstance(t, Apply) and t.operation.name == "inv" for t in held):
+    if not any(isinstance(t, Apply) and t.operation.name in _WITH_INVERSE for t in held):
         return None
     for opened in (term, flattened(term)):
         found = _inverse_pair(opened)
@@ -47,11 +45,14 @@ def _cancel_inverse(term: Term) -> Sum | None:
     return None
 
 
+_WITH_INVERSE = ("inv", "adj")
+
+
 def _inverse_pair(term: Term) -> Sum | None:
     hidden = set(term.summed)
     for factor in term.factors:
         tensor, slots, exponent = factor
-        if not (isinstance(tensor, Apply) and tensor.operation.name == "inv" and exponent == 1):
+        if not (isinstance(tensor, Apply) and tensor.operation.name in _WITH_INVERSE and exponent == 1):
             continue
         (argument,) = tensor.arguments(slots)
         inner = argument.lone
@@ -71,6 +72,9 @@ def _inverse_pair(term: Term) -> Sum | None:
                 if end is not summed and inner.substitute({near: summed, far: end}) == users[0]:
                     rest = [f for f in term.factors if f is not factor and f is not users[0]]
                     tie = zero_of(combine(((ONE, other), (Dim.of(-1), end))))
+                    if tensor.operation.name == "adj":
+                        (size,) = apply(PRIMITIVES["det"], (argument,), ((row, column),)).terms
+                        rest.extend(size.factors)
                     summed_left = tuple(i for i in term.summed if i is not summed)
                     return Sum((product(term.coefficient, [*rest, tie], summed_left),))
     return None
@@ -177,9 +181,4 @@ def _merges(term: Term) -> bool:
     if any(len(part.terms) != 1 for part in parts):
         return False
     joined = multiply(*parts)
-    return not joined.terms or _weight(joined.terms[0]) < sum(_weight(part.terms[0]) for part in parts)
-
-
-def _weight(term: Term) -> Number:
-    """How many factors a term has, powers counted: it falls only where factors cancel."""
-    return number(sum((magnitude(factor.power) for factor in term.factors), 0))
+    return not joined.terms or weight(joined.terms[0]) < sum(weight(part.terms[0]) for part in parts)

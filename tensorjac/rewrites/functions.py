@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..primitives import PRIMITIVES, Primitive
-from ..terms import Factor, Sum, constant, of_factor
+from ..terms import Factor, Sum, Term, constant, of_factor
 from .building import apply, multiply
 from .patterns import is_applied, is_mask, logistic_argument, only_function
 from .registry import function_rewrite
@@ -59,6 +59,18 @@ def _parity(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
         return None
     mirrored = apply(primitive, (multiply(constant(-1), body),))
     return mirrored if primitive.name in _EVEN else multiply(constant(-1), mirrored)
+
+
+@function_rewrite("step of a multiple", "heaviside")
+def _step_of_multiple(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
+    """heaviside(2 x) = heaviside(x), and heaviside(-x) = 1 - heaviside(x), being 1/2 at 0. Removes a number."""
+    if len(args[0].terms) != 1:
+        return None
+    (term,) = args[0].terms
+    if term.coefficient == 1 or not term.factors:
+        return None
+    step = apply(primitive, (Sum((Term(1, term.factors),)),))
+    return step if term.coefficient > 0 else add(constant(1), multiply(constant(-1), step))
 
 
 @function_rewrite("log of a product", "log")

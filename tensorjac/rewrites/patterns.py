@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..primitives import Primitive
-from ..terms import Apply, Factor, Index, Number, Sum, Tensor, Term
+from ..terms import Apply, Factor, Index, Number, Sum, Tensor, Term, magnitude, number
 
 
 def is_applied(tensor: Tensor, name: str) -> bool:
@@ -68,3 +68,8 @@ def connected(term: Term) -> tuple[list[Factor], list[tuple[list[Factor], list[I
                 apart.append(group)
         groups = [*apart, (joined, members)]
     return free, [(factors, [i for i in term.summed if i in members]) for factors, members in groups]
+
+
+def weight(term: Term) -> Number:
+    """How many factors a term has, powers counted: it falls only where factors cancel."""
+    return number(sum((magnitude(factor.power) for factor in term.factors), 0))

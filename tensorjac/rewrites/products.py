@@ -22,7 +22,8 @@ from ..terms import (
 )
 from .building import apply, contracted, finished, multiply, pushable, reread, settled
 from .determinants import with_adjugates
-from .patterns import arguments_of, connected, is_applied
+from .merging import SPLICED
+from .patterns import arguments_of, connected, is_applied, weight
 from .registry import name_identity, product_rewrite
 from .sums import add
 
@@ -100,6 +101,24 @@ def _distribute_over_divisor(term: Term) -> Sum | None:
                 opened = _multiplied_out(tensor, slots, held)
                 rest = Sum((product(term.coefficient, [f for f in term.factors if f is not factor]),))
                 return add(*(multiply(rest, Sum((part,))) for part in opened.terms))
+    return None
+
+
+@product_rewrite("distribute")
+def _distribute_over_powers(term: Term) -> Sum | None:
+    """a b (c/a + d/b) = b c + a d: only where the product has fewer factors then."""
+    for factor in term.factors:
+        tensor, slots, exponent = factor
+        if exponent != 1 or not isinstance(tensor, Shared) or len(tensor.body.terms) > SPLICED:
+            continue
+        rest = [f for f in term.factors if f is not factor]
+        held = {(f.tensor, f.slots) for f in rest if f.power > 0}
+        inner = tensor.expression(slots).terms
+        if not all(any(f.power < 0 and (f.tensor, f.slots) in held for f in piece.factors) for piece in inner):
+            continue
+        opened = [product(term.coefficient * piece.coefficient, [*rest, *piece.factors]) for piece in inner]
+        if sum(map(weight, opened)) < weight(Term(1, tuple(rest))) + sum(map(weight, inner)):
+            return add(*map(settled, opened))
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from ..terms import (
@@ -11,6 +11,7 @@ from ..terms import (
     Contraction,
     Factor,
     Index,
+    Input,
     Number,
     Shared,
     Size,
@@ -18,8 +19,6 @@ from ..terms import (
     Sum,
     Tensor,
     Term,
-    canonical,
-    flattened,
     is_tie,
     magnitude,
     number,
@@ -28,6 +27,7 @@ from ..terms import (
     signature,
     tied_classes,
 )
+from .merging import SPLICED, cancel, held_sum, merge, opened_sum
 from .registry import is_on, name_identity
 
 Key = tuple[Tensor, tuple[Slot, ...]]
@@ -36,22 +36,17 @@ Key = tuple[Tensor, tuple[Slot, ...]]
 def add(*sums: Sum) -> Sum:
     """The sum of sums: sums inside sums are spliced, like terms merged, also those that differ only in nesting."""
     terms = [term for body in sums for term in (_kept(body, sums) if len(body.terms) > 1 else body.terms)]
-    nested = [k for k, term in enumerate(terms) if _held(term) is not None]
+    nested = [k for k, term in enumerate(terms) if held_sum(term) is not None]
     if nested and len(terms) > 1:
         terms = _spliced(terms, nested)
     elif nested:
-        terms = list(_opened(terms[0]))
+        terms = list(opened_sum(terms[0]))
     total = Sum(terms)
     if len(total.terms) > 1 and is_on("like terms"):
-        total = _merged(total)
+        total = merge(total)
     if len(total.terms) > 1 and is_on("terms cancel"):
-        total = _cancelled(total)
+        total = cancel(total)
     return total
-
-
-# Sums inside sums with more terms than this stay whole unless something in them merges: a residual network would
-# otherwise be written out once per layer.
-SPLICED = 6
 
 
 def compact(body: Sum) -> Sum:
@@ -103,101 +98,20 @@ def _held_below(products: Iterable[Sequence[Factor]]) -> set[Tensor]:
 _LEVELS = 5
 
 
-def _held(term: Term) -> Shared | None:
-    """The sum that a term consists of, but for a number."""
-    if len(term.factors) != 1:
-        return None
-    tensor, _, exponent = term.factors[0]
-    if not isinstance(tensor, Shared) or exponent != 1:
-        return None
-    return None if len(tensor.body.terms) == 1 and len(tensor.body.terms[0].factors) > SPLICED else tensor
-
-
-def _opened(term: Term) -> Iterator[Term]:
-    tensor, slots, _ = term.factors[0]
-    assert isinstance(tensor, Shared)
-    for inner in tensor.expression(slots).terms:
-        yield Term(number(term.coefficient * inner.coefficient), inner.factors)
-
-
 def _spliced(terms: list[Term], nested: list[int]) -> list[Term]:
     """The terms with the sums among them written out, where these are short or share a term with the rest."""
     result = [term for k, term in enumerate(terms) if k not in set(nested)]
     present = {signature(term) for term in result}
     below = _held_below(term.factors for term in result)
     for k in nested:
-        inner = list(_opened(terms[k]))
-        short = len(inner) <= SPLICED and _held(terms[k]) not in below
+        inner = list(opened_sum(terms[k]))
+        short = len(inner) <= SPLICED and held_sum(terms[k]) not in below
         if short or any(signature(term) in present for term in inner):
             result.extend(inner)
             present.update(signature(term) for term in inner)
         else:
             result.append(terms[k])
     return result
-
-
-name_identity(
-    "like terms",
-    """Σ_j a[j] (Σ_k b[jk] c[k]) and Σ_k (Σ_j a[j] b[jk]) c[k] are the same term: coefficients add. Removes a term.""",
-)
-
-
-def _merged(total: Sum) -> Sum:
-    alike: dict[object, list[Term]] = {}
-    for term in total.terms:
-        alike.setdefault(signature(term), []).append(term)
-    if len(alike) == len(total.terms):
-        return total
-    kept: list[Term] = []
-    for group in alike.values():
-        if len(group) == 1:
-            kept.extend(group)
-            continue
-        forms: dict[object, Term] = {}
-        for term in group:
-            flat = canonical(flattened(term))
-            like = (flat.factors, flat.summed)
-            known = forms.get(like)
-            forms[like] = term if known is None else _heavier(known, term)
-        kept.extend(forms.values())
-    return Sum(kept)
-
-
-name_identity(
-    "terms cancel",
-    """a (b - c) + a c = a b: a sum in a product is opened where one of its terms cancels a term that stands beside the
-    product. Removes a term.""",
-)
-
-
-def _cancelled(total: Sum) -> Sum:
-    """The sum with a product in it multiplied out, as long as that makes terms vanish."""
-    signatures = [signature(term) for term in total.terms]
-    for k, term in enumerate(total.terms):
-        for factor in term.factors:
-            tensor, slots, exponent = factor
-            if not isinstance(tensor, Shared) or exponent != 1 or len(tensor.body.terms) > SPLICED:
-                continue
-            rest = [other for other in term.factors if other is not factor]
-            opened = [
-                product(term.coefficient * inner.coefficient, [*rest, *inner.factors])
-                for inner in tensor.expression(slots).terms
-            ]
-            if not any(signature(piece) in signatures for piece in opened):
-                continue
-            others = [*total.terms[:k], *total.terms[k + 1 :]]
-            merged = _merged(Sum([*others, *opened]))
-            # two terms at a time cancel; like terms that only add up are written better as they are
-            if len(merged.terms) < len(others) + len(opened) - 1:
-                return _cancelled(merged) if len(merged.terms) > 1 else merged
-    return total
-
-
-def _heavier(kept: Term, like: Term) -> Term:
-    """``kept`` with the coefficient of a like term added; of the two nestings the smaller one stays."""
-    total = number(kept.coefficient + like.coefficient)
-    simplest = min(kept, like, key=lambda term: (len(term.factors), [f.tensor.key for f in term.factors]))
-    return Term(total, simplest.factors)
 
 
 def whole(body: Sum) -> Sum:
@@ -308,8 +222,13 @@ def _leading_negative(body: Sum) -> bool:
 def _lead_rank(term: Term) -> tuple[object, ...]:
     return (
         sum(not isinstance(f.tensor, Size) for f in term.factors),
-        sorted((_rank(f.tensor), f.tensor.key, str(f.power)) for f in term.factors),
+        sorted((_rank(f.tensor), _name(f.tensor), f.tensor.key, str(f.power)) for f in term.factors),
     )
+
+
+def _name(tensor: Tensor) -> str:
+    """The name of an input: x - y keeps its sign, and y - x does not."""
+    return tensor.name if isinstance(tensor, Input) else ""
 
 
 def _negated(body: Sum) -> Sum:

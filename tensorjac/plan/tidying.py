@@ -1,0 +1,56 @@
+"""Products as a person writes them: with as few transposes and brackets as there can be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ..arrays import Value, Values
+from .solving import computed
+
+
+def tidied(values: Values, outputs: Sequence[Value]) -> list[Value]:
+    """The same outputs, and as many operations: (A.T @ B).T as B.T @ A, x @ A.T as A @ x, a * (b * c) as a * b * c."""
+    order = computed(outputs)
+    uses = Counter(map(id, outputs))
+    for value in order:
+        uses.update(map(id, value.args))
+    done: dict[int, Value] = {}
+    for value in order:
+        args = [done[id(arg)] for arg in value.args]
+        new = _tidy(values, value, args, uses)
+        if new is None and args != list(value.args):
+            new = values.make(value.kind, args, value.detail, value.shape, value.mask, value.hint)
+        done[id(value)] = new or value
+    return [done[id(value)] for value in outputs]
+
+
+def _tidy(values: Values, value: Value, args: Sequence[Value], uses: Counter[int]) -> Value | None:
+    """The value over these arguments, written otherwise; None where it stays as it is."""
+    if value.kind == "transpose":
+        if args[0].kind == "matmul" and uses[id(value.args[0])] == 1 and value.detail == (1, 0):
+            return _turned(values, args[0])
+        return values.transpose(args[0], value.detail)
+    if value.kind == "matmul":
+        a, b = args
+        if a.rank == 1 and b.kind == "transpose" and b.detail == (1, 0):
+            return values.matmul(b.args[0], a)
+    if value.kind == "multiply" and uses[id(value.args[1])] == 1:
+        return _flat(values, *args)
+    return None
+
+
+def _turned(values: Values, product: Value) -> Value:
+    """The transpose of a product of matrices: by transposing its operands where one of them is transposed already."""
+    a, b = product.args
+    if a.rank == b.rank == 2 and "transpose" in (a.kind, b.kind):
+        return values.matmul(values.transpose(b, (1, 0)), values.transpose(a, (1, 0)))
+    return values.transpose(product, (1, 0))
+
+
+def _flat(values: Values, a: Value, b: Value) -> Value | None:
+    """a * (b * c) as a * b * c, where all three have one shape and it costs the same."""
+    if b.kind != "multiply" or any(each.mask or each.shape != a.shape for each in b.args):
+        return None
+    c, d = b.args
+    return values.multiply(_flat(values, a, c) or values.multiply(a, c), d)
