@@ -1314,3 +1314,48 @@ def rounded_and_compared_with_its_maximum(X):
 @case(X="n n")
 def triangle_of_a_number(X):
     return np.tril(tj.ones(X.shape) * np.exp(X.shape[0] / 4)) + X
+
+
+@case(X="b n", sizes={"b": 2})
+def leaky_by_a_slope(X):
+    return np.where(X > 0, 1.0, 0.1) * X
+
+
+@case(X="b n", g="n", c="n", sizes={"b": 2, "n": 3})
+def normalised_and_leaky(X, g, c):
+    D = X - np.mean(X, -1, keepdims=True)
+    Y = D * (np.sum(D * D, -1, keepdims=True) / X.shape[-1] + 1e-3) ** -0.5
+    Y *= g
+    Y += c
+    return np.where(Y > 0.05, Y, 0.2 * Y)
+
+
+@case(x="n", d="", sizes={"n": 4})
+def three_pieces(x, d):
+    return np.where(x < -0.8, -x, np.where(x < 0.9, x**2 * d, np.log(np.abs(x)) * d)) + np.abs(x) * np.sign(x)
+
+
+@case(
+    x="n",
+    P="n n",
+    H="m n",
+    R="m m",
+    z="m",
+    sizes={"n": 3, "m": 2},
+    domain={"P": "positive definite", "R": "positive definite"},
+)
+def kalman_update(x, P, H, R, z):
+    S = H @ P @ H.T + R
+    K = np.linalg.solve(S.T, H @ P.T).T
+    return x + K @ (z - H @ x), (tj.eye(P.shape[0]) - K @ H) @ P
+
+
+@case(X="b c n", W="k c 3", sizes={"b": 2, "c": 1, "k": 3, "n": 5})
+def convolution_by_windows(X, W):
+    return np.einsum("bcnk,ock->bon", np.lib.stride_tricks.sliding_window_view(X, 3, axis=2), W)
+
+
+@case(z="b", t="b", domain={"t": "unit"})
+def binary_cross_entropy_of_probabilities(z, t):
+    p = 1 / (1 + np.exp(-z))
+    return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))

@@ -140,6 +140,7 @@ WITNESSES = {
     "parity": Witness(lambda x: np.sin(-x) + np.sin(x) + np.cos(-x), {"x": "n"}),
     "log of a product": Witness(lambda X: np.log(softmax(X)), {"X": "b n"}),
     "log of abs of det": Witness(lambda X: np.log(np.abs(np.linalg.det(X))), {"X": "n n"}, "invertible"),
+    "sizes and signs": Witness(lambda x: np.abs(x) * np.sign(x) + np.abs(x) ** 2, {"x": "n"}),
     "step of a multiple": Witness(lambda x: np.maximum(x, 0.25 * x), {"x": "n"}),
     "mask of a mask": Witness(lambda x: np.where(x > 0, x, -x), {"x": "n"}),
     "where of equals": Witness(lambda x, y: np.where(x > 0, y, y), {"x": "n", "y": "n"}),

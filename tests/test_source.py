@@ -7,6 +7,7 @@ every call that works on arrays, views and sizes left out.
 import ast
 import inspect
 import math
+import re
 import textwrap
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +23,18 @@ from tensorjac.dims import bind_sizes
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
-VIEWS = {"reshape", "transpose", "swapaxes", "broadcast_to", "expand_dims", "moveaxis", "diagonal", "copy", "item"}
+VIEWS = {
+    "sliding_window_view",
+    "reshape",
+    "transpose",
+    "swapaxes",
+    "broadcast_to",
+    "expand_dims",
+    "moveaxis",
+    "diagonal",
+    "copy",
+    "item",
+}
 FREE = {*VIEWS, "result_type", "zeros", "empty", "ascontiguousarray", "errstate"}
 
 
@@ -369,6 +381,100 @@ def log_sum_exp_hvp(X, W, dW):
     return X.T @ (S * (D - np.vecdot(S, D)[:, None]))
 
 
+def leaky_relu(X):
+    return np.where(X > 0, X, 0.01 * X)
+
+
+def leaky_relu_vjp(X, G):
+    return np.where(X > 0, G, 0.01 * G)
+
+
+def elu(X):
+    return np.where(X > 0, X, np.expm1(X))
+
+
+def elu_vjp(X, G):
+    return G * np.where(X > 0, 1, np.exp(X))
+
+
+def huber(x, y):
+    r = x - y
+    return np.sum(np.where(np.abs(r) < 1, 0.5 * r**2, np.abs(r) - 0.5))
+
+
+def huber_gradient(x, y):
+    r = x - y
+    return np.where(np.abs(r) < 1, r, np.sign(r))
+
+
+def cross_entropy_of_probabilities(z, t):
+    p = 1 / (1 + np.exp(-z))
+    return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+
+def cross_entropy_of_probabilities_gradient(z, t):
+    return (1 / (1 + np.exp(-z)) - t) / z.shape[0]
+
+
+def normal_equations(X, y):
+    return np.linalg.solve(X.T @ X, X.T @ y)
+
+
+def normal_equations_vjp(X, y, G):
+    A = X.T @ X
+    w = np.linalg.solve(A, X.T @ y)
+    u = np.linalg.solve(A, G)
+    dy = X @ u
+    dX = (y - X @ w)[:, None] * u - dy[:, None] * w
+    return dX, dy
+
+
+def distance(x, y, S):
+    return np.sqrt((x - y) @ np.linalg.solve(S, x - y))
+
+
+def distance_gradients(x, y, S):
+    r = x - y
+    u, v = np.linalg.solve(S, r), np.linalg.solve(S.T, r)
+    length = np.sqrt(r @ u)
+    dx = (u + v) / length / 2
+    dS = -(v[:, None] * u) / length / 2
+    return dx, dS
+
+
+def classifier(X, W, a, U, c, T):
+    return cross_entropy(np.maximum(X @ W + a, 0) @ U + c, T)
+
+
+def classifier_gradients(X, W, a, U, c, T):
+    Z = X @ W + a
+    H = np.maximum(Z, 0)
+    logits = H @ U + c
+    E = np.exp(logits - logits.max(axis=1)[:, None])
+    D = E * (T.sum(axis=1) / E.sum(axis=1))[:, None] - T
+    dW = X.T @ ((Z > 0) * (D @ U.T)) / X.shape[0]
+    dU = H.T @ D / X.shape[0]
+    return dW, dU
+
+
+def filtered(x, P, H, R, z):
+    return x + P @ H.T @ np.linalg.solve(H @ P @ H.T + R, z - H @ x)
+
+
+def filtered_vjp(x, P, H, R, z, G):
+    HP = H @ P
+    S = HP @ H.T + R
+    r = np.linalg.solve(S, z - H @ x)
+    back = P.T @ G
+    dz = np.linalg.solve(S.T, H @ back)
+    u = H.T @ r
+    dx = G - H.T @ dz
+    dP = dx[:, None] * u
+    dH = r[:, None] * (back - dz @ HP) - dz[:, None] * (x + P @ u)
+    dR = -dz[:, None] * r
+    return dx, dP, dH, dR, dz
+
+
 NORM = {"X": "b n", "gamma": "n", "beta": "n"}
 HEADS = {"Q": "s d", "K": "t d", "V": "t e"}
 REGRESSION = {"X": "b m", "A": "m n", "T": "b n"}
@@ -410,6 +516,36 @@ LAYERS = {
     "log-sum-exp with shift, Hessian-vector product": Layer(
         log_sum_exp, {"X": "b m", "W": "m n"}, lambda F: F.hvp("W"), log_sum_exp_hvp
     ),
+    "leaky ReLU, VJP": Layer(leaky_relu, {"X": "b n"}, vjp, leaky_relu_vjp),
+    "ELU, VJP": Layer(elu, {"X": "b n"}, vjp, elu_vjp),
+    "Huber loss, gradient": Layer(huber, {"x": "n", "y": "n"}, lambda F: F.grad("x"), huber_gradient),
+    "cross-entropy of probabilities, gradient": Layer(
+        cross_entropy_of_probabilities,
+        {"z": "b", "t": "b"},
+        lambda F: F.grad("z"),
+        cross_entropy_of_probabilities_gradient,
+    ),
+    "normal equations, VJP": Layer(normal_equations, {"X": "b m", "y": "b"}, vjp, normal_equations_vjp),
+    "distance, gradients": Layer(
+        distance,
+        {"x": "n", "y": "n", "S": "n n"},
+        lambda F: F.grad("x", "S"),
+        distance_gradients,
+        {"S": "positive definite"},
+    ),
+    "classifier, gradients": Layer(
+        classifier,
+        {"X": "b m", "W": "m h", "a": "h", "U": "h n", "c": "n", "T": "b n"},
+        lambda F: F.grad("W", "U"),
+        classifier_gradients,
+    ),
+    "Kalman mean, VJP": Layer(
+        filtered,
+        {"x": "n", "P": "n n", "H": "m n", "R": "m m", "z": "m"},
+        vjp,
+        filtered_vjp,
+        {"P": "positive definite", "R": "positive definite"},
+    ),
     "binary cross-entropy, gradient": Layer(
         binary_cross_entropy, {"X": "b m", "w": "m", "t": "b"}, lambda F: F.grad("w"), binary_cross_entropy_gradient
     ),
@@ -429,6 +565,36 @@ def test_no_more_operations_than_an_expert(name):
     source = layer.derived().source()
     ours, theirs = operations(source), operations(inspect.getsource(layer.expert))
     assert ours <= theirs, source
+
+
+NOISE = {
+    "a sign before brackets around a name": r"-\(\w+\)",
+    "brackets around a product on the left of @": r"(?<!\w)\((\w|\.)+ @ (\w|\.)+\) @",
+    "a transposed product of which an operand is transposed": r"\(((\w|\.)+\.T @ (\w|\.)+|(\w|\.)+ @ (\w|\.)+\.T)\)\.T",
+    "a condition as numbers": r"np\.where\([^,]*\.astype",
+    "brackets around a comparison": r"= \([^()]* [<>]=? [^()]*\)$",
+}
+
+
+@every_layer
+@pytest.mark.parametrize("noise", NOISE)
+def test_there_is_no_noise(name, noise):
+    source = LAYERS[name].derived().source()
+    assert not re.search(NOISE[noise], source, re.MULTILINE), source
+
+
+@pytest.mark.parametrize(
+    ("fun", "shapes", "body"),
+    [
+        (lambda x, A: x @ A.T, {"x": "n", "A": "m n"}, "return A @ x"),
+        (lambda A, B, C: A @ B @ C, {"A": "n n", "B": "n n", "C": "n n"}, "return A @ B @ C"),
+        (lambda x: np.where(np.abs(x) < 1, x, 2), {"x": "n"}, "return np.where(np.abs(x) < 1, x, 2)"),
+        (lambda x: np.where(x == 0, x, 2), {"x": "n"}, "return np.where(x == 0, x, 2)"),
+        (lambda x: np.where(x > 1, 2.0, 0.5), {"x": "n"}, "return np.where(x > 1, dtype.type(2), 0.5)"),
+    ],
+)
+def test_expressions_are_written_as_people_do(fun, shapes, body):
+    assert tj.trace(fun, **shapes).source().endswith(f"    {body}\n")
 
 
 @every_layer

@@ -253,11 +253,11 @@ def owner(value: Value) -> Value:
 
 
 def is_view(value: Value) -> bool:
-    """Whether a call reads its argument without copying it: a reshape, or a diagonal."""
+    """Whether a call reads its argument without copying it: a reshape, a diagonal, or windows."""
     if value.kind != "call" or len(value.args) != 1:
         return False
     template: str = value.detail[0]
-    return template.startswith(("{0.}.reshape", "np.einsum("))
+    return template.startswith(("{0.}.reshape", "np.einsum(", "np.lib.stride_tricks."))
 
 
 def _led_by_mask(value: Value) -> bool:

@@ -77,7 +77,7 @@ def grouped(body: Sum, costs: Costs) -> tuple[Factor, Sum, Sum] | None:
 
 
 def chosen(body: Sum) -> tuple[Factor, Sum, Sum] | None:
-    """t, a and b where the sum is t a + (1 - t) b for a mask t, and none of the three is 0."""
+    """t, a and b where the sum is t a + (1 - t) b for a mask t, or t (a - b) + b, and none of the three is 0."""
     for mask in dict.fromkeys(f for term in body.terms for f in term.factors if f.power == 1 and is_mask(f.tensor)):
         (other,) = whole(add(constant(1), Sum((Term(-1, (mask,)),)))).terms
         ((complement,), sign) = other.factors, other.coefficient
@@ -88,4 +88,9 @@ def chosen(body: Sum) -> tuple[Factor, Sum, Sum] | None:
         if inside and outside and len(inside) + len(outside) == len(body.terms):
             otherwise = [Term(number(sign * term.coefficient), *term[1:]) for term in outside]
             return mask, divided(Sum(inside), [mask]), divided(Sum(otherwise), [complement])
+        if inside and not outside and len(inside) < len(body.terms):
+            apart = [term for term in body.terms if term not in inside]
+            together = Sum([*divided(Sum(inside), [mask]).terms, *apart])
+            if together.terms and len(together.terms) < len(inside):
+                return mask, together, Sum(apart)
     return None

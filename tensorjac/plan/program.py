@@ -43,7 +43,7 @@ def plan(
     """
     values, costs = Values(), Costs(sizes or {}, tuned, functional)
     bodies = prepared([body for _, body in outputs], costs)
-    operands = Operands(values)
+    operands = Operands(values, functional)
     places = {dim: k for k, dim in reversed(list(enumerate(order)))}
     sums = Sums(values, costs, operands, Products(values, costs, places))
     tensors = Tensors(values, sums, bodies.inner, constants, variables or {})

@@ -15,9 +15,10 @@ from .triangles import is_indicator, triangle
 
 @dataclass(frozen=True)
 class Operands:
-    """The arrays that tensors have become, and what factors read of them."""
+    """The arrays that tensors have become, and what factors read of them: ``functional`` ones without strides."""
 
     values: Values
+    functional: bool = False
     arrays: dict[Tensor, Labelled] = field(default_factory=dict)
     lookups: dict[Tensor, Lookup] = field(default_factory=dict)
 
@@ -26,7 +27,7 @@ class Operands:
             return Operand(*_mask(self.values, factor.slots[0]), factor.power, tests=True)
         value, axes = self.arrays[factor.tensor]
         by_axis = dict(zip(factor.tensor.axes, factor.slots, strict=True))
-        read = _read(self.values, value, [by_axis[axis] for axis in axes], [axis.dim for axis in axes])
+        read = _read(self.values, value, [by_axis[axis] for axis in axes], [axis.dim for axis in axes], self.functional)
         if is_indicator(factor.tensor) and factor.power > 0:
             compared = triangle(factor.tensor)
             return Operand(*read, tests=True, triangle=compared.at(by_axis) if compared else None)
@@ -46,7 +47,7 @@ def _is_probability(tensor: Tensor) -> bool:
     return factor.power == 1 and isinstance(factor.tensor, Apply) and factor.tensor.operation.name == "sigmoid"
 
 
-def _read(values: Values, value: Value, slots: Sequence[Slot], dims: Sequence[Dim]) -> Labelled:
+def _read(values: Values, value: Value, slots: Sequence[Slot], dims: Sequence[Dim], functional: bool) -> Labelled:
     """An array over axes of these sizes, each read at its slot."""
     whole = tuple(slot for slot, dim in zip(slots, dims, strict=True) if isinstance(slot, Index) and slot.dim is dim)
     if len(set(whole)) == len(slots):
@@ -62,8 +63,34 @@ def _read(values: Values, value: Value, slots: Sequence[Slot], dims: Sequence[Di
     for items in selected(slots, dims):
         value = values.select(value, items, shape)
     if any(isinstance(slot, Affine) for slot, _ in kept):
-        return _undiagonal(values, *_spread(values, value, kept))
+        windows = None if functional else _windows(values, value, kept)
+        return _undiagonal(values, *(windows or _spread(values, value, kept)))
     return _undiagonal(values, value, tuple(slot for slot, _ in kept if isinstance(slot, Index)))
+
+
+def _windows(values: Values, value: Value, slots: Sequence[tuple[Slot, Dim]]) -> Labelled | None:
+    """Axes read at the sum of two indices, x[i + k], as a view of all windows; None where anything else is read."""
+    labels: list[Index] = []
+    windows: dict[int, Index] = {}
+    for axis, (slot, dim) in enumerate(slots):
+        if isinstance(slot, Index):
+            labels.append(slot)
+            continue
+        offset, parts = slot_parts(slot)
+        if offset is not ZERO or len(parts) != 2 or any(weight is not ONE for _, weight in parts):
+            return None
+        (place, _), (window, _) = sorted(parts, key=lambda part: part[0].dim.value is not None)
+        if place.dim + window.dim - 1 is not dim:
+            return None
+        labels.append(place)
+        windows[axis] = window
+    extents = ", ".join(str(window.dim) for window in windows.values())
+    axes = ", ".join(map(str, windows))
+    if len(windows) > 1:
+        extents, axes = f"({extents})", f"({axes})"
+    text = f"np.lib.stride_tricks.sliding_window_view({{0}}, {extents}, axis={axes})"
+    order = (*labels, *windows.values())
+    return values.call(text, (value,), sizes(order), value.mask, "windows"), order
 
 
 def _spread(values: Values, value: Value, slots: Sequence[tuple[Slot, Dim]]) -> Labelled:

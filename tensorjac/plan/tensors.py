@@ -10,7 +10,7 @@ from typing import Any
 from ..arrays import LAST, Scalar, Value, Values
 from ..primitives import Primitive
 from ..terms import DELTA, Apply, Constant, Contraction, Index, Input, Position, Size, Sum, Tensor
-from .labelled import Labelled, Lookup, aligned, sizes, united
+from .labelled import Labelled, Lookup, aligned, broadcast, sizes, united
 from .lookups import looked_up
 from .sums import Sums
 from .triangles import indicator, is_indicator
@@ -87,6 +87,9 @@ class Tensors:
         args = [aligned(self.values, *part, order) for part in parts]
         conditions = 1 if primitive.name in ("mask", "where") else 0
         args = [*args[:conditions], *map(self.values.floating, args[conditions:])]
+        if primitive.name == "where" and all(arg.weak for arg in args[1:]):
+            # two Python numbers would be an array of double precision
+            args[1] = broadcast(self.values, args[1], (), ())
         if primitive.boolean:
             args = [self._whole(arg) for arg in args]
         source = primitive.source

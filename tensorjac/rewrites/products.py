@@ -20,7 +20,7 @@ from ..terms import (
     number,
     product,
 )
-from .building import apply, contracted, finished, multiply, pushable, reread, settled
+from .building import apply, contracted, finished, multiply, power, pushable, reread, settled
 from .determinants import with_adjugates
 from .merging import SPLICED
 from .patterns import arguments_of, connected, is_applied, weight
@@ -52,6 +52,27 @@ def _join_sigmoid(term: Term) -> Sum | None:
                 *(Factor(f.tensor, f.slots, number(f.power * count)) for f in merged.factors),
             ]
             return settled(product(term.coefficient, [*rest, *(f for f in left if f.power != 0)]))
+    return None
+
+
+name_identity("sizes and signs", "|x| sign(x) = x, and |x|² = x². Removes a function.")
+
+
+@product_rewrite("sizes and signs")
+def _unsigned(term: Term) -> Sum | None:
+    """A size beside its sign, or to an even power."""
+    for factor in term.factors:
+        if not is_applied(factor.tensor, "abs") or not isinstance(factor.power, int):
+            continue
+        args = arguments_of(factor)
+        signs = [f for f in term.factors if is_applied(f.tensor, "sign") and f.power == 1 and arguments_of(f) == args]
+        if not (signs or factor.power % 2 == 0) or (signs and factor.power < 0):
+            continue
+        taken = 1 if signs else factor.power
+        left = Factor(factor.tensor, factor.slots, factor.power - taken)
+        rest = [f for f in term.factors if f is not factor and f not in signs]
+        kept = product(term.coefficient, [*rest, left] if left.power != 0 else rest)
+        return multiply(Sum((kept,)), power(args[0], taken))
     return None
 
 
