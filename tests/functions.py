@@ -1332,7 +1332,7 @@ def normalised_and_leaky(X, g, c):
 
 @case(x="n", d="", sizes={"n": 4})
 def three_pieces(x, d):
-    return np.where(x < -0.8, -x, np.where(x < 0.9, x**2 * d, np.log(np.abs(x)) * d)) + np.abs(x) * np.sign(x)
+    return np.where(x < -0.9, -x, np.where(x < 0.6, x**2 * d, np.log(np.abs(x)) * d)) + np.abs(x) * np.sign(x)
 
 
 @case(
