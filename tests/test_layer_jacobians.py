@@ -86,7 +86,7 @@ LAYERS = {
         grouped_convolution,
         {"X": "b 4 6", "W": "2 2 2 3"},
         "X",
-        "Kronecker product with the identity over i, each block a sum of 3, each banded",
+        "Kronecker product with the identity over i, each block a sum of 3, each sparse",
         "96*b",
     ),
     "masked heads": (
@@ -124,7 +124,13 @@ LAYERS = {
         None,
         "18*b*n**2",
     ),
-    "contrastive": (contrastive, {"A": "b d", "B": "b d"}, "B", "a sum: dense; block-diagonal over i", "b**2*d"),
+    "contrastive": (
+        contrastive,
+        {"A": "b d", "B": "b d"},
+        "B",
+        "a sum: dense; block-diagonal over i, each block a row",
+        "b**2*d",
+    ),
     "forward algorithm": (
         forward_step,
         {"alpha": "b k", "T": "k k", "e": "b k"},
@@ -182,14 +188,14 @@ LAYERS = {
         lambda x: np.concatenate([10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1]]),
         {"x": "n"},
         "x",
-        "a sum: selection; scaled selection",
+        "a sum: multiple of a selection; scaled selection",
         "3*n - 3",
     ),
     "five-point stencil": (
         lambda X: X[2:, 1:-1] + X[:-2, 1:-1] + X[1:-1, 2:] + X[1:-1, :-2] - 4 * X[1:-1, 1:-1],
         {"X": "h w"},
         "X",
-        "a sum of 5, each selection",
+        "banded Toeplitz (0 ≤ k − i ≤ 2, 0 ≤ l − j ≤ 2)",
         "5*h*w - 10*h - 10*w + 20",
     ),
     "Tucker core": (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf, isfinite
+from math import copysign, inf, isfinite, nan
 
 from ..dims import Dim
 from ..terms import Number, magnitude, number
@@ -34,6 +35,20 @@ class Scalar:
     @property
     def negated(self) -> Scalar:
         return Scalar(number(-self.value), self.sizes)
+
+    def at(self, sizes: Mapping[str, int]) -> Scalar:
+        """The number as NumPy has it where a size below the fraction bar is 0, by which Python does not divide.
+
+        Source is for sizes that are alike, those of 0 and of 1 for themselves.
+        """
+        zeros = [
+            p
+            for dim, p in self.sizes
+            if all(sizes.get(name, 2) < 2 for name in dim.names) and dim.evaluate({n: sizes[n] for n in dim.names}) == 0
+        ]
+        if not any(p < 0 for p in zeros):
+            return self
+        return Scalar(nan if any(p > 0 for p in zeros) or self.value == 0 else copysign(inf, self.value))
 
     def halves(self) -> tuple[list[str], list[str]]:
         """The texts of the factors above and below the fraction bar, the sign left to the caller."""

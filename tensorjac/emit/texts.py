@@ -36,7 +36,7 @@ class Texts:
     def into(self, value: Value, place: int, name: str) -> str:
         """The statement that writes an elementwise operation into its operand at ``place``, called ``name``."""
         if value.kind == "scale":
-            return self._scaled_into(value.detail, name)
+            return self._scaled_into(value.detail.at(self.costs.sizes), name)
         if value.kind == "power":
             return f"{name} *= {name}" if value.detail == 2 else f"{name} **= {_exponent(value.detail)}"
         if value.kind == "call":
@@ -79,13 +79,13 @@ class Texts:
         return value.detail, ATOM
 
     def _scalar(self, value: Value) -> tuple[str, int]:
-        scalar: Scalar = value.detail
+        scalar: Scalar = value.detail.at(self.costs.sizes)
         above, below = scalar.halves()
         text, level = _fraction(above or ["1"], below)
         return (f"-{text}", UNARY) if scalar.value < 0 else ("0", ATOM) if scalar.value == 0 else (text, level)
 
     def _scale(self, value: Value) -> tuple[str, int]:
-        scalar: Scalar = value.detail
+        scalar: Scalar = value.detail.at(self.costs.sizes)
         above, below = scalar.halves()
         if self.costs.tuned and value.rank and self.costs.elements(value.shape) < FEW:
             above, below = ([f"{text}.0" if text.isdigit() else text for text in side] for side in (above, below))

@@ -70,7 +70,10 @@ class Letters:
         if verdict.kind == "Kronecker product":
             form = Form.of(self.axes, body, parts, self.rank, Convention("C", "numerator"), (self.inputs, self.names))
             words = f"Kronecker product {form.plain}" if form.plain else words
-        return Structure(verdict.kind, words, tuple(self._entries(part) for part in parts))
+        entries = tuple(self._entries(part) for part in parts)
+        if verdict.words == "sparse":
+            words = f"sparse, zero but where {entries[0].pattern}"
+        return Structure(verdict.kind, words, entries)
 
     def _entries(self, part: Part) -> Entries:
         ties = tuple((self.all[row], self.all[column]) for row, column in part.pattern.ties(self.rank))

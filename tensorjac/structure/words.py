@@ -8,8 +8,12 @@ from math import prod
 from typing import Literal
 
 from ..dims import Dim, nonnegative
+from ..errors import UnsupportedError
+from ..plan.lookups import looked_up
 from ..rewrites.ranges import bounds_of
-from ..terms import ONE, Index, Slot, Term, combine, flattened, slot_labels
+from ..terms import ONE, ZERO, Index, Slot, Sum, Term, combine, flattened, slot_labels
+from .bands import bands, block_size, shifted, toeplitz
+from .counting import count
 from .kronecker import common_ties, components, in_order
 from .pattern import Part, Pattern, readable
 
@@ -29,6 +33,7 @@ Kind = Literal[
     "lower triangular",
     "upper triangular",
     "banded",
+    "sparse",
     "sum",
     "dense",
 ]
@@ -83,27 +88,69 @@ class Words:
             kind: Kind = "Kronecker product"
         else:
             words, kind = f"block-diagonal over {over}", "block-diagonal"
-        return Verdict(kind, words if inner.kind == "dense" else f"{words}, each block {inner.words}")
+        if inner.words == "dense" and kind == "block-diagonal" and len({k < self.rank for k in left}) == 1:
+            return Verdict(kind, f"{words}, each block a {'column' if min(left) < self.rank else 'row'}")
+        return Verdict(kind, words if inner.words == "dense" else f"{words}, each block {_one(inner.words)}")
 
     def _single(self, part: Part, axes: frozenset[int]) -> Verdict:
         pattern = part.pattern
         rows, columns = self._labels(pattern, axes)
         single = readable(slot for k, slot in enumerate(pattern.slots) if k < self.rank) >= rows >= columns
         if not pattern.guards and single and _tied(pattern, axes):
-            constant = all(not term.factors for term in part.core.terms)
-            same = rows == columns and self._same_extent(pattern, axes)
-            return _plain("permutation" if constant and same else "selection" if constant else "scaled selection")
-        if not pattern.plain:
-            side = triangle(pattern, *sorted(axes)) if len(axes) == 2 and self._same_extent(pattern, axes) else None
-            return _plain(side or ("banded" if rows & columns else "dense"))
+            return self._selection(part, axes)
+        if not pattern.plain or len({pattern.slots[k] for k in axes}) < len(axes):
+            return self._places(part, axes)
         ranked = self._rank_of(part, axes)
         if ranked is not None:
             return Verdict("low rank", f"rank {ranked}")
+        if len(rows) == 1 and _is_lookup(part.core, rows, columns):
+            return _plain("selection")
         found = components(part, self.rank, {pattern.slots[k] for k in range(len(pattern.slots)) if k not in axes})
         if found is not None and len(found[1]) > 1 and in_order(found[1]) is not None:
             pieces = ["".join(self.letters[k] for k in (*piece.rows, *piece.columns)) for piece in found[1]]
             return Verdict("Kronecker product", f"Kronecker product of {' and '.join(pieces)}")
-        return _plain("dense")
+        name = shifted(part, *sorted(axes)) if len(rows) == len(columns) == 1 and len(axes) == 2 else None
+        return Verdict("dense", f"dense, {name}" if name else "dense")
+
+    def _selection(self, part: Part, axes: frozenset[int]) -> Verdict:
+        """Every row has one entry at most."""
+        pattern = part.pattern
+        if any(term.factors for term in part.core.terms):
+            return _plain("scaled selection")
+        labels = set().union(*self._labels(pattern, axes))
+        places = prod((label.dim for label in labels), start=ONE)
+        whole = places is prod((pattern.axes[k] for k in axes if k < self.rank), start=ONE)
+        same = whole and len(set(self._labels(pattern, axes)[0])) == len(labels) and self._same_extent(pattern, axes)
+        one = part.core.terms[0].coefficient == 1
+        if same:
+            return Verdict("permutation", "permutation" if one else "multiple of a permutation")
+        return Verdict("selection", "selection" if one else "multiple of a selection")
+
+    def _places(self, part: Part, axes: frozenset[int]) -> Verdict:
+        """Entries stand in a part of the places only."""
+        pattern = part.pattern
+        side = triangle(pattern, *sorted(axes)) if len(axes) == 2 and self._same_extent(pattern, axes) else None
+        if side:
+            ones = all(not term.factors and term.coefficient == 1 for term in part.core.terms)
+            return Verdict(side, f"{side}, of ones" if ones else side)
+        bare = Pattern(pattern.axes, pattern.slots)
+        if 2 * len(_within(bare.ties(self.rank), axes)) == len(axes):
+            return Verdict("diagonal", "diagonal, a part of it zero")
+        blocks = block_size(pattern, *sorted(axes)) if len(axes) == 2 else None
+        if blocks is not None:
+            return Verdict("block-diagonal", f"block-diagonal, blocks of {blocks[0]} × {blocks[1]}")
+        labels = set[Index]().union(*self._labels(pattern, axes))
+        entries = prod((label.dim for label in labels), start=ONE)
+        if not pattern.guards and entries is prod((pattern.axes[k] for k in axes), start=ONE):
+            return _plain("dense")
+        return self._banded([part], axes) or _plain("sparse")
+
+    def _banded(self, parts: Sequence[Part], axes: frozenset[int]) -> Verdict | None:
+        found = bands(parts, self.rank, axes)
+        if found is None:
+            return None
+        kind = "banded Toeplitz" if toeplitz(parts, found) else "banded"
+        return Verdict("banded", f"{kind} ({', '.join(band.text(self.letters) for band in found)})")
 
     def _labels(self, pattern: Pattern, axes: frozenset[int]) -> tuple[set[Index], set[Index]]:
         """The labels of the output axes, and of the input axes."""
@@ -124,10 +171,28 @@ class Words:
         diagonal = [part for part in parts if 2 * len(_within(part.pattern.ties(self.rank), axes)) == len(axes)]
         if len(diagonal) == 1 and 2 * len(rows) == len(axes) and ranks.count(None) == 1:
             return Verdict("diagonal plus low rank", f"diagonal plus rank {sum(rank or 0 for rank in ranks)}")
+        banded = self._banded(parts, axes)
+        if banded is not None:
+            return banded
+        if self._permutes(parts, axes):
+            return _plain("permutation")
         pieces = list(dict.fromkeys(self.verdict([part], axes).words for part in parts))
         if len(pieces) == 1:
-            return Verdict("sum", f"a sum of {len(parts)}, each {pieces[0]}")
+            return Verdict("sum", f"a sum of {len(parts)}, each {_one(pieces[0])}")
         return Verdict("sum", f"a sum: {'; '.join(pieces)}")
+
+    def _permutes(self, parts: Sequence[Part], axes: frozenset[int]) -> bool:
+        """Whether selections add up to a permutation: together they read all that there is, and write it once."""
+        if any(self._single(part, axes).words != "selection" or part.pattern.guards for part in parts):
+            return False
+        places = sum((prod((label.dim for label in part.pattern.labels), start=ONE) for part in parts), ZERO)
+        for side in (True, False):
+            own = [k for k in sorted(axes) if (k < self.rank) is side]
+            dims = tuple(parts[0].pattern.axes[k] for k in own)
+            patterns = [Pattern(dims, tuple(part.pattern.slots[k] for k in own)) for part in parts]
+            if places is not prod(dims, start=ONE) or places is not _covered(patterns):
+                return False
+        return True
 
     def _rank_of(self, part: Part, axes: frozenset[int]) -> int | None:
         """The rank, where each term of the core is a product of a factor of the rows and one of the columns."""
@@ -137,6 +202,16 @@ class Words:
             return None
         terms = [flattened(term) for term in part.core.terms]
         return len(terms) if all(_separates(term, rows, columns) for term in terms) else None
+
+
+def _is_lookup(core: Sum, rows: Collection[Index], columns: Collection[Index]) -> bool:
+    """Whether rows have a 1 each at positions that are captured."""
+    factor = core.lone
+    found = looked_up(factor.tensor) if factor is not None else None
+    if factor is None or found is None:
+        return False
+    at = dict(zip(factor.tensor.axes, factor.slots, strict=True))
+    return at[found[1]] in columns and all(at.get(label) in rows for label in found[0].labels)
 
 
 def triangle(pattern: Pattern, row: int, column: int) -> Kind | None:
@@ -172,6 +247,20 @@ def _tied(pattern: Pattern, axes: frozenset[int]) -> bool:
     """Whether every label of these axes stands in an output and in an input axis, or a slot is more than a label."""
     slots = [pattern.slots[k] for k in axes]
     return not pattern.plain or any(slots.count(slot) > 1 for slot in slots)
+
+
+def _covered(patterns: Sequence[Pattern]) -> Dim | None:
+    """How many places some patterns have together, where that is known."""
+    try:
+        return count(patterns)
+    except UnsupportedError:
+        return None
+
+
+def _one(words: str) -> str:
+    """The words behind "each": one of what they name."""
+    noun = words.endswith(("selection", "permutation")) and not words.startswith("a ")
+    return f"a {words}" if noun else words
 
 
 def _plain(kind: Kind) -> Verdict:

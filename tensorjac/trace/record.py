@@ -86,14 +86,19 @@ def at_least(dim: Dim, least: int = 0) -> bool:
 
 
 def require(dim: Dim, relation: Literal[">=", "=="], reason: str, advice: str) -> None:
-    """Note that ``dim >= 0`` or ``dim == 0`` must hold; fail if it never can, skip it if it always does."""
+    """Note that ``dim >= 0`` or ``dim == 0`` must hold; fail if it never can, skip it if it always does.
+
+    Proofs take sizes to be at least 1: what may be wrong where one is 0 is left to be checked by each call.
+    """
     holds = at_least(dim) and (relation == ">=" or at_least(-dim))
-    if holds:
+    if holds and dim.evaluate(dict.fromkeys(dim.names, 0)) >= 0:
         return
     never = at_least(-dim, 1) or (relation == "==" and at_least(dim, 1))
     record = _running.get()
     if never or record is None:
         fail(ShapeError, f"the sizes do not fit {reason}", advice)
+    if any(one.dim is dim and one.relation == relation for one in record.requirements):
+        return
     requirement = Requirement(dim, relation, reason)
     record.requirements = (*record.requirements, requirement)
     record.proofs.enter_context(assuming([requirement]))
