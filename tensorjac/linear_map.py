@@ -43,6 +43,8 @@ class LinearMap(Structured):
         shape = numbers(self._dims, sizes)
         out, into = shape[: self._rank], shape[self._rank :]
         saved, products = self._linearised
+        # whoever writes into the arguments afterwards does not move the point
+        arrays = [array.copy() for array in arrays]
         fixed = [*arrays, *(saved(*arrays) if saved is not None else ())]
 
         def times(function: Compiled, taken: tuple[int, ...], made: tuple[int, ...]) -> Callable[[Array], Array]:

@@ -172,7 +172,8 @@ class Structured(Compiled):
         """
         arrays, sizes = self._at(args, kwargs)
         data, rows, columns = triplets(self._terms, self._core_arrays(arrays), self._rank, sizes)
-        data = data.astype(self._dtype(arrays), copy=False)
+        # SciPy has no sparse arrays of half precision
+        data = data.astype(np.promote_types(self._dtype(arrays), np.float32), copy=False)
         return interop.sparse().coo_array((data, (rows, columns)), self._flat_shape(sizes)).tocsr()
 
     def spy(self, path: str | PathLike[str], /, *args: Any, **kwargs: Any) -> None:

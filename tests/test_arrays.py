@@ -1,5 +1,7 @@
 """Arrays at every door: layouts, dtypes, sizes 0 and 1, values that are not finite, and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -84,6 +86,76 @@ def test_layouts_do_not_matter(name, b, m, n, layout):
         assert not any(np.shares_memory(one, other) for other in found[:k])
 
 
+F, J = FUNCTIONS["layer"], FUNCTIONS["jacobian"]
+H = tj.trace(lambda X, A, v: np.tanh(v * v).sum() + (X @ A @ v).sum() ** 2, **SHAPES).hessian("v")
+
+
+def identity(*shape):
+    return np.eye(int(np.prod(shape))).reshape(*shape, *shape)
+
+
+# Other doors than a call: what arrays come out of each, and what it gives where the dense Jacobian is known.
+DOORS = {
+    "vjp": (lambda X, A, v: F.vjp()(X, A, v, np.ones((len(X), len(v)))), None),
+    "jvp": (lambda X, A, v: F.jvp("A")(X, A, v, np.ones(A.shape)), None),
+    "sparse": (lambda *args: J.sparse(*args).toarray(), lambda M: M),
+    "operator": (lambda *args: J.operator(*args) @ np.eye(args[1].size), lambda M: M),
+    "adjoint": (lambda *args: J.operator(*args).rmatmat(np.eye(len(args[0]) * len(args[2]))), lambda M: M.T),
+    "matrix": (lambda *args: J.matrix()(*args), lambda M: M),
+    "core": (lambda *args: tuple(array for _, array in J.core(*args)), None),
+    "factors": (lambda *args: tuple(array for _, _, arrays in J.factors(*args) for array in arrays), None),
+    "svdvals": (
+        lambda *args: J.svdvals(*args),
+        lambda M: np.linalg.svd(M, compute_uv=False) if M.size else np.zeros(0),
+    ),
+    "propagate": (
+        lambda X, A, v: tj.propagate(F, {"A": identity(*A.shape)}, X, A, v).reshape(2 * (len(X) * len(v),)),
+        lambda M: M @ M.T,
+    ),
+    "solve": (lambda X, A, v: H.solve(np.ones(len(v)), X, A, v), None),
+    "slogdet": (lambda *args: np.array(H.slogdet(*args)), None),
+}
+
+
+@pytest.mark.parametrize("name", DOORS)
+@given(b=sizes, m=sizes, n=sizes, layout=st.sampled_from(sorted(LAYOUTS)))
+def test_layouts_and_sizes_at_every_door(name, b, m, n, layout):
+    """Sizes 0 and 1 among them: what comes out has the right shape and values, and memory of its own."""
+    door, known = DOORS[name]
+    plain = arguments(b, m, n)
+    given_ = [LAYOUTS[layout](array) for array in plain]
+    expected = results(door(*plain))
+    found = results(door(*given_))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+        assert one.flags.c_contiguous and one.flags.writeable
+        assert not any(np.shares_memory(one, array) for array in given_)
+    for one, other in zip(given_, plain, strict=True):
+        np.testing.assert_array_equal(one, other)
+    if known is not None:
+        wanted = known(J.dense(*plain).reshape(b * n, m * n))
+        assert found[0].shape == wanted.shape
+        np.testing.assert_allclose(found[0], wanted, atol=1e-12)
+
+
+def test_an_operator_stays_at_its_point():
+    X, A, v = arguments(2, 3, 4)
+    operator = J.operator(X, A, v)
+    before = operator @ np.ones(12)
+    for array in (X, A, v):
+        array[...] = 7
+    np.testing.assert_array_equal(operator @ np.ones(12), before)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
+def test_precisions_that_linear_algebra_lacks(dtype):
+    args = arguments(2, 3, 4)
+    rounded = [array.astype(dtype) for array in args]
+    tolerance = 64 * float(np.finfo(dtype).eps) if dtype is np.float16 else 1e-13
+    np.testing.assert_allclose(J.svdvals(*rounded), J.svdvals(*args), atol=4 * tolerance)
+    np.testing.assert_allclose(J.sparse(*rounded).toarray(), J.sparse(*args).toarray(), atol=tolerance)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_large_results_are_in_order_too(name, layout):
@@ -127,6 +199,48 @@ def test_a_python_number_takes_on_the_dtype_of_what_it_meets(number):
     assert F(x, np.float64(number)).dtype == float
     assert F([1, 2], number).dtype == float
     assert tj.trace(lambda a: a * a, a="")(number).dtype == float
+
+
+MEANS = {
+    "mean": lambda X: X.mean(0),
+    "scaled": lambda X: X.T - 2 / X.shape[0],
+    "of a product": lambda X: (X.T @ X + 1) / X.shape[0],
+    "root": lambda X: X.sum(0) / np.sqrt(X.shape[0]),
+}
+
+
+@pytest.mark.parametrize("fun", MEANS.values(), ids=MEANS)
+@pytest.mark.parametrize(("b", "n"), [(0, 3), (0, 500), (1, 3), (1, 500), (2, 3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_size_by_which_is_divided_may_be_0(fun, b, n, dtype):
+    """As in NumPy: what is divided is infinite, or nothing at all."""
+    X = np.full((b, n), 1.5, dtype)
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+        found = tj.trace(fun, X="b n")(X)
+        expected = fun(X) if fun is not MEANS["scaled"] else np.full((n, b), 1.5 - 2 / max(b, 1))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+EMPTY = {
+    "a slice": (lambda x: np.concatenate([x[1:], x[:1]]), "the slice [1:] of an axis of size n"),
+    "an entry": (lambda x: x[0], "index 0 of an axis of size n"),
+    "the largest": (lambda x: x.max(), "np.max over an axis of size n"),
+    "the smallest": (lambda x: np.exp(x - np.min(x)), "np.min over an axis of size n"),
+}
+
+
+@pytest.mark.parametrize(("fun", "reason"), EMPTY.values(), ids=EMPTY)
+def test_where_an_axis_needs_an_entry(fun, reason):
+    F = tj.trace(fun, x="n")
+    for door in (F, F.jacobian("x").dense, F.jacobian("x").sparse, F.jacobian("x").operator):
+        assert door(np.ones(1)) is not None
+        with pytest.raises(tj.ShapeError) as caught:
+            door(np.ones(0))
+        assert str(caught.value) == (
+            f"the sizes must satisfy n - 1 >= 0 ({reason}), and n - 1 is -1:\n  n - 1 >= 0\n  ^^^^^\n"
+            "n is 0 in x (axis 0 of 'n'); give arrays whose sizes satisfy it."
+        )
 
 
 @given(st.lists(st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -1.5, 1e308]), min_size=3, max_size=3))

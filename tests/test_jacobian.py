@@ -121,7 +121,7 @@ WORDS = {
     "diagonal, a part of it zero": (lambda X: np.triu(X), {"X": "n n"}, "X"),
     "banded Toeplitz (-1 ≤ j − i ≤ 1)": (lambda x, w: np.convolve(x, w, "same"), {"x": "n", "w": "3"}, "x"),
     "banded Toeplitz (0 ≤ j − i ≤ k - 1)": (lambda x, w: np.convolve(x, w, "valid"), {"x": "n", "w": "k"}, "x"),
-    "dense, Toeplitz": (lambda x, w: np.convolve(x, w, "valid"), {"x": "n", "w": "5"}, "w"),
+    "dense, Toeplitz": (lambda x, w: np.convolve(x, w, "valid"), {"x": "n", "w": "2"}, "w"),
     "banded (0 ≤ j − i ≤ 1)": (lambda x: x[1:] * x[:-1], {"x": "n"}, "x"),
     "banded (0 ≤ j − 2*i ≤ 1)": (lambda x: x.reshape(-1, 2).max(1), {"x": "12"}, "x"),
     "banded (0 ≤ j − 2*i ≤ 2)": (

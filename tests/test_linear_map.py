@@ -9,7 +9,10 @@ from identities import IDENTITIES
 from oracles import assert_close
 from test_jacobian import WORDS, flat, jacobian, point
 
-SIZES = [{"m": 2, "n": 3, "p": 4, "b": 2, "h": 5, "q": 2}, {"m": 5, "n": 4, "p": 2, "b": 3, "h": 2, "q": 5}]
+SIZES = [
+    {"m": 2, "n": 3, "p": 4, "b": 2, "h": 5, "q": 2, "d": 4, "k": 2},
+    {"m": 5, "n": 4, "p": 2, "b": 3, "h": 2, "q": 5, "d": 3, "k": 3},
+]
 
 MAPS = {
     "Kronecker product": (lambda A, X, B: A @ X @ B, {"A": "m m", "X": "m n", "B": "n n"}, "X"),

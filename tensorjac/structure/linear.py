@@ -36,7 +36,7 @@ class Factored:
     @classmethod
     def of(cls, blocks: Blocks, shape: tuple[int, ...], rank: int, arrays: Sequence[Array]) -> Factored:
         """``arrays`` are those of the scale and of the pieces."""
-        scale, *others = arrays
+        scale, *others = map(_factorable, arrays)
         tied = [shape[row] for row, _ in blocks.ties]
         pieces = []
         for piece, array in zip(blocks.pieces, others, strict=True):
@@ -104,6 +104,11 @@ class Factored:
         columns = [column for _, column in ties] + [k for piece in pieces for k in piece.columns]
         value = value.reshape([self.shape[k] for k in columns])
         return np.ascontiguousarray(value.transpose(np.argsort([k - self.rank for k in columns])))
+
+
+def _factorable(array: Array) -> Array:
+    """The array in single or double precision, which is what linear algebra is written for."""
+    return array if array.dtype.char in "fd" else array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
 
 
 def _log(values: Array) -> Array:

@@ -62,7 +62,7 @@ class Picture:
         values, at, across = triplets
         # entries of several parts at one place are one entry, their sum
         where, which = np.unique(at * max(columns.length, 1) + across, return_inverse=True)
-        values = np.bincount(which.ravel(), values, where.size)
+        values = np.bincount(which.ravel(), values.astype(float), where.size)
         at, across = np.divmod(where, max(columns.length, 1))
         place = (at * rows.cells // max(rows.length, 1), across * columns.cells // max(columns.length, 1))
         image = np.full((rows.cells, columns.cells), -1.0)

@@ -97,11 +97,17 @@ def require(dim: Dim, relation: Literal[">=", "=="], reason: str, advice: str) -
     record = _running.get()
     if never or record is None:
         fail(ShapeError, f"the sizes do not fit {reason}", advice)
-    if any(one.dim is dim and one.relation == relation for one in record.requirements):
+    if relation == ">=" and any(_follows(dim, one) for one in record.requirements):
         return
     requirement = Requirement(dim, relation, reason)
     record.requirements = (*record.requirements, requirement)
     record.proofs.enter_context(assuming([requirement]))
+
+
+def _follows(dim: Dim, known: Requirement) -> bool:
+    """Whether ``dim >= 0`` is what is known, or less."""
+    more = (dim - known.dim).value
+    return more is not None and more >= 0
 
 
 # Errors -----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ..rewrites import add, apply, contract, multiply, power, substitute
 from ..terms import ONE, Index, Sum, combine, constant, of_factor, of_size, zero_of
 from .elementwise import minus, over, plus, raised, root, times
 from .operands import axis_number, axis_numbers, elementwise, is_number, lift, wider
-from .record import fail
+from .record import fail, require
 from .registry import implements
 from .sizes import dim_of, is_whole, product_of
 from .tracer import Kind, Tracer
@@ -117,12 +117,19 @@ def reduced(name: str, a: Any, axis: Any, keepdims: Any, kind: Kind | None = Non
 
 @implements("max", "amax")
 def maximum(a: Any, axis: Any = None, *, keepdims: Any = NONE) -> Tracer:
-    return reduced("max", a, axis, keepdims)
+    return _extreme("max", a, axis, keepdims)
 
 
 @implements("min", "amin")
 def minimum(a: Any, axis: Any = None, *, keepdims: Any = NONE) -> Tracer:
-    return reduced("min", a, axis, keepdims)
+    return _extreme("min", a, axis, keepdims)
+
+
+def _extreme(name: Literal["max", "min"], a: Any, axis: Any, keepdims: Any) -> Tracer:
+    """The largest or smallest entry, of which there must be one."""
+    for label in reduced_labels(lift(a), axis)[1]:
+        require(label.dim - 1, ">=", f"np.{name} over an axis of size {label.dim}", "give it an entry.")
+    return reduced(name, a, axis, keepdims)
 
 
 @implements("prod")
