@@ -134,6 +134,57 @@ def test_the_gradient_of_a_chain_is_multiplied_in_the_cheapest_order(sizes, expe
     assert source == f"def dA(X, A, B, C, G):\n    return {expected}\n"
 
 
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        # of many rows, two products: one for all weights, one for X
+        ({"b": 5000, "m": 40, "n": 50, "p": 60}, ["M = X.T @ G", "G @ A.dot(B).T", "M.dot(B.T)", "A.T.dot(M)"]),
+        # of few rows, as in reverse
+        ({"b": 2, "m": 40, "n": 50, "p": 60}, ["M = G.dot(B.T)", "M.dot(A.T)", "X.T.dot(M)", "X.dot(A).T.dot(G)"]),
+    ],
+)
+def test_all_gradients_of_a_chain_share_the_cheapest_products(sizes, expected):
+    shared, *gradients = expected
+    dX, dA, dB = gradients
+    assert tj.trace(lambda X, A, B: X @ A @ B, X="b m", A="m n", B="n p").vjp().source(sizes) == (
+        f"def vjp(X, A, B, G):\n    {shared}\n    dX = {dX}\n    dA = {dA}\n    dB = {dB}\n    return dX, dA, dB\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "wrt", [("X", "A", "B", "C"), ("A", "C"), ("C", "X")], ids=lambda wrt: "".join(wrt) if wrt else ""
+)
+@given(sizes=st.fixed_dictionaries({size: st.sampled_from([1, 2, 7, 40]) for size in "bklmn"}))
+def test_all_gradients_of_a_chain(wrt, sizes):
+    rng = np.random.default_rng(0)
+    args = [rng.normal(size=[sizes[name] for name in shape]) for shape in ("bk", "kl", "lm", "mn", "bn")]
+    X, A, B, C, G = args
+    expected = {"X": G @ C.T @ B.T @ A.T, "A": X.T @ G @ C.T @ B.T, "B": A.T @ X.T @ G @ C.T, "C": B.T @ A.T @ X.T @ G}
+    for name, found in zip(wrt, CHAIN.vjp(*wrt)(*args), strict=True):
+        np.testing.assert_allclose(found, expected[name], rtol=1e-9, atol=1e-9)
+
+
+@given(sizes=st.fixed_dictionaries({size: st.sampled_from([2, 3, 20]) for size in "bskrno"}))
+def test_all_gradients_of_products_that_are_no_plain_chain(sizes):
+    """Two axes between neighbours, a transposed factor, a number before all of them, and the value beside."""
+
+    def adapter(X, A, B, C):
+        return 0.5 * np.einsum("bsk,rk,rn->bsn", X, A, B) @ C.T
+
+    F = tj.trace(adapter, X="b s k", A="r k", B="r n", C="o n")
+    rng = np.random.default_rng(0)
+    X, A, B, C, G = args = [rng.normal(size=[sizes[x] for x in shape]) for shape in ("bsk", "rk", "rn", "on", "bso")]
+    inner = np.einsum("bsk,bso,on->kn", X, G, C) / 2
+    expected = [
+        np.einsum("bso,on,rn,rk->bsk", G, C, B, A, optimize=True) / 2,
+        np.einsum("kn,rn->rk", inner, B),
+        np.einsum("kn,rk->rn", inner, A),
+        np.einsum("bsk,rk,rn,bso->on", X, A, B, G, optimize=True) / 2,
+    ]
+    for found, wanted in zip(F.vjp()(*args), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("wrt", ["X", "A", "B", "C"])
 @given(sizes=st.fixed_dictionaries({size: st.sampled_from([1, 2, 7, 40]) for size in "bklmn"}))
 def test_every_order_of_a_chain_gives_the_same(wrt, sizes):

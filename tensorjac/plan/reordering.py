@@ -25,7 +25,7 @@ def reordered(bodies: Bodies, costs: Costs) -> Bodies:
     seen: set[Tensor] = set()
     # users first: so a chain is looked at as a whole
     for tensor in reversed(bodies.inner):
-        if not isinstance(tensor, Contraction) or tensor in seen or not _is_product(bodies, tensor):
+        if not isinstance(tensor, Contraction) or tensor in seen or not is_product(_term(bodies, tensor)):
             continue
         flat, opened = _flattened(bodies, tensor, uses)
         seen.update(opened)
@@ -62,11 +62,12 @@ def _opens(bodies: Bodies, factor: Factor, uses: Counter[Tensor]) -> bool:
     """Whether a factor is a product of whole arrays that stands nowhere else."""
     if not isinstance(factor.tensor, Contraction) or factor.power != 1 or uses[factor.tensor] != 1:
         return False
-    return _is_product(bodies, factor.tensor)
+    return is_product(_term(bodies, factor.tensor))
 
 
-def _is_product(bodies: Bodies, tensor: Tensor) -> bool:
-    return all(map(_is_whole, _term(bodies, tensor).factors))
+def is_product(term: Term) -> bool:
+    """Whether a term is a product of whole arrays."""
+    return all(map(_is_whole, term.factors))
 
 
 def _is_whole(factor: Factor) -> bool:
@@ -76,6 +77,12 @@ def _is_whole(factor: Factor) -> bool:
         return False
     axes = zip(factor.slots, tensor.shape, strict=True)
     return factor.power == 1 and all(isinstance(slot, Index) and slot.dim is dim for slot, dim in axes)
+
+
+def cost_in(bodies: Bodies, of: Tensor | Sum, costs: Costs) -> float:
+    """What the single product costs that a contraction, or an output, consists of."""
+    (term,) = of.terms if isinstance(of, Sum) else (_term(bodies, of),)
+    return _cost(term, costs)
 
 
 def _cost(term: Term, costs: Costs) -> float:

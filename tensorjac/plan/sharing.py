@@ -25,6 +25,7 @@ from ..terms import (
 from .bodies import Bodies
 from .bracketing import rebracketed
 from .costs import Costs
+from .cycles import shared_between_gradients
 from .lifting import lifted
 from .orienting import oriented
 from .pairs import paired
@@ -35,7 +36,9 @@ from .triangles import with_indicators
 def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
     """The expressions of a program with these outputs."""
     below = _with_extremes_once(Bodies.below(lifted(roots)))
-    bodies = with_indicators(_opened(reordered(rebracketed(below), costs))).mapped(_joined_products)
+    bodies = with_indicators(_opened(reordered(shared_between_gradients(rebracketed(below), costs), costs))).mapped(
+        _joined_products
+    )
     _include_new(bodies)
     return oriented(paired(bodies, costs))
 
