@@ -20,8 +20,10 @@ from .texts import is_elementwise, is_storable, owns_memory
 
 # From this many elements on, a result is computed in blocks, each of so many elements at most.
 LARGE, BLOCK = 2**18, 2**15
-# A product of matrices loses where one of them is cut into pieces of fewer rows than these, but more than so many.
-ROWS, PIECES = 128, 12
+# A product of matrices loses where one of them is cut into pieces of fewer rows than these, but four at least.
+ROWS, PIECES = 256, 4
+# What a block takes beside inputs and result is less than this share of both.
+BESIDE = 12
 # Temporaries of less than this share of the result do not count.
 SHARE = 16
 # Passes over large temporaries must bring the memory down to less than this.
@@ -66,18 +68,21 @@ def in_blocks(program: Program) -> Program:
 
 def _cut(program: Program) -> Program:
     """The same program, with large results computed in blocks."""
+    costs, order = program.costs, computed(program.outputs)
     users = Counter(map(id, program.outputs))
-    users.update(id(arg) for value in computed(program.outputs) for arg in value.args)
-    found = _Cutting(program.costs, users)
+    users.update(id(arg) for value in order for arg in value.args)
+    inputs = sum(costs.elements(value.shape) for value in order if value.kind == "name")
+    found = _Cutting(costs, users, inputs)
     return Program([found.result(value) for value in program.outputs], program.costs)
 
 
 @dataclass(frozen=True)
 class _Cutting:
-    """How results are cut into blocks; ``users`` counts where each value is read."""
+    """How results are cut into blocks; ``users`` counts where each value is read, ``inputs`` what is given."""
 
     costs: Costs
     users: Counter[int]
+    inputs: float
 
     def result(self, value: Value) -> Value:
         """A result, or what it is a reshape of, written block by block where one array is not enough for it."""
@@ -134,7 +139,10 @@ class _Cutting:
         size, extent = self.costs.elements(value.shape), self._extent(value, axis)
         made = sum(owns_memory(each) for each, _ in cut.values())
         rows = max((ROWS / self._others(each, place) for each, place in cut.values()), default=0)
-        return max(int(extent * min(BLOCK / size, 2 / SHARE / (made + 1))), int(min(rows, extent / PIECES)), 1)
+        # a product is written where it belongs
+        beside = max(made - (value.kind == "matmul"), 1)
+        share = min((self.inputs / size + 1) / BESIDE / beside, 1 / PIECES)
+        return max(int(extent * min(BLOCK / size, 2 / SHARE / (made + 1))), int(min(rows, extent * share)), 1)
 
     def _extent(self, value: Value, axis: int) -> float:
         return self.costs.elements(value.shape[axis : axis + 1])

@@ -252,6 +252,10 @@ class Statements(Texts):
         size = value.shape[blocks.axis]
         self.lines.append(f"for {step} in range({size if blocks.step == 1 else f'0, {size}, {blocks.step}'}):")
         self.lines += [f"    {line}" for line in inner.lines]
+        if whole and not adds and block.kind == "matmul" and block.rank == 2:
+            left, right = (inner.texts[id(arg)][0] for arg in block.args)
+            self.lines.append(f"    np.matmul({left}, {right}, out={place})")
+            return
         text, _ = inner.texts[id(block)]
         self.lines.append(f"    {place} {'+=' if adds else '='} {text}")
 
