@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
-from ..terms import Contraction, Factor, Index, Slot, Sum, Tensor, Term, contraction, product, scaled
+from ..terms import Contraction, Factor, Index, Number, Slot, Sum, Tensor, Term, contraction, product, scaled
 from .bodies import Bodies
 from .costs import MOVED, Costs
 from .paths import CHAIN
@@ -23,6 +23,8 @@ from .reordering import WORTH, cost_in, is_product
 
 # An axis of a tensor, by its position.
 Leg = tuple[Tensor, int]
+# Two factors, and the indices that are summed between them.
+Product = tuple[list[Factor], tuple[Index, ...]]
 
 
 class _Flat(NamedTuple):
@@ -58,19 +60,23 @@ def _flat(bodies: Bodies, root: Sum) -> _Flat | None:
     if len(root.terms) != 1 or not is_product(root.terms[0]):
         return None
     (term,) = root.terms
+    coefficient: Number = term.coefficient
     opened: list[Tensor] = []
-    while len(term.factors) < CHAIN:
-        nested = next((f for f in term.factors if isinstance(f.tensor, Contraction) and f.tensor in bodies.inner), None)
-        if nested is None:
-            return _Flat(term, opened)
-        inside = bodies.opened(nested)
-        coefficient = scaled(term.coefficient, inside.coefficient)
-        if coefficient is None or not is_product(inside):
+    waiting, factors, summed = [*term.factors], list[Factor](), [*term.summed]
+    while waiting:
+        factor = waiting.pop()
+        if not isinstance(factor.tensor, Contraction) or factor.tensor not in bodies.inner:
+            factors.append(factor)
+            continue
+        inside = bodies.opened(factor)
+        times = scaled(coefficient, inside.coefficient)
+        if times is None or not is_product(inside) or len(factors) + len(waiting) > CHAIN:
             return None
-        rest = [factor for factor in term.factors if factor is not nested]
-        term = product(coefficient, [*rest, *inside.factors], (*term.summed, *inside.summed))
-        opened.append(nested.tensor)
-    return None
+        coefficient = times
+        waiting += inside.factors
+        summed += inside.summed
+        opened.append(factor.tensor)
+    return _Flat(product(coefficient, factors, tuple(summed)), opened)
 
 
 def _stand_alone(bodies: Bodies, flats: Mapping[int, _Flat]) -> bool:
@@ -134,6 +140,7 @@ class _Cycle:
     factors: Sequence[Factor]
     wanted: set[Tensor]
     known: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
+    products: dict[tuple[int, int, bool], Factor] = field(default_factory=dict)
 
     @property
     def last(self) -> int:
@@ -144,6 +151,10 @@ class _Cycle:
         """The indices that each factor shares with the one before it."""
         pairs = ((factor, set(self.factors[k - 1].labels)) for k, factor in enumerate(self.factors))
         return [tuple(label for label in factor.labels if label in before) for factor, before in pairs]
+
+    @cached_property
+    def extents(self) -> list[float]:
+        return [self.costs.volume(corner) for corner in self.corners]
 
     @cached_property
     def _wanted_before(self) -> list[int]:
@@ -164,40 +175,40 @@ class _Cycle:
         return self.known[first, end][0]
 
     def _triangle(self, first: int, k: int, end: int) -> float:
-        a, b, c = (self.corners[place] for place in (first, k, end))
-        wanted = ((self._wants(first, k), a, b), (self._wants(k, end), b, c), (self._wants(first, end, False), a, c))
-        each = 2 * self.costs.volume((*a, *b, *c))
-        own = sum(each + MOVED * self.costs.volume((*one, *other)) for wants, one, other in wanted if wants)
+        a, b, c = (self.extents[place] for place in (first, k, end))
+        wanted = ((self._wants(first, k), a * b), (self._wants(k, end), b * c), (self._wants(first, end, False), a * c))
+        own = sum(2 * a * b * c + MOVED * size for wants, size in wanted if wants)
         return own + self.cost(first, k) + self.cost(k, end)
 
     def _split(self, first: int, end: int) -> int:
         self.cost(first, end)
         return self.known[first, end][1]
 
-    def inside(self, first: int, end: int) -> tuple[list[Factor], tuple[Index, ...]]:
-        """The product of a run: its two halves, and what is summed between them."""
+    def _inside(self, first: int, end: int) -> Product:
+        """A run as the product of its two halves."""
         k = self._split(first, end)
         return [self._closed(first, k), self._closed(k, end)], self.corners[k]
 
-    def _closed(self, first: int, end: int) -> Factor:
-        return self.factors[first] if end - first == 1 else contraction(*self.inside(first, end))
+    def _closed(self, first: int, end: int, inside: bool = True) -> Factor:
+        """A run as one factor, or what is outside it."""
+        if inside and end - first == 1:
+            return self.factors[first]
+        if not inside and (first, end) == (0, self.last):
+            return self.factors[self.last]
+        key = (first, end, inside)
+        if key not in self.products:
+            self.products[key] = contraction(*(self._inside if inside else self._outside)(first, end))
+        return self.products[key]
 
-    def outside(self, place: int) -> tuple[list[Factor], tuple[Index, ...]]:
-        """The product of all factors but one, from the cut into halves in which that stands alone."""
-        if place == self.last:
-            return self.inside(0, self.last)
-        first, end, around = 0, self.last, self.factors[self.last]
-        while True:
-            k = self._split(first, end)
-            factors, summed = (
-                ([around, self._closed(k, end)], self.corners[end])
-                if place < k
-                else ([around, self._closed(first, k)], self.corners[first])
-            )
-            first, end = (first, k) if place < k else (k, end)
-            if end - first == 1:
-                return factors, summed
-            around = contraction(factors, summed)
+    def _outside(self, first: int, end: int) -> Product:
+        """What is outside a run: its neighbour in the run that was cut into both, and what is outside that."""
+        above, below = 0, self.last
+        while (first, end) not in ((above, k := self._split(above, below)), (k, below)):
+            above, below = (above, k) if end <= k else (k, below)
+        around = self._closed(above, below, inside=False)
+        if end == k:
+            return [around, self._closed(k, below)], self.corners[below]
+        return [around, self._closed(above, k)], self.corners[above]
 
     def gradient(self, term: Term) -> Term:
         """The term, which lacks one factor, as a product of two."""
@@ -205,5 +216,5 @@ class _Cycle:
         (place,) = (k for k, factor in enumerate(self.factors) if factor.tensor not in held)
         pairs = [pair for f in self.factors if f.tensor in held for pair in zip(f.labels, held[f.tensor], strict=True)]
         named: dict[Index, Slot] = {label: slot for label, slot in pairs if slot in term.free}
-        factors, summed = self.outside(place)
+        factors, summed = self._inside(0, place) if place == self.last else self._outside(place, place + 1)
         return product(term.coefficient, [factor.substitute(named) for factor in factors], summed)
