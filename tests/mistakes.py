@@ -394,7 +394,8 @@ def right_forms(row) -> Iterator[Callable | str]:
     """The right gradient of an identity: every text of the table, the closed form, and that in float32."""
     yield from row.gradient
     if row.closed is not None:
-        names = [*row.shapes, *(["G"] if "G" in row.closed.__code__.co_varnames else [])]
+        F = tj.trace(row.fun, **row.shapes)
+        names = [*F.inputs, *(["G"] if F.outputs["Y"] else [])]
 
         def claim(*args):
             return row.closed(**dict(zip(names, args, strict=True)))

@@ -68,6 +68,11 @@ class Case:
         copies = {name: np.array(array) for name, array in args.items()}
         return self.claim(copies).get(self.target.wrt)
 
+    def claimed_near(self, args: Mapping[str, Array]) -> Any:
+        """What the claim gives near a point: infinite where it raises, as at a singular matrix."""
+        found = self.claimed_at(args)
+        return np.full(self.true(self.trials[0]).shape, np.inf) if isinstance(found, Raised) else found
+
     def claimed(self, trial: Trial) -> Array:
         """The claimed value at a trial; NaN of the true shape where the claim raised."""
         known = self._values.get(id(trial))

@@ -258,7 +258,7 @@ def _fits(case: Case) -> bool:
 
 def _judged(case: Case, trial: Trial) -> Judgement:
     true = case.true_at if case.question.exact else None
-    return judge(case.claimed_at, true, trial.args, case.true(trial), trial.error(case.target.wrt))
+    return judge(case.claimed_near, true, trial.args, case.true(trial), trial.error(case.target.wrt))
 
 
 def _raised(cases: Sequence[Case], raised: Raised, setting: Setting) -> list[Finding]:

@@ -21,7 +21,7 @@ def at_point(case: Case, trial: Trial) -> list[Finding]:
     here = Case(case.question, case.target, case.claim, [trial])
     name = case.target.argument
     true = here.true_at if case.question.exact else None
-    judgement = judge(here.claimed_at, true, trial.args, here.true(trial), trial.error(case.target.wrt))
+    judgement = judge(here.claimed_near, true, trial.args, here.true(trial), trial.error(case.target.wrt))
     if judgement.verdict == "right":
         return []
     if judgement.verdict == "undecided":

@@ -13,13 +13,15 @@ from ..errors import ShapeError, TraceError
 from ..function import Function
 from . import points
 from .questions import Arguments, Question
+from .verdicts import moved
 
 Array = np.ndarray[Any, Any]
 
 DRAWS = 3
 
 ROUGH = 1e-6
-"""A numeric derivative of which the error may be more than this part is asked for elsewhere."""
+"""A derivative is asked for elsewhere where the error of a numeric one may be more than this part, and where an exact
+one changes by more than this over a few roundings, as an inverse does beside a singular matrix."""
 
 
 @dataclass
@@ -47,13 +49,22 @@ class Trial:
         return self._known(wrt)[1]
 
     def is_rough(self, wanted: Sequence[Arguments]) -> bool:
-        """Whether a numeric truth is too rough to decide by, as it is beside a kink."""
-        if self.question.exact:
-            return False
+        """Whether the truth is too rough to decide by, as it is beside a kink or a singular matrix."""
         for wrt in wanted:
-            if np.max(self.error(wrt), initial=0.0) > ROUGH * np.max(np.abs(self.truth(wrt)), initial=1e-300):
+            error = self._change(wrt) if self.question.exact else self.error(wrt)
+            if not np.max(error, initial=0.0) <= ROUGH * np.max(np.abs(self.truth(wrt)), initial=1e-300):
                 return True
         return False
+
+    def _change(self, wrt: Arguments) -> Array | float:
+        """By how much the truth changes over a few roundings."""
+        near = moved(self.args, np.random.default_rng(0), float(np.finfo(float).eps))
+        try:
+            with np.errstate(all="ignore"):
+                change: Array = np.abs(self.question.truth(wrt, near)[0] - self.truth(wrt))
+                return change
+        except np.linalg.LinAlgError:
+            return np.inf
 
     def _known(self, wrt: Arguments) -> tuple[Array, Array | float]:
         if wrt not in self.truths:
@@ -71,12 +82,11 @@ class Setting:
     held: Mapping[str, Array]
     seed: int
 
-    def trials(self, wanted: Sequence[Arguments]) -> tuple[list[Trial], dict[str, str]]:
+    def trials(self, wanted: Sequence[Arguments]) -> tuple[list[Trial], Mapping[str, str]]:
         """Generic points at which the function runs and is finite, and the domains that they are drawn from."""
         question = self.question
         rng = np.random.default_rng(self.seed)
-        count = DRAWS if question.exact else 12
-        candidates = points.assignments(question.shapes, question.requirements, self.sizes, count, rng)
+        candidates = points.assignments(question.shapes, question.requirements, self.sizes, 12, rng)
         if not candidates:
             raise ShapeError(
                 "a check draws sizes that satisfy what the function requires, and found none: "
@@ -85,18 +95,24 @@ class Setting:
         candidates += [candidates[-1]] * max(0, DRAWS - len(candidates))
         found: list[Trial] = []
         rough: list[Trial] = []
-        domain: dict[str, str] | None = None
+        domain: Mapping[str, str] | None = None
+        second: Mapping[str, str] | None = None
         failure = ""
         for k, sizes in enumerate(candidates):
             for guess in [domain] if domain else points.guesses(question.shapes, self.domain):
                 trial, failure = self._tried(sizes, guess, k, wanted, failure)
-                if trial is not None:
-                    (rough if trial.is_rough(wanted) else found).append(trial)
+                if trial is None:
+                    continue
+                if trial.is_rough(wanted):
+                    rough.append(trial)
+                    second = second or guess
+                else:
+                    found.append(trial)
                     domain = guess
-                    break
+                break
             if len(found) == DRAWS:
                 break
-        found = (found + rough)[:DRAWS]
+        found, domain = (found + rough)[:DRAWS], domain or second
         if domain is None:
             raise ShapeError(
                 f"a check runs the function at its own points, and found none at which it is finite ({failure}): "
@@ -134,7 +150,10 @@ class Setting:
                 )
         args.update(self.cotangents(outputs, k))
         trial = Trial(dict(sizes), args, question)
-        values = outputs + ([trial.truth(wrt) for wrt in wanted] if question.exact else [])
+        try:
+            values = outputs + ([trial.truth(wrt) for wrt in wanted] if question.exact else [])
+        except np.linalg.LinAlgError as error:
+            return None, f"{type(error).__name__}: {error}"
         if all(np.all(np.isfinite(value)) for value in values):
             return trial, failure
         return None, "it is not finite at " + ", ".join(f"{name}: {what}" for name, what in domain.items())

@@ -100,12 +100,12 @@ def _spread(
     rng = np.random.default_rng(0)
     spread, jump = np.zeros(truth.shape), 0.0
     for _ in range(PERTURBATIONS):
-        moved = {name: _moved(array, rng, eps) for name, array in args.items()}
+        near = moved(args, rng, eps)
         with np.errstate(all="ignore"):
-            other = np.asarray(claimed(moved), dtype=float)
-            nearby = truth if true is None else np.asarray(true(moved), dtype=float)
+            other = np.asarray(claimed(near), dtype=float)
+            nearby = truth if true is None else np.asarray(true(near), dtype=float)
         change = np.abs(other - value) + np.abs(nearby - truth)
-        spread = np.maximum(spread, np.where(np.isfinite(change), change, 0.0))
+        spread = np.maximum(spread, np.where(np.isnan(change), 0.0, change))
         jump = max(jump, _largest(np.abs(nearby - truth)))
     return spread, jump
 
@@ -118,12 +118,17 @@ def _noise(claimed: At, args: Mapping[str, Array], value: Array, scale: float) -
     eps, noise = float(np.finfo(np.float32).eps), 0.0
     rng = np.random.default_rng(1)
     for _ in range(PERTURBATIONS):
-        above = {name: _moved(array, rng, eps) for name, array in args.items()}
+        above = moved(args, rng, eps)
         below = {name: 2 * array - above[name] for name, array in args.items()}
         with np.errstate(all="ignore"):
             ends = np.asarray(claimed(above), dtype=float) + np.asarray(claimed(below), dtype=float)
         noise = max(noise, _largest(np.abs(ends - 2 * value)))
     return noise if np.isfinite(noise) and noise > eps * scale / 16 else 0.0
+
+
+def moved(args: Mapping[str, Array], rng: np.random.Generator, eps: float) -> dict[str, Array]:
+    """A point a few roundings away."""
+    return {name: _moved(array, rng, eps) for name, array in args.items()}
 
 
 def _moved(array: Array, rng: np.random.Generator, eps: float) -> Array:

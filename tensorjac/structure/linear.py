@@ -93,8 +93,8 @@ class Factored:
             raise np.linalg.LinAlgError("Singular matrix")
         ties, pieces = self.blocks.ties, self.blocks.pieces
         order = [row for row, _ in ties] + [k for piece in pieces for k in piece.rows]
-        value = right.transpose(order).reshape(*self.tied, *(piece.rows for piece in self.pieces))
-        value = value / self.scale.reshape(*self.scale.shape, *(1 for _ in self.pieces))
+        value = right.transpose(order).reshape((*self.tied, *(piece.rows for piece in self.pieces)))
+        value = value / self.scale.reshape((*self.scale.shape, *(1 for _ in self.pieces)))
         for k, piece in enumerate(self.pieces):
             place = len(ties) + k
             moved = np.moveaxis(value, place, len(ties))

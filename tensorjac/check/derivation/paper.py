@@ -148,7 +148,7 @@ class Lowering:
         match name:
             case "tr":
                 return values.trace(part)
-            case "det" | "inv":
+            case "det" | "inv" | "adj":
                 return values.whole(name, part)
             case "logdet":
                 return values.whole("logabsdet", part)

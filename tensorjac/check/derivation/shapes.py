@@ -28,7 +28,7 @@ from ...notation.syntax import Chain, Name, Node, Number, Unary
 from .sizes import SCALAR, Shape, Size, Sizes, Unknown
 
 SCALARS = ("det", "logdet", "tr", "sum", "mean")
-SQUARE = ("det", "logdet", "tr", "inv")
+SQUARE = ("det", "logdet", "tr", "inv", "adj")
 LARGEST_POWER = 12  # of a matrix: it is multiplied out
 
 

@@ -19,7 +19,7 @@ LONGEST = 40  # letters of a word that is taken apart
 FUNCTIONS = {
     **{name: name for name in ("exp", "log", "log1p", "expm1", "sin", "cos", "tan", "arcsin", "arccos", "arctan")},
     **{name: name for name in ("sinh", "cosh", "tanh", "sigmoid", "softplus", "abs", "sign", "erf", "sqrt", "relu")},
-    **{name: name for name in ("tr", "det", "logdet", "vec", "diag", "inv", "sum", "mean", "softmax", "rowsum")},
+    **{name: name for name in ("tr", "det", "logdet", "adj", "inv", "vec", "diag", "sum", "mean", "softmax", "rowsum")},
     **{"ln": "log", "Tr": "tr", "trace": "tr", "Diag": "diag", "σ": "sigmoid", "ReLU": "relu", "sgn": "sign"},
     **{"Log": "log", "Exp": "exp", "atan": "arctan", "norm": "norm", "√": "sqrt"},
 }
