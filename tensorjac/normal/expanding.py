@@ -27,7 +27,7 @@ from ..terms import (
     product,
     topological,
 )
-from .functions import by_fewer, exact, unsigned, without_multiple
+from .functions import by_fewer, exact, of_step, unsigned, without_multiple
 from .matrices import by_parts
 from .orders import forward
 
@@ -85,6 +85,7 @@ class Normal:
                 return simpler if self.opening else whole(simpler)
             own = axes[tensor.batch :]
             simpler = by_parts(tensor.operation, args[0], tensor.cores[0], own) if len(args) == 1 else None
+            simpler = of_step(tensor.operation, args[0]) if simpler is None else simpler
             if simpler is not None:
                 return self.of(simpler) if self.opening else whole(self.of(simpler))
             outside = without_multiple(tensor.operation, args[0], tensor.cores[0])

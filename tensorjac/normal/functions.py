@@ -15,6 +15,7 @@ from ..terms import (
     Factor,
     Index,
     Number,
+    Shared,
     Slot,
     Sum,
     Tensor,
@@ -159,6 +160,18 @@ def without_multiple(primitive: Primitive, arg: Sum, core: Sequence[Index]) -> t
     if not inside or (outside.coefficient == 1 and not outside.factors):
         return None
     return power(Sum((outside,)), -1), Sum((product(1, inside),))
+
+
+def of_step(primitive: Primitive, arg: Sum) -> Sum | None:
+    """heaviside of a sum, by that of the sum with its sign turned round or its number left out; None for others."""
+    if primitive.name != "heaviside" or len(arg.terms) < 2:
+        return None
+    (term,) = whole(arg).terms
+    (factor,) = term.factors
+    if term.coefficient == 1 or not isinstance(factor.tensor, Shared):
+        return None
+    step = apply(primitive, (factor.tensor.expression(factor.slots),))
+    return step if term.coefficient > 0 else add(constant(1), multiply(MINUS, step))
 
 
 def _sigmoid_by_exponentials(argument: Sum) -> Sum:

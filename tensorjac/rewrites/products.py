@@ -81,21 +81,25 @@ def _exchange_adjugates(term: Term) -> Sum | None:
     """det(X) inv(X)[ij] = adj(X)[ij], as far as the determinants go, and inside contractions, too."""
     if not any(is_applied(factor.tensor, "det") for factor in term.factors):
         return None
-    exchanged = with_adjugates(term.factors)
+    holding = [
+        (factor, factor.tensor.term(factor.slots))
+        for factor in term.factors
+        if isinstance(factor.tensor, Contraction) and factor.power == 1 and _holds_inverses(factor.tensor)
+    ]
+    exchanged = with_adjugates(term.factors, [f for _, inner in holding for f in inner.factors])
     if exchanged is not None:
         return settled(product(term.coefficient, exchanged))
-    for factor in term.factors:
-        tensor, slots, exponent = factor
-        if exponent != 1 or not isinstance(tensor, Contraction):
-            continue
-        if not any(is_applied(held.tensor, name) for held in tensor.factors for name in ("inv", "adj")):
-            continue
-        inner = tensor.term(slots)
+    for factor, inner in holding:
         rest = [f for f in term.factors if f is not factor]
-        exchanged = with_adjugates([*rest, *inner.factors])
+        beside = [f for other, held in holding if other is not factor for f in held.factors]
+        exchanged = with_adjugates([*rest, *inner.factors], beside)
         if exchanged is not None:
             return contracted(product(term.coefficient, exchanged, inner.summed))
     return None
+
+
+def _holds_inverses(tensor: Contraction) -> bool:
+    return any(is_applied(held.tensor, name) for held in tensor.factors for name in ("inv", "adj"))
 
 
 @product_rewrite("read what is needed")
