@@ -237,6 +237,7 @@ READ_BACK = (
         ("outer",),
     ),
     ("jacobian", (("positive part", 1, 0), ("traces", 2, 0)), ("all",)),
+    ("jacobian", (("rolled", 1, 0), ("read backward", 2, 0)), ("flat",)),
     ("jvp", (("tanh", 1, 0), ("larger of two rows", 2, 0)), ("all",)),
     ("hvp", (("normed", 0, 1), ("columns reversed", 2, 2)), ("determinant",)),
 )

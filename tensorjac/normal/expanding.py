@@ -52,8 +52,9 @@ Opened = tuple[Number, list[Factor], tuple[Index, ...]]
 class Normal:
     """The normal forms of tensors found so far; sums in products are multiplied out only if ``opening``."""
 
-    def __init__(self, opening: bool, turned: dict[Tensor, Term] | None = None) -> None:
+    def __init__(self, opening: bool, by_tensors: bool = True, turned: dict[Tensor, Term] | None = None) -> None:
         self.opening = opening
+        self.by_tensors = by_tensors
         self.turned: dict[Tensor, Term] = {} if turned is None else turned  # contractions that run forward
         self.left = FACTORS if opening else inf
         self.known: dict[Tensor, Sum] = {}
@@ -185,7 +186,7 @@ class Normal:
         for place, (tensor, slots, exponent) in enumerate(factors):
             if isinstance(tensor, Contraction):
                 if tensor not in self.turned:
-                    self.turned[tensor] = nested(forward(tensor.term(tensor.axes)))
+                    self.turned[tensor] = nested(forward(tensor.term(tensor.axes), self.by_tensors))
                 (closed,) = self.turned[tensor].factors
                 moved = closed.substitute(dict(zip(tensor.axes, slots, strict=True)))
                 factors[place] = Factor(moved.tensor, moved.slots, exponent)

@@ -30,15 +30,18 @@ AXES = 3  # indices of which either direction is as good: more are left as they 
 MINUS = Dim.of(-1)
 
 
-def forward(term: Term) -> Term:
-    """The term with its summed indices running in the directions in which fewest slots subtract an index."""
+def forward(term: Term, by_tensors: bool = True) -> Term:
+    """The term with its summed indices running in the directions in which fewest slots subtract an index.
+
+    Those of tensors decide before those of δ, or beside them: neither finds one form for all that are equal.
+    """
     term = _with_gaps_forward(term)
     undecided: list[Index] = []
     for index in _turning(term):
         other = _turned(term, (index,))
         if other is None:
             continue
-        before, after = _backward(term)[0], _backward(other)[0]
+        before, after = (_backward(one)[: 1 if by_tensors else 2] for one in (term, other))
         if after < before:
             term = other
         elif after == before:

@@ -43,8 +43,8 @@ RANK = 5  # a tensor of more axes is not compared with others, in all orders of 
 class Swept(Normal):
     """Normal forms with their sums left whole, in which parts that are proved equal are one part."""
 
-    def __init__(self, point: Point, turned: dict[Tensor, Term]) -> None:
-        super().__init__(False, turned)
+    def __init__(self, point: Point, by_tensors: bool, turned: dict[Tensor, Term]) -> None:
+        super().__init__(False, by_tensors, turned)
         self.point = point
         self.proving = False
         self.seen: dict[tuple[int, ...], list[tuple[Array, Tensor]]] = {}

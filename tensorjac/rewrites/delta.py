@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..dims import Dim, divide, nonnegative
 from ..terms import (
@@ -15,6 +15,7 @@ from ..terms import (
     Sum,
     Term,
     affine,
+    combine,
     constant_slot,
     of_size,
     product,
@@ -108,6 +109,40 @@ def _split_digits(form: Slot) -> tuple[Slot, Slot] | None:
         if nonnegative(unit - 1 - most, facts) and nonnegative(unit - 1 + least, facts):
             return affine(carry, high), small
     return None
+
+
+@term_rewrite("digits of a number")
+def _read_together(term: Term) -> Sum | None:
+    """Σ_ij δ[k = n·i + j] a[n·i + j] = a[k], where n·i + j counts as far as k. Removes a factor and indices."""
+    for factor in term.factors:
+        if factor.tensor is not DELTA:
+            continue
+        for sign, digits, count in _digits_of(factor.slots[0], term.summed):
+            form = factor.slots[0]
+            number = solved_for(form, digits[0])
+            assert number is not None
+            whole = combine(((ONE, number), *((sign * c, i) for i, c in slot_parts(form)[1] if i in digits[1:])))
+            rest = [f.substitute({digits[0]: number}) for f in term.factors if f is not factor]
+            if in_range(whole, count) and not any(label in digits for f in rest for label in f.labels):
+                return reread(product(term.coefficient, rest, tuple(i for i in term.summed if i not in digits)))
+    return None
+
+
+def _digits_of(form: Slot, summed: Sequence[Index]) -> Iterator[tuple[Dim, list[Index], Dim]]:
+    """The sign, the summed indices and the number of values of ±(j + n·i + …) in a form, each counting on the next."""
+    _, parts = slot_parts(form)
+    for index, sign in parts:
+        if index not in summed or sign.value not in (1, -1):
+            continue
+        digits, count = [index], index.dim
+        while True:
+            found = next((i for i, c in parts if c is sign * count and i in summed and i not in digits), None)
+            if found is None:
+                break
+            digits.append(found)
+            count = count * found.dim
+        if len(digits) > 1:
+            yield sign, digits, count
 
 
 def _whole_number(dim: Dim) -> bool:
