@@ -85,7 +85,7 @@ def import_time(rounds: int) -> Iterator[Single]:
             subprocess.run([sys.executable, "-c", f"import numpy, {name}"], check=True)
             found.append(perf_counter() - start)
     extra = median(ours - numpy for ours, numpy in zip(times["tensorjac"], times["numpy"], strict=True))
-    yield Single("P1", "`import tensorjac` beyond `import numpy`", "40 ms", f"{extra * 1e3:.0f} ms")
+    yield Single("P1", "`import tensorjac` beyond `import numpy`", "40 ms", f"{round(extra * 1e3)} ms")
 
 
 _NEW = (
