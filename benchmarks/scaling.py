@@ -3,7 +3,7 @@
     python -m benchmarks.scaling [ROWS]
 
 prints, for each, the rows per second and the speed-up (of the shortest of five rounds, in turn), and what travelled. A
-worker has one thread. Dask's workers draw the rows that they contract; JAX's have theirs already.
+worker has one thread, a device one core. Dask's workers draw the rows that they contract; JAX's have theirs already.
 """
 
 from __future__ import annotations
@@ -67,11 +67,15 @@ def _travelled(sent: list[int]) -> str:
 
 
 DEVICE = """
-import sys, time
+import os, sys, time
+
+devices = int(sys.argv[1])
+if hasattr(os, "sched_setaffinity"):  # else one device computes with all cores
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:devices])
 import jax, numpy as np, tensorjac as tj
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-rounds, b, m, n = map(int, sys.argv[1:])
+rounds, b, m, n = map(int, sys.argv[2:])
 mesh = Mesh(np.array(jax.devices()), ("rows",))
 over = NamedSharding(mesh, PartitionSpec("rows"))
 V = tj.parse("Y = X @ A", X="b m", A="m n").vjp("A")
@@ -94,8 +98,8 @@ def by_jax() -> list[tuple[float, str]]:
     exchanged = {}
     for _ in range(ROUNDS):
         for devices in times:
-            flags = f"--xla_force_host_platform_device_count={devices} --xla_cpu_multi_thread_eigen=false"
-            command = [sys.executable, "-c", DEVICE, *map(str, (10, DEVICES, M, N))]
+            flags = f"--xla_force_host_platform_device_count={devices}"
+            command = [sys.executable, "-c", DEVICE, *map(str, (devices, 10, DEVICES, M, N))]
             environment = {**os.environ, "XLA_FLAGS": flags}
             run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
             seconds, reductions = run.stdout.split()
