@@ -54,9 +54,11 @@ def problems() -> Iterator[Problem]:
         domain = {row.wrt: row.domain} if isinstance(row.domain, str) else dict(row.domain)
         text = next((t for t in row.gradient if "] = " not in t), "")
         domain = {name: what for name, what in domain.items() if what != "any"}
-        scalar = "G" not in row.closed.__code__.co_varnames
+        F = tj.trace(row.fun, **row.shapes)
+        shapes = {name: row.shapes[name] for name in F.inputs}
+        scalar = not F.outputs["Y"]
         square = not scalar and _is_square(row)
-        yield Problem(str(row), row.fun, row.shapes, row.wrt, row.closed, text, domain, scalar, square)
+        yield Problem(str(row), row.fun, shapes, row.wrt, row.closed, text, domain, scalar, square)
 
 
 def _is_square(row) -> bool:
