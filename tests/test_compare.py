@@ -22,7 +22,7 @@ from tensorjac import interop, rewrites
 from tensorjac.compare import COLUMNS, plots, proving
 from tensorjac.compare.calibration import model
 from tensorjac.compare.foreseeing import foreseen, predicted
-from tensorjac.compare.meter.arrays import Counted
+from tensorjac.compare.meter.arrays import Counted, is_view
 from tensorjac.compare.meter.ledger import Ledger
 from tensorjac.compare.model import Model
 from tensorjac.compare.plots import crossovers, lines, programs
@@ -564,3 +564,24 @@ def test_what_is_refused(options, family, message):
     with pytest.raises(family) as caught:
         tj.compare(LINEAR, "A", **{"sizes": {"b": 2, "m": 3, "n": 5}, "strategies": ["reverse"], **options})
     assert str(caught.value) == message
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="this NumPy cannot be told not to copy")
+@given(st.data())
+def test_a_reshape_that_needs_no_copy(data):
+    """Where NumPy makes a view of a transposed, sliced, reversed or broadcast array, the counted one is a view, too."""
+    shape = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    array = np.zeros(shape).transpose(data.draw(st.permutations(range(len(shape)))))
+    array = array[tuple(slice(None, None, data.draw(st.sampled_from([1, 1, 2, -1]))) for _ in shape)]
+    array = np.broadcast_to(array, (data.draw(st.integers(1, 2)), *array.shape))
+    wanted, left = [], array.size
+    for _ in range(data.draw(st.integers(0, 3))):
+        wanted.append(data.draw(st.sampled_from([size for size in range(1, left + 1) if left % size == 0])))
+        left //= wanted[-1]
+    wanted.append(left)
+    try:
+        np.reshape(array, wanted, copy=False)
+    except ValueError:
+        assert not is_view(array, wanted)
+    else:
+        assert is_view(array, wanted)

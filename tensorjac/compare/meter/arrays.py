@@ -16,8 +16,6 @@ from .ledger import Buffer, Kind, Ledger, Operation
 # How functions and ufuncs of NumPy are counted, by the function; filled by the modules beside this one.
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 UFUNCS: dict[str, Callable[..., Any]] = {}
-# From NumPy 2.1 on, a reshape can be told to make a view or none.
-REFUSES_COPIES = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
 
 
 class Counted(NDArrayOperatorsMixin):
@@ -123,16 +121,12 @@ class Counted(NDArrayOperatorsMixin):
 
     def reshape(self, *shape: Any) -> Counted:
         """A view where the strides allow it, else a copy."""
-        wanted = shape[0] if len(shape) == 1 else shape
-        view = self.shadow.view()
-        try:
-            if REFUSES_COPIES:
-                view = np.reshape(view, wanted, copy=False)
-            else:
-                view.shape = wanted
-        except (AttributeError, ValueError):
-            return self.copy().reshape(*shape)
-        return self.view(view)
+        given = shape[0] if len(shape) == 1 else shape
+        wanted = [given] if isinstance(given, int) else list(given)
+        if -1 in wanted:
+            wanted[wanted.index(-1)] = self.size // max(-prod(wanted), 1)
+        # NumPy is not asked: where the strides do not allow it, it would copy elements that are not there
+        return self.view(self.shadow.reshape(wanted)) if is_view(self.shadow, wanted) else self.copy().reshape(wanted)
 
     def ravel(self) -> Counted:
         return self.reshape(-1)
@@ -230,3 +224,25 @@ def _places(items: Any) -> tuple[Any, ...]:
     """The same index, arrays of positions without elements all zero."""
     parts = items if isinstance(items, tuple) else (items,)
     return tuple(np.broadcast_to(np.intp(0), p.shape) if isinstance(p, Counted) else p for p in parts)
+
+
+def is_view(array: np.ndarray[Any, Any], shape: Sequence[int]) -> bool:
+    """Whether an array can be read in another shape, of as many elements, without a copy.
+
+    >>> is_view(np.zeros((2, 3)), (6,)), is_view(np.zeros((2, 3)).T, (6,)), is_view(np.zeros((2, 3)).T, (3, 1, 2))
+    (True, False, True)
+    """
+    runs: list[tuple[int, int]] = []  # axes that are one with those after them: how many elements, how far apart
+    for size, stride in zip(array.shape, array.strides, strict=True):
+        if size == 1:
+            continue
+        joins = bool(runs) and runs[-1][1] == size * stride
+        runs.append((runs.pop()[0] * size if joins else size, stride))
+    left = list(shape)
+    for length, _ in runs if array.size else ():
+        while length > 1:
+            size = left.pop(0)
+            if length % size:
+                return False
+            length //= size
+    return True
