@@ -68,20 +68,24 @@ LAYOUTS = {
 sizes = st.integers(0, 4)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-@given(b=sizes, m=sizes, n=st.integers(1, 4), layout=st.sampled_from(sorted(LAYOUTS)))
-def test_layouts_do_not_matter(name, b, m, n, layout):
-    """The results are those for contiguous copies, in memory of their own, and the arguments are left alone."""
-    plain = arguments(b, m, n)
-    given_ = [LAYOUTS[layout](array) for array in plain]
-    expected = results(FUNCTIONS[name](*plain))
-    found = results(FUNCTIONS[name](*given_))
+def laid_out(door, plain, layout, **tolerance):
+    """The results for arguments in a layout: as for contiguous copies, in memory of their own, arguments left alone."""
+    given_ = [layout(array) for array in plain]
+    expected, found = results(door(*plain)), results(door(*given_))
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(one, other, **tolerance)
         assert one.flags.c_contiguous and one.flags.writeable
         assert not any(np.shares_memory(one, array) for array in given_)
     for one, other in zip(given_, plain, strict=True):
         np.testing.assert_array_equal(one, other)
+    return found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@given(b=sizes, m=sizes, n=st.integers(1, 4), layout=st.sampled_from(sorted(LAYOUTS)))
+def test_layouts_do_not_matter(name, b, m, n, layout):
+    """Several results share no memory with each other, either."""
+    found = laid_out(FUNCTIONS[name], arguments(b, m, n), LAYOUTS[layout], rtol=1e-13, atol=1e-13)
     for k, one in enumerate(found):
         assert not any(np.shares_memory(one, other) for other in found[:k])
 
@@ -123,15 +127,7 @@ def test_layouts_and_sizes_at_every_door(name, b, m, n, layout):
     """Sizes 0 and 1 among them: what comes out has the right shape and values, and memory of its own."""
     door, known = DOORS[name]
     plain = arguments(b, m, n)
-    given_ = [LAYOUTS[layout](array) for array in plain]
-    expected = results(door(*plain))
-    found = results(door(*given_))
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
-        assert one.flags.c_contiguous and one.flags.writeable
-        assert not any(np.shares_memory(one, array) for array in given_)
-    for one, other in zip(given_, plain, strict=True):
-        np.testing.assert_array_equal(one, other)
+    found = laid_out(door, plain, LAYOUTS[layout], rtol=1e-9, atol=1e-12)
     if known is not None:
         wanted = known(J.dense(*plain).reshape(b * n, m * n))
         assert found[0].shape == wanted.shape

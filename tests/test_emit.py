@@ -151,15 +151,21 @@ def test_all_gradients_of_a_chain_share_the_cheapest_products(sizes, expected):
     )
 
 
+def chain(sizes):
+    """Arguments of the VJP of X A B C, and its gradients in closed form."""
+    rng = np.random.default_rng(0)
+    args = [rng.normal(size=[sizes[name] for name in shape]) for shape in ("bk", "kl", "lm", "mn", "bn")]
+    X, A, B, C, G = args
+    expected = {"X": G @ C.T @ B.T @ A.T, "A": X.T @ G @ C.T @ B.T, "B": A.T @ X.T @ G @ C.T, "C": B.T @ A.T @ X.T @ G}
+    return args, expected
+
+
 @pytest.mark.parametrize(
     "wrt", [("X", "A", "B", "C"), ("A", "C"), ("C", "X")], ids=lambda wrt: "".join(wrt) if wrt else ""
 )
 @given(sizes=st.fixed_dictionaries({size: st.sampled_from([1, 2, 7, 40]) for size in "bklmn"}))
 def test_all_gradients_of_a_chain(wrt, sizes):
-    rng = np.random.default_rng(0)
-    args = [rng.normal(size=[sizes[name] for name in shape]) for shape in ("bk", "kl", "lm", "mn", "bn")]
-    X, A, B, C, G = args
-    expected = {"X": G @ C.T @ B.T @ A.T, "A": X.T @ G @ C.T @ B.T, "B": A.T @ X.T @ G @ C.T, "C": B.T @ A.T @ X.T @ G}
+    args, expected = chain(sizes)
     for name, found in zip(wrt, CHAIN.vjp(*wrt)(*args), strict=True):
         np.testing.assert_allclose(found, expected[name], rtol=1e-9, atol=1e-9)
 
@@ -188,10 +194,7 @@ def test_all_gradients_of_products_that_are_no_plain_chain(sizes):
 @pytest.mark.parametrize("wrt", ["X", "A", "B", "C"])
 @given(sizes=st.fixed_dictionaries({size: st.sampled_from([1, 2, 7, 40]) for size in "bklmn"}))
 def test_every_order_of_a_chain_gives_the_same(wrt, sizes):
-    rng = np.random.default_rng(0)
-    args = [rng.normal(size=[sizes[name] for name in shape]) for shape in ("bk", "kl", "lm", "mn", "bn")]
-    X, A, B, C, G = args
-    expected = {"X": G @ C.T @ B.T @ A.T, "A": X.T @ G @ C.T @ B.T, "B": A.T @ X.T @ G @ C.T, "C": B.T @ A.T @ X.T @ G}
+    args, expected = chain(sizes)
     # sums of at most 40⁴ products of four numbers
     np.testing.assert_allclose(CHAIN.vjp(wrt)(*args), expected[wrt], rtol=1e-9, atol=1e-9)
 
