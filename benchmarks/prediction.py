@@ -1,6 +1,6 @@
 """How well predicted times rank, and what the planner's choice costs: layers, and random chains of matrices.
 
-    python -m benchmarks.prediction [CASES]
+    python -m benchmarks.prediction [CASES [SEED]]
 
 prints the rank correlation of predicted and measured times over all strategies of each case (the median, and that over
 all rows at once), and the regret of the planner: the time of its choice ÷ the shortest time measured. A case with a
@@ -129,9 +129,9 @@ def layers() -> Iterator[Case]:
                 yield Case(traced, wrt, {size: n for size, n in sizes.items() if size in used}, name)
 
 
-def chains(count: int) -> Iterator[Case]:
+def chains(count: int, seed: int = 0) -> Iterator[Case]:
     """Chains of matrices of random sizes, an activation behind some of them."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for _ in range(count):
         length = int(rng.integers(2, 6))
         names = [f"A{k}" for k in range(1, length + 1)]
@@ -186,4 +186,4 @@ def report(title: str, cases: list[Case]) -> None:
 
 if __name__ == "__main__":
     report("layers", list(layers()))
-    report("chains", list(chains(int(sys.argv[1]) if len(sys.argv) > 1 else 300)))
+    report("chains", list(chains(*map(int, sys.argv[1:] or ["300"]))))

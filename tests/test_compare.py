@@ -20,7 +20,7 @@ from generators import TENSORS, arrays, function, sums_of_einsums
 from oracles import EPS, distinct_sizes, finite_difference_jacobian, random_inputs
 from tensorjac import interop, rewrites
 from tensorjac.compare import COLUMNS, plots, proving
-from tensorjac.compare.calibration import model
+from tensorjac.compare.calibration import model, product_rate
 from tensorjac.compare.foreseeing import foreseen, predicted
 from tensorjac.compare.meter.arrays import Counted, is_view
 from tensorjac.compare.meter.ledger import Ledger
@@ -518,9 +518,39 @@ def test_strategies_that_are_one_program_are_one_line(table):
 
 
 def test_no_operation_is_faster_than_the_roof():
-    rates = Model({}, {"NN": [1e-10, 2e-11]}, ((1e3, 1e-11), (1e7, 2e-10)), (), {})
+    rates = Model({}, ((1e3, 1e-11), (1e7, 2e-10)), (), (), {}, 2e-11, lambda product: 1e-10)
     assert rates.ridge == pytest.approx(0.5)
     assert [rates.roof(x) for x in (0.25, 0.5, 100)] == pytest.approx([2.5e10, 5e10, 5e10])
+
+
+def test_products_are_timed_by_their_shape():
+    """Also where no memory holds the matrices; and each once, so that what is compared is measured alike."""
+    product = "dot", (1, 10**9 + 1, 10**6, 7), "NT", 8
+    assert 0 < model().product(product) == model().product(product) < 1e-8
+    assert product_rate({"dot": 1.0}, product) == 0  # all of the time is the call's
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("X + X", [False]),
+        ("X + X.T", [True]),
+        ("X.T + X.T", [False]),
+        ("X + X[0]", [False]),
+        ("X + X[:, :1]", [False]),
+        ("X.T.copy()", [True]),
+        ("X.copy()", [False]),
+    ],
+)
+def test_what_goes_across_memory_is_known(text, expected):
+    """Arrays that lie differently: what is next in one is far away in the other."""
+    operations = Routine(f"def f(X):\n    return {text}\n").cost([(300, 300)]).operations
+    assert [operation.across for operation in operations if operation.kind != "view"] == expected
+    rates = Model(
+        dict.fromkeys(("elementwise", "copy", "view"), 0.0), ((1, 1.0),), ((1, 7.0),), ((1, 0.0),), {}, 1.0, {}
+    )
+    moved = sum(operation.read + operation.written for operation in operations)
+    assert sum(map(rates.operation, operations)) == moved * (7 if any(expected) else 1)
 
 
 def test_crossovers_lie_where_the_fastest_strategy_changes():

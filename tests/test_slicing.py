@@ -16,7 +16,7 @@ from tensorjac import rewrites
 from tensorjac.compare import STRATEGIES
 from tensorjac.compare.cutting import cuts
 from tensorjac.compare.problem import Problem, Routine
-from tensorjac.compare.slicing import Sliced, fitted
+from tensorjac.compare.slicing import Apart, Sliced, fitted
 from test_compare import LAYERS, layer, problem_and_values
 
 LINEAR = tj.trace(lambda X, A: X @ A, X="b m", A="m n")
@@ -127,6 +127,28 @@ def test_slices_read_parts_of_captured_arrays():
     assert_slices_agree(problem, values, ["compiled", "dense_writes"])
 
 
+MASK, OTHER = np.random.default_rng(0).random((2, 11, 3)) < 0.7
+COUNTS = MASK.sum(axis=1)
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda X: np.exp(X) * MASK + np.exp(X) * OTHER,
+        lambda X: np.einsum("ij,ij,ik->ik", MASK, OTHER, np.exp(X)),
+        lambda X: np.exp(X) * COUNTS[:, None],
+        lambda X: np.tanh(X) @ MASK.T @ OTHER,
+        lambda X: np.where(MASK, np.log(X), X**2),
+    ],
+)
+def test_captured_masks_and_counts_are_numbers_in_slices_too(fun):
+    """A sum of masks is no mask: parts of these are read in the dtype of the arguments."""
+    problem = Problem.of(tj.trace(fun, X="11 3"), "X", {})
+    values = [np.random.default_rng(k).uniform(1, 2, shape) for k, shape in enumerate(problem.inputs.values())]
+    assert cuts(problem)
+    assert_slices_agree(problem, values, ["compiled", "reverse", "forward", "dense_writes"])
+
+
 def test_names_of_arguments_are_kept_apart_from_those_of_the_loop():
     traced = tj.trace(lambda part, start, of_part: (part @ start) * of_part, part="b m", start="m n", of_part="n")
     problem = Problem.of(traced, "start", SIZES)
@@ -180,6 +202,30 @@ def test_where_one_index_is_not_enough_another_is_cut_in_turn():
     assert sliced.slices > 40
     values = [np.random.default_rng(k).standard_normal(shape) for k, shape in enumerate(problem.inputs.values())]
     np.testing.assert_allclose(sliced.compiled()(*values), values[0].T @ values[2], rtol=1e-12)
+
+
+REGULARISED = tj.trace(
+    lambda X, A, B, T: ((np.tanh(X @ A) @ B - T) ** 2).mean() + 0.1 * (A**2).sum() + A[0, 0] * A.sum() / 2,
+    **{"X": "b m", "A": "m n", "B": "n k", "T": "b k"},
+)
+
+
+@pytest.mark.parametrize("name", ["compiled", "reverse", "forward", "dense_writes"])
+def test_terms_without_an_index_in_common_are_taken_one_after_the_other(name):
+    """A loss over a batch and what is added to it that knows no batch: the loss is cut along it, the rest is not."""
+    problem = Problem.of(REGULARISED, "A", {"b": 2000, "m": 5, "n": 6, "k": 3})
+    make = STRATEGIES[name].make
+    whole = make(problem)
+    room = problem.cost(whole).peak / 4
+    apart = fitted(problem, make, room)
+    assert isinstance(apart, Apart)
+    assert [routine.slices > 1 for routine in apart.routines] == [False, True, False]
+    assert apart.slices == sum(routine.slices for routine in apart.routines)
+    counted, written = problem.cost(apart), problem.cost(Routine(apart.text, apart.scope))
+    assert counted.peak <= room
+    assert (counted.flops, counted.bytes, counted.peak) == (written.flops, written.bytes, written.peak)
+    values = [np.random.default_rng(k).standard_normal(shape) for k, shape in enumerate(problem.inputs.values())]
+    np.testing.assert_allclose(apart.compiled()(*values), whole.compiled()(*values), rtol=1e-10, atol=1e-12)
 
 
 def test_there_is_no_slice_small_enough():
@@ -250,13 +296,19 @@ def test_a_plan_without_enough_memory_for_its_result():
     )
 
 
-def test_a_plan_without_enough_memory_for_its_slices():
-    whole = tj.trace(lambda x: np.exp(x * (x @ x)), x="n")
+@pytest.mark.parametrize(
+    ("fun", "why", "text", "least"),
+    [
+        (lambda x: np.exp(x * (x @ x)), "a part of it along n needs more, too", "Y[i] = exp(Σ_j x[i] x[j]^2)", 160),
+        (lambda x: np.cumsum(np.exp(x)), "it has no index that can be cut", "Y[i:n] = tril[ij] exp(x[j])", 128),
+    ],
+)
+def test_a_plan_without_enough_memory_for_its_slices(fun, why, text, least):
     with pytest.raises(tj.UnsupportedError) as caught:
-        tj.plan(whole, "x", sizes={"n": 1024}, memory_limit="25kB")
+        tj.plan(tj.trace(fun, x="n"), "x", sizes={"n": 4096}, memory_limit="100kB")
     assert str(caught.value) == (
-        "every strategy needs more memory than 24.4 KiB, in slices, too: the least in one piece is 40 KiB; "
-        "raise memory_limit."
+        f"every strategy needs more memory than the limit, and {why}:\n  {text}\n"
+        f"in one piece it takes {least} KiB at least, and the memory limit is 97.7 KiB: raise memory_limit."
     )
 
 

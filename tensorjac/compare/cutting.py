@@ -6,17 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
+import numpy as np
+
 from .. import rewrites
 from ..calls import Parts, free_name
 from ..composition import resized
 from ..dims import Dim
 from ..function import Function
-from ..terms import Constant, Contraction, Factor, Index, Input, Tensor, Term, product, topological
+from ..terms import Constant, Contraction, Factor, Index, Input, Sum, Tensor, Term, product, topological
 from .problem import Problem
 
 Axes = frozenset[int]
 Labels = tuple[Index, ...]
 Pairs = Sequence[tuple[Term, Index]]
+# The size of an index, and how the gradient is cut by it.
+Kind = tuple[Dim, tuple[Axes, ...]]
 
 
 @dataclass(frozen=True)
@@ -113,10 +117,18 @@ class Cut:
         """What the arguments of a part's problem are: of which array, and along which axes they are cut."""
         return [*self.part.reads.values(), (self.problem.cotangent, self.along)]
 
-    def arguments(self, name: str) -> list[str]:
-        """These arguments in source, ``name`` being the slice."""
+    @property
+    def converted(self) -> list[bool]:
+        """For each argument whether it is an array that was captured in another dtype: a mask, or whole numbers."""
+        constants, dtype = self.problem.function.constants, np.dtype(self.problem.dtype)
+        return [source in constants and constants[source].dtype != dtype for source, _ in self.reads]
+
+    def arguments(self, name: str, like: str) -> list[str]:
+        """These arguments in source, ``name`` being the slice, and ``like`` an array of the dtype of all."""
         variables = self.problem.variables
-        return [_read(variables.get(source, source), axes, name) for source, axes in self.reads]
+        texts = [_read(variables.get(source, source), axes, name) for source, axes in self.reads]
+        pairs = zip(texts, self.converted, strict=True)
+        return [f"{text}.astype({like}.dtype)" if converted else text for text, converted in pairs]
 
     def written(self, array: str, name: str) -> list[str]:
         """Where in the gradient the gradients of a part stand."""
@@ -131,12 +143,38 @@ def _read(array: str, axes: Axes, name: str) -> str:
 @lru_cache(64)
 def cuts(problem: Problem) -> list[Cut]:
     """All ways to cut one index of a problem, an axis of the output or what every term is summed over."""
-    parts = problem.function._parts
-    ((axes, body),) = parts.outputs.values()
-    terms = [term for term in body.terms if any(problem.wrt in factor.tensor.inputs for factor in term.factors)]
+    axes, terms = _read_by(problem)
     found = [_cut(problem, axes, [(term, axis) for term in terms], frozenset((k,))) for k, axis in enumerate(axes)]
     found += [_cut(problem, axes, pairs, frozenset()) for pairs in _summed(problem, axes, list(map(_opened, terms)))]
     return [cut for cut in found if cut is not None and cut.size > 1]
+
+
+@lru_cache(64)
+def groups(problem: Problem) -> list[Problem]:
+    """Problems of some terms each, whose gradients add up to that of all; what can be cut together stays together."""
+    axes, terms = _read_by(problem)
+    left = {term: _choices(problem, axes, _opened(term)).keys() for term in terms}
+    found = []
+    while left:
+        kinds = [kind for own in left.values() for kind in own]
+        common = max(kinds, key=kinds.count, default=None)
+        together = [term for term, own in left.items() if common in own] or [next(iter(left))]
+        found.append(_of_terms(problem, axes, together))
+        left = {term: own for term, own in left.items() if term not in together}
+    return found
+
+
+def _of_terms(problem: Problem, axes: Labels, terms: Sequence[Term]) -> Problem:
+    parts = problem.function._parts
+    outputs = dict.fromkeys(parts.outputs, (axes, Sum(terms)))
+    function = Function(replace(parts, outputs=outputs, origin=None))
+    return Problem.of(function, problem.wrt, problem.sizes, dtype=problem.dtype)
+
+
+def _read_by(problem: Problem) -> tuple[Labels, list[Term]]:
+    """The axes of the output, and its terms that depend on the input."""
+    ((axes, body),) = problem.function._parts.outputs.values()
+    return axes, [term for term in body.terms if any(problem.wrt in factor.tensor.inputs for factor in term.factors)]
 
 
 def _opened(term: Term) -> Term:
@@ -155,16 +193,20 @@ def _opened(term: Term) -> Term:
 
 def _summed(problem: Problem, axes: Labels, terms: Sequence[Term]) -> Iterator[Pairs]:
     """An index that each term sums over, all of one size, and by which the gradient is cut alike."""
-    choices: list[dict[tuple[Dim, tuple[Axes, ...]], Index]] = []
-    for term in terms:
-        choices.append({})
-        for label in term.summed:
-            alone = _cut(problem, axes, [(term, label)], frozenset())
-            if alone is not None:
-                choices[-1].setdefault((label.dim, tuple(into for _, into in alone.targets)), label)
+    choices = [_choices(problem, axes, term) for term in terms]
     for kind in choices[0] if choices else ():
         if all(kind in labels for labels in choices):
             yield [(term, labels[kind]) for term, labels in zip(terms, choices, strict=True)]
+
+
+def _choices(problem: Problem, axes: Labels, term: Term) -> dict[Kind, Index]:
+    """The indices that a term sums over and that can be cut, one of each kind."""
+    found: dict[Kind, Index] = {}
+    for label in term.summed:
+        alone = _cut(problem, axes, [(term, label)], frozenset())
+        if alone is not None:
+            found.setdefault((label.dim, tuple(into for _, into in alone.targets)), label)
+    return found
 
 
 def _cut(problem: Problem, axes: Labels, pairs: Pairs, along: Axes) -> Cut | None:

@@ -6,15 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..calls import listed
 from ..errors import ShapeError, UnsupportedError
 from ..function import Function
 from .calibration import model
 from .columns import size
+from .cutting import cuts
 from .memory import memory_of
 from .meter import Cost
 from .problem import Problem, Routine
 from .registry import STRATEGIES
-from .slicing import Sliced, fitted
+from .slicing import fitted
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def plan(
     if not found:
         raise _refused(problem, limit, min((choice.cost.peak for choice in counted), default=float("inf")))
     strategy, routine, cost, predicted = min(found, key=_predicted)
-    slices = routine.slices if isinstance(routine, Sliced) else 1
-    return Plan(strategy, predicted, cost, routine.order, slices, routine.text, problem.inputs, routine.compiled())
+    inputs, run = problem.inputs, routine.compiled()
+    return Plan(strategy, predicted, cost, routine.order, routine.slices, routine.text, inputs, run)
 
 
 class _Choice(NamedTuple):
@@ -124,7 +126,10 @@ def _refused(problem: Problem, limit: float, least: float) -> UnsupportedError:
             f"the arguments take {size(problem.held)} and the gradient {size(problem.bytes(problem.wrt))}, "
             f"and the memory limit is {size(limit)}: raise memory_limit."
         )
+    along = list(dict.fromkeys(str(cut.index.dim) for cut in cuts(problem)))
+    why = f"a part of it along {listed(along)} needs more, too" if along else "it has no index that can be cut"
     return UnsupportedError(
-        f"every strategy needs more memory than {size(limit)}, in slices, too: the least in one piece is "
-        f"{size(problem.held + least)}; raise memory_limit."
+        f"every strategy needs more memory than the limit, and {why}:\n  {problem.function}\n"
+        f"in one piece it takes {size(problem.held + least)} at least, and the memory limit is {size(limit)}: "
+        "raise memory_limit."
     )

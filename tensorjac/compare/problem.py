@@ -157,6 +157,11 @@ class Routine:
     order: str = ""  # in words
 
     @property
+    def slices(self) -> int:
+        """Into how many parts the work is cut."""
+        return 1
+
+    @property
     def name(self) -> str:
         """The function that the source is about: its last one."""
         names: list[str] = re.findall(r"^def (\w+)\(", self.text, re.MULTILINE)

@@ -13,7 +13,7 @@ import numpy as np
 from ..calls import free_name
 from ..errors import UnsupportedError
 from .calibration import model
-from .cutting import Axes, Cut, cuts
+from .cutting import Axes, Cut, cuts, groups
 from .meter import Cost, Operation, Shape, Within
 from .problem import Problem, Routine
 
@@ -52,7 +52,7 @@ class Sliced(Routine):
     @property
     def slices(self) -> int:
         """How many parts there are, parts of parts counted for themselves."""
-        return sum(count * max(map(_slices, routines)) for count, _, routines in self._parts())
+        return sum(count * max(routine.slices for routine in routines) for count, _, routines in self._parts())
 
     def _parts(self) -> Iterator[tuple[int, int, list[Routine]]]:
         """How often there is a part, its size, and its routines."""
@@ -73,9 +73,21 @@ class Sliced(Routine):
                 cost = routine.cost(self._shapes(shapes, size), dtype)
                 share = (size / self.cut.size) ** len(into)
                 joining = self._joining(held * share, entries * share)
-                operations += [replace(each, times=count * each.times) for each in (*cost.operations, joining)]
-                largest, peak = max(largest, cost.largest), max(peak, cost.peak)
+                made = self._converted(shapes, size, dtype)
+                operations += [replace(each, times=count * each.times) for each in (*made, *cost.operations, joining)]
+                largest, peak = max(largest, cost.largest), max(peak, cost.peak + sum(each.fresh for each in made))
         return Cost(tuple(operations), largest, held + peak)
+
+    def _converted(self, shapes: Sequence[Shape], size: int, dtype: Any) -> list[Operation]:
+        """Captured arrays of another dtype: a part of them is converted before each call."""
+        constants, own = self.cut.problem.function.constants, np.dtype(dtype).itemsize
+        found = []
+        arguments = zip(self.cut.reads, self._shapes(shapes, size), self.cut.converted, strict=True)
+        for (source, _), shape, converted in arguments:
+            if converted:
+                numbers = prod(shape.shape if isinstance(shape, Within) else shape)
+                found.append(Operation("copy", 0, numbers * constants[source].itemsize, numbers * own, numbers * own))
+        return found
 
     def _joining(self, part: float, entries: float) -> Operation:
         """A part of the gradient added where it stands, or written there."""
@@ -87,10 +99,6 @@ class Sliced(Routine):
         constants = {name: np.shape(array) for name, array in cut.problem.function.constants.items()}
         known: dict[str, Shape] = {**constants, **dict(zip(cut.problem.inputs, shapes, strict=True))}
         return [_within(known[source], axes, size) for source, axes in cut.reads]
-
-
-def _slices(routine: Routine) -> int:
-    return routine.slices if isinstance(routine, Sliced) else 1
 
 
 def _within(shape: Shape, axes: Axes, size: int) -> Shape:
@@ -107,7 +115,7 @@ def _text(cut: Cut, each: Part, rest: Part | None) -> str:
     gradient, part, start = (free_name(name, taken) for name in ("gradient", "part", "start"))
     numbers = range(1, len(cut.targets) + 1)
     names = [[free_name(f"of_{of}{k}" if k > 1 else f"of_{of}", taken) for k in numbers] for of in ("part", "rest")]
-    assign, arguments = "+=" if cut.adds else "=", ", ".join(cut.arguments(part))
+    assign, arguments = "+=" if cut.adds else "=", ", ".join(cut.arguments(part, gradient))
     first, last = (
         [
             f"{target} {assign} {name}({arguments})"
@@ -139,25 +147,84 @@ def _nested(routine: Routine, name: str) -> str:
     return f"def {name}({arguments}):\n{indent(routine.text.rstrip(), '    ')}\n\n    {call}\n"
 
 
+@dataclass(frozen=True)
+class Apart(Routine):
+    """Routines whose gradients are added up, one after the other."""
+
+    problem: Problem = field(kw_only=True)
+    routines: tuple[Routine, ...] = field(kw_only=True)
+
+    @classmethod
+    def of(cls, problem: Problem, routines: Sequence[Routine]) -> Apart:
+        variables = list(problem.variables.values())
+        taken = {*variables, *problem.function.constants, "np", "math"}
+        gradient = free_name("gradient", taken)
+        names = [free_name(f"of_terms{k}", taken) for k in range(1, len(routines) + 1)]
+        calls = [f"{name}({', '.join(variables)})" for name in names]
+        lines = [f"{gradient} = {calls[0]}", *(f"{gradient} += {call}" for call in calls[1:]), f"return {gradient}"]
+        body = indent("\n".join(lines), "    ")
+        head = f"def contraction({', '.join(variables)}):"
+        text = "\n\n".join([*map(_nested, routines, names), f"{head}\n{body}\n"])
+        scope = {name: value for routine in routines for name, value in routine.scope.items()}
+        order = "; ".join(routine.order for routine in routines if routine.order)
+        return cls(text, scope, order, problem=problem, routines=tuple(routines))
+
+    @property
+    def slices(self) -> int:
+        return sum(routine.slices for routine in self.routines)
+
+    def cost(self, shapes: Sequence[Shape], dtype: Any = np.float64) -> Cost:
+        """What all routines cost, and what it costs to add up their gradients."""
+        entries = prod(self.problem.inputs[self.problem.wrt])
+        held = float(entries * np.dtype(dtype).itemsize)
+        costs = [routine.cost(shapes, dtype) for routine in self.routines]
+        joined = Operation("elementwise", entries, 2 * held, held, times=len(costs) - 1)
+        operations = [operation for cost in costs for operation in cost.operations]
+        peak = max(costs[0].peak, *(held + cost.peak for cost in costs[1:]))
+        return Cost((*operations, joined), max(cost.largest for cost in costs), peak)
+
+
 # Which index, and how many parts
 
 
-def fitted(problem: Problem, make: Make, room: float) -> Sliced | None:
+def fitted(problem: Problem, make: Make, room: float) -> Sliced | Apart | None:
     """The problem in slices that need at most ``room`` bytes besides the arguments; None where none are small enough.
 
     Of all indices that can be cut the one whose slices are predicted to be fastest, one by which the input is read in
-    parts and whole only where there is no other; where one index is not enough, its slices of size 1 are cut in turn.
+    parts and whole only where there is no other. Where there is none that is enough, terms that have no index in
+    common are taken one after the other; where there are no such, slices of size 1 are cut in turn.
     """
     room -= problem.bytes(problem.wrt)
     if room <= 0:
         return None
-    for fit in (_once, _twice):
-        for several in (False, True):
-            own = [cut for cut in cuts(problem) if (len(cut.targets) > 1) is several]
-            found = [sliced for cut in own if (sliced := _applied(fit, cut, make, room)) is not None]
-            if found:
-                return min(found, key=lambda sliced: model().seconds(problem.cost(sliced), problem.itemsize))
+    return _by(_once, problem, make, room) or _apart(problem, make, room) or _by(_twice, problem, make, room)
+
+
+def _by(fit: Fit, problem: Problem, make: Make, room: float) -> Sliced | None:
+    """The slices by one index that are predicted to be fastest."""
+    for several in (False, True):
+        own = [cut for cut in cuts(problem) if (len(cut.targets) > 1) is several]
+        found = [sliced for cut in own if (sliced := _applied(fit, cut, make, room)) is not None]
+        if found:
+            return min(found, key=lambda sliced: model().seconds(problem.cost(sliced), problem.itemsize))
     return None
+
+
+def _apart(problem: Problem, make: Make, room: float) -> Apart | None:
+    """Some terms after the other, each group whole where it is small enough, else in slices."""
+    found: list[Routine] = []
+    own = groups(problem)
+    for group in own if len(own) > 1 else ():
+        try:
+            whole = make(group)
+            fits = group.cost(whole).peak <= room
+        except UnsupportedError:
+            return None  # the strategy does not apply to some of the terms
+        routine = whole if fits else fitted(group, make, room)
+        if routine is None:
+            return None
+        found.append(routine)
+    return Apart.of(problem, found) if found else None
 
 
 def _applied(fit: Fit, cut: Cut, make: Make, room: float) -> Sliced | None:

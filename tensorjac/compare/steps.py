@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from ..einsum import LETTERS
+from ..emit.texts import DOT
 from ..errors import UnsupportedError
 from ..plan.contracting import Roles
 from ..terms import Index
@@ -126,14 +127,15 @@ class Steps:
             return self.fresh((), f"np.vdot({a.name}, {self.turned(b, a.labels)})", a, b)
         left = self.matrix(a, roles.batch, roles.left, roles.contracted)
         right = self.matrix(b, roles.batch, roles.contracted, roles.right)
-        # of two matrices, which the method multiplies in half of the operator's overhead
-        text = f"{left} @ {right}" if roles.batch else f"{left}.dot({right})"
+        # of two small matrices, which the method multiplies in half of the operator's overhead
+        by_method = not roles.batch and self.extent([*roles.result, *roles.contracted]) <= DOT
+        text = f"{left}.dot({right})" if by_method else f"{left} @ {right}"
         if roles.batch and not (roles.left and roles.right):
             text = self._vectors(a, b, roles)
         inner = [roles.left, roles.right]
         if any(len(part) > 1 for part in (roles.batch, *inner)):
             shape = ", ".join(str(self.extent([label])) for label in roles.result)
-            text = f"{f'({text})' if roles.batch else text}.reshape({shape})"
+            text = f"{text if by_method else f'({text})'}.reshape({shape})"
         return self.fresh(roles.result, text, a, b)
 
     def _vectors(self, a: Array, b: Array, roles: Roles) -> str:

@@ -139,7 +139,7 @@ class Counted(NDArrayOperatorsMixin):
 
     def _copied(self, dtype: Any, order: Sequence[int] | None) -> Counted:
         result = Counted.new(self.ledger, self.shape, dtype, order)
-        self.note("copy", 0, self.bytes, result.bytes, result.bytes)
+        self.note("copy", 0, self.bytes, result.bytes, result.bytes, across=across([self, result], self.shape))
         return result
 
     def dot(self, other: Any, out: Any = None) -> Any:
@@ -189,7 +189,8 @@ class Counted(NDArrayOperatorsMixin):
         region = self.view(self.shadow[...]) if items is Ellipsis else self[items]
         read = value.bytes if isinstance(value, Counted) else 0
         if not (isinstance(value, Counted) and value.buffer is self.buffer):
-            self.note("copy", 0, read, region.size * self.dtype.itemsize)
+            turned = across([value, region], region.shape) if isinstance(value, Counted) else False
+            self.note("copy", 0, read, region.size * self.dtype.itemsize, across=turned)
 
 
 def layout(inputs: Sequence[Any], shape: Sequence[int]) -> list[int]:
@@ -208,6 +209,16 @@ def layout(inputs: Sequence[Any], shape: Sequence[int]) -> list[int]:
             place = k if compared else place
         inner.insert(place, axis)
     return inner[::-1]
+
+
+def across(arrays: Sequence[Any], shape: Sequence[int]) -> bool:
+    """Whether matrices that are gone through together lie differently: what is next in one is far away in another."""
+    inner = set()
+    for strides in (np.broadcast_to(x.shadow, shape).strides for x in arrays if isinstance(x, Counted)):
+        moving = [(abs(stride), axis) for axis, stride in enumerate(strides) if stride and shape[axis] > 1]
+        if len(moving) > 1:
+            inner.add(min(moving)[1])
+    return len(inner) > 1
 
 
 def positions(array: Counted, items: Any) -> tuple[int, ...]:

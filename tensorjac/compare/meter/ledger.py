@@ -15,7 +15,8 @@ class Operation:
     """One array operation: what it computes, how many bytes it reads and writes, how many of these are new memory.
 
     ``matrices`` are for products how many there are, rows, columns, and what is summed over, ``layout`` is N or T for
-    each operand, whether its rows or its columns lie in one piece; ``times`` is how often it is done.
+    each operand, whether its rows or its columns lie in one piece; ``across`` is whether some array is gone through
+    across its memory; ``times`` is how often it is done.
     """
 
     kind: Kind
@@ -25,6 +26,7 @@ class Operation:
     fresh: float = 0
     matrices: tuple[int, int, int, int] | None = None
     layout: str = "NN"
+    across: bool = False
     times: int = 1
 
 
