@@ -269,9 +269,9 @@ def test_what_is_read_in_parts_and_whole_is_cut():
     plan = tj.plan(gram, "X", sizes={"b": 300, "n": 5}, memory_limit="150kB")
     assert plan.slices > 1
     assert plan.cost.peak + 8 * (300 * 5 + 300) <= 150e3
-    assert (
-        "        gradient += of_part(X, X[part], G[part])\n        gradient[part] += of_part2(X, X[part], G[part])\n"
-    ) in plan.source
+    # by the rows of the one X or of the other, whichever is found to be the faster
+    for call in ("gradient += of_part(X, X[part], G", "gradient[part] += of_part2(X, X[part], G"):
+        assert call in plan.source
     X, G = (np.random.default_rng(k).standard_normal(shape) for k, shape in enumerate([(300, 5), (300,)]))
     np.testing.assert_allclose(plan(X, G), gram.vjp("X")(X, G), rtol=1e-10, atol=1e-12)
 
