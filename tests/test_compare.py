@@ -508,13 +508,13 @@ def test_a_narrow_range_has_numbers_beside_it():
 
 
 def test_strategies_that_are_one_program_are_one_line(table):
-    alike = {name: names for names in programs(table) for name in names}
+    alike = {name: names for names in programs(table.rows) for name in names}
     assert alike["dense_writes"] == ["dense_writes"]
     orders = {row["strategy"]: row["order"] for row in table.rows}
     for name, names in alike.items():
         assert {orders[other] for other in names} == {orders[name]}
     assert len(alike["greedy"]) > 1
-    assert set(lines(table, None, "median")) == {names[0] for names in alike.values()}
+    assert set(lines(table.rows, None, "median")) == {names[0] for names in alike.values()}
 
 
 def test_no_operation_is_faster_than_the_roof():
@@ -559,10 +559,18 @@ def test_crossovers_lie_where_the_fastest_strategy_changes():
     assert (at, value) == pytest.approx((10, 10))
 
 
-def test_crossovers_are_found_between_sizes_at_which_two_strategies_are_as_fast():
-    found = {"a": [(1, 1.0), (10, 10.0), (100, 100.0)], "b": [(1, 10.0), (10, 10.1), (100, 10.0)]}
+def test_crossovers_are_marked_where_the_lines_cross():
+    """Also where two strategies are about as fast at sizes in between; what scatters there is one crossing."""
+    found = {"a": [(1, 1.0), (10, 10.0), (100, 100.0)], "b": [(1, 10.0), (10, 9.8), (100, 10.0)]}
     ((at, value),) = crossovers(found)
-    assert (at, value) == pytest.approx((10, 10))
+    assert 9 < at < 10
+    assert 9.8 < value < 10
+    found["b"] = [(1, 10.0), (10, 10.0), (100, 10.0)]
+    assert crossovers(found) == [pytest.approx((10, 10))]
+    scattered = [(1, 10.0), (5, 4.9), (10, 10.2), (20, 19.5), (100, 10.0)]
+    found = {"a": [(x, float(x)) for x, _ in scattered], "b": scattered}
+    ((at, _),) = crossovers(found)
+    assert 5 < at < 10
 
 
 def test_an_interrupted_run_keeps_its_finished_rows():

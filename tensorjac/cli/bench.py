@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ..compare import compare
-from ..compare.plots import plot, writable
+from ..compare.plots import writable
 from ..compare.saved import beside, load
 from .arguments import Answer, Arguments, Command, Option, UsageError, listed, one_word
 from .derive import chosen
@@ -48,7 +48,7 @@ def bench(arguments: Arguments, paint: Paint) -> Answer:
     if "--json" in arguments.options:
         table.to_json(_last(arguments, "--json"))
     if "--plot" in arguments.options:
-        plot(table, _last(arguments, "--plot"))
+        table.plot(_last(arguments, "--plot"))
     width = shutil.get_terminal_size((100, 24)).columns
     text = table.to_markdown().rstrip() if "--markdown" in arguments.options else table.text(width)
     text = text if old is None else f"{text}\n\n{beside(old, table, width)}"

@@ -25,8 +25,8 @@ LAYOUTS = ("NN", "NT", "TN", "TT")
 # A side of this length is long: one beyond is timed at a length that leaves as many over beside blocks, this or what
 # makes so many multiplications, more than those products have for which a BLAS has kernels of its own.
 LONG, BLOCK, MANY = 256, 64, 2**21
-# So many samples are taken where the two shortest differ, as something else may have disturbed all others.
-PATIENCE = 24
+# So many samples are taken at most, for so many seconds.
+PATIENCE, LONGEST = 24, 0.1
 # Numbers in a matrix of a stack that is timed; there are two matrices at least.
 STACKED = 2**16
 
@@ -162,10 +162,15 @@ def _seconds(run: Callable[[], Any], clock: Callable[[], float] = CLOCK, budget:
     once = max(clock() - start, 1e-8)
     inside = max(1, int(budget / 8 / once))
     samples = [once]
-    least = 8 if once < budget else 3
-    while len(samples) < least or (len(samples) < PATIENCE and sorted(samples)[1] > 1.05 * min(samples)):
+    end = perf_counter() + LONGEST
+    while len(samples) < 3 or (perf_counter() < end and _doubtful(samples)):
         start = clock()
         for _ in range(inside):
             run()
         samples.append((clock() - start) / inside)
     return min(samples)
+
+
+def _doubtful(samples: list[float]) -> bool:
+    """Whether something may have disturbed all samples: they are few, or no other is about as short as the shortest."""
+    return len(samples) < 8 or (len(samples) < PATIENCE and sorted(samples)[1] > 1.05 * min(samples))

@@ -21,10 +21,10 @@ from .meter import Cost
 from .problem import Problem, Routine
 from .proving import Proof
 from .registry import STRATEGIES, Foreign, Strategy
+from .rows import Row
 from .slicing import fitted
 from .words import equation
 
-Row = dict[str, Any]
 Progress = Callable[[float, str], None]
 
 __all__ = ["Limits", "Point", "Row", "strategies"]

@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from math import ceil, exp, floor, log, log10
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import interop
 from ..errors import UnsupportedError
 from .calibration import model
 from .machine import machine
-
-if TYPE_CHECKING:
-    from .table import Table
+from .rows import Row, points
 
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = "osD^v<>PX*hdp"  # as many as share no factor with the colours, so that each goes with each
@@ -48,21 +46,21 @@ def _check_format(path: str | os.PathLike[str]) -> None:
         )
 
 
-def plot(table: Table, path: str | os.PathLike[str]) -> None:
+def plot(rows: Sequence[Row], title: str, path: str | os.PathLike[str]) -> None:
     """Time and memory against size of a sweep, flops per second against intensity; PNG, SVG or PDF by the name.
 
     UnsupportedError where no row was measured, Matplotlib is not installed, or the name ends in another format.
     """
     _check_format(path)
-    if not any(row["median"] for row in table.rows):
+    if not any(row["median"] for row in rows):
         raise UnsupportedError("no row of the table was measured, and so there is nothing to draw.")
     figure = interop.figure((13.5, 4.6))
-    swept = varied(table)
+    swept = varied(rows)
     left, middle, right = figure.subplots(1, 3)
-    _cost(left, table, swept, "median", "time of a call (s)", 1.0)
-    _cost(middle, table, swept, "peak", "peak memory (MiB)", 2.0**20)
-    _roofline(right, table)
-    alike = "; ".join(" = ".join(names) for names in programs(table) if len(names) > 1)
+    _cost(left, rows, swept, "median", "time of a call (s)", 1.0)
+    _cost(middle, rows, swept, "peak", "peak memory (MiB)", 2.0**20)
+    _roofline(right, rows)
+    alike = "; ".join(" = ".join(names) for names in programs(rows) if len(names) > 1)
     if swept is None:
         # names and markers stand beside the first picture
         middle.set_yticklabels([])
@@ -71,33 +69,33 @@ def plot(table: Table, path: str | os.PathLike[str]) -> None:
         handles, labels = left.get_legend_handles_labels()
         text = {"frameon": False, "fontsize": "small", "title": alike, "title_fontsize": "x-small"}
         figure.legend(handles, labels, loc="outside lower center", ncols=6, **text)
-    figure.suptitle(f"d{table.wrt} for {table.title.splitlines()[0]}", fontsize="medium")
+    figure.suptitle(title, fontsize="medium")
     figure.savefig(path, dpi=200)
 
 
-def varied(table: Table) -> str | None:
+def varied(rows: Sequence[Row]) -> str | None:
     """The size that a sweep varies: the first that takes several values."""
-    sizes = [row["sizes"] for row in table.rows]
+    sizes = [row["sizes"] for row in rows]
     return next((name for name in (sizes[0] if sizes else ()) if len({s[name] for s in sizes}) > 1), None)
 
 
-def lines(table: Table, swept: str | None, column: str) -> dict[str, Line]:
+def lines(rows: Sequence[Row], swept: str | None, column: str) -> dict[str, Line]:
     """For each program its points (size, value), by size; the fastest measurement of several strategies counts."""
-    names = named(table)
+    names = named(rows)
     found: dict[str, dict[float, float]] = {}
-    for place, (sizes, rows) in enumerate(table.points()):
-        for row in rows:
+    for place, (sizes, own) in enumerate(points(rows)):
+        for row in own:
             if row[column] and row["median"]:
                 at = float(sizes[swept]) if swept else float(place)
-                points = found.setdefault(names[row["strategy"]], {})
-                points[at] = min(float(row[column]), points.get(at, float("inf")))
-    return {name: sorted(points.items()) for name, points in found.items()}
+                line = found.setdefault(names[row["strategy"]], {})
+                line[at] = min(float(row[column]), line.get(at, float("inf")))
+    return {name: sorted(line.items()) for name, line in found.items()}
 
 
-def programs(table: Table) -> list[list[str]]:
+def programs(rows: Sequence[Row]) -> list[list[str]]:
     """The strategies, those together that come to one and the same order at all sizes, and so to one program."""
     orders: dict[str, list[Any]] = {}
-    for row in table.rows:
+    for row in rows:
         told = row["order"], row["flops"], row["bytes"], row["peak"]
         orders.setdefault(row["strategy"], []).append(told if row["order"] else row["strategy"])
     alike: dict[str, list[str]] = {}
@@ -106,9 +104,9 @@ def programs(table: Table) -> list[list[str]]:
     return list(alike.values())
 
 
-def named(table: Table) -> dict[str, str]:
+def named(rows: Sequence[Row]) -> dict[str, str]:
     """What each strategy is called in a picture: by the first that is the same program."""
-    return {name: names[0] for names in programs(table) for name in names}
+    return {name: names[0] for names in programs(rows) for name in names}
 
 
 def crossovers(found: Mapping[str, Line]) -> list[tuple[float, float]]:
@@ -118,10 +116,13 @@ def crossovers(found: Mapping[str, Line]) -> list[tuple[float, float]]:
         a, b = dict(first), dict(second)
         apart = {x: log(a[x] / b[x]) for x in sorted(a.keys() & b.keys())}
         distinct = [x for x, difference in apart.items() if abs(difference) > log(DISTINCT)]
-        for low, high in pairwise(distinct):
-            before, after = apart[low], apart[high]
-            if before * after < 0:
-                at = exp(log(low) + before / (before - after) * log(high / low))
+        for ends in pairwise(distinct):
+            if apart[ends[0]] * apart[ends[1]] < 0:
+                between = [x for x in apart if ends[0] <= x <= ends[1]]
+                changes = [pair for pair in pairwise(between) if apart[pair[0]] * apart[pair[1]] <= 0]
+                low, high = changes[len(changes) // 2]
+                share = apart[low] / (apart[low] - apart[high]) if apart[low] else 0.0
+                at = exp(log(low) + share * log(high / low))
                 value = min(_between(first, at), _between(second, at))
                 if value <= min(_between(points, at) for points in found.values()) * 1.001:
                     crossings.append((at, value))
@@ -135,32 +136,32 @@ def _between(points: Sequence[tuple[float, float]], at: float) -> float:
     return float("inf")
 
 
-def _style(table: Table, name: str) -> dict[str, Any]:
-    k = list(dict.fromkeys(named(table).values())).index(name)
+def _style(rows: Sequence[Row], name: str) -> dict[str, Any]:
+    k = list(dict.fromkeys(named(rows).values())).index(name)
     style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
     return {**style, "linestyle": LINES[k % len(LINES)], "markersize": 5, "linewidth": 1.3}
 
 
-def _cost(axes: Any, table: Table, swept: str | None, column: str, label: str, unit: float) -> None:
-    found = lines(table, swept, column)
+def _cost(axes: Any, rows: Sequence[Row], swept: str | None, column: str, label: str, unit: float) -> None:
+    found = lines(rows, swept, column)
     if swept is None:
-        names = list(lines(table, None, "median"))
+        names = list(lines(rows, None, "median"))
         for name, ((_, value),) in found.items():
-            style = {**_style(table, name), "linestyle": "none"}
+            style = {**_style(rows, name), "linestyle": "none"}
             axes.plot([value / unit], [names.index(name)], label=name, **style)
         axes.set(xscale="log", xlabel=label, yticks=range(len(names)), yticklabels=names)
         axes.tick_params(axis="y", labelsize="small")
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(axis="x", alpha=0.3)
         return
-    for name, points in found.items():
-        axes.plot([x for x, _ in points], [y / unit for _, y in points], label=name, **_style(table, name))
+    for name, line in found.items():
+        axes.plot([x for x, _ in line], [y / unit for _, y in line], label=name, **_style(rows, name))
     if column == "median":
         for x, y in crossovers(found):
             axes.plot([x], [y], marker="o", markersize=13, markerfacecolor="none", color="black", linestyle="none")
             below = {"xytext": (0, -20), "textcoords": "offset points", "ha": "center", "fontsize": "small"}
             axes.annotate(f"{swept} ≈ {x:.0f}", (x, y), **below)
-    sizes = sorted({x for points in found.values() for x, _ in points})
+    sizes = sorted({x for line in found.values() for x, _ in line})
     axes.set(xscale="log", yscale="log", xlabel=f"size {swept}", ylabel=label, xticks=sizes)
     axes.set_xticklabels([f"{x:.0f}" for x in sizes])
     _label_heights(axes)
@@ -176,14 +177,14 @@ def _label_heights(axes: Any) -> None:
         axes.set_yticks(ticks, [f"{y:g}" for y in ticks])
 
 
-def _roofline(axes: Any, table: Table) -> None:
+def _roofline(axes: Any, rows: Sequence[Row]) -> None:
     """Speed against intensity, below what memory and matrix products allow for on this machine."""
-    names = named(table)
-    counted = [row for row in table.rows if row["median"] and row["flops"]]
+    names = named(rows)
+    counted = [row for row in rows if row["median"] and row["flops"]]
     for name in dict.fromkeys(names.values()):
-        rows = [row for row in counted if names[row["strategy"]] == name]
-        speeds = [row["flops"] / row["median"] / 1e9 for row in rows]
-        axes.plot([row["intensity"] for row in rows], speeds, **{**_style(table, name), "linestyle": "none"})
+        own = [row for row in counted if names[row["strategy"]] == name]
+        speeds = [row["flops"] / row["median"] / 1e9 for row in own]
+        axes.plot([row["intensity"] for row in own], speeds, **{**_style(rows, name), "linestyle": "none"})
     axes.set(xscale="log", yscale="log", xlabel="flops per byte", ylabel="Gflop/s")
     if counted and all(counted[0][key] == value for key, value in machine().items()):
         at = sorted({row["intensity"] for row in counted})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from . import plots
 from .columns import COLUMNS
 from .layout import fitted, markdown
+from .rows import Row, points
 
 # Raised when rows of an older form can no longer be read.
 FORM = 3
@@ -38,7 +39,7 @@ class Table:
 
     title: str
     wrt: str
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
 
@@ -48,7 +49,7 @@ class Table:
     def text(self, width: int) -> str:
         """The table as wide as a terminal, and below it what is the same in every row."""
         lines = [self.title]
-        for sizes, rows in self.points():
+        for sizes, rows in points(self.rows):
             lines += ["", *_wrapped(self._head(sizes, rows), width)]
             lines += fitted(*self._cells(rows), width, self._dispensable(rows))
             lines += _wrapped(self._notes(rows), width)
@@ -58,26 +59,12 @@ class Table:
     def to_markdown(self) -> str:
         """The table in Markdown, for a report."""
         parts = [f"`{self.title}`" if "\n" not in self.title else f"```text\n{self.title}\n```"]
-        for sizes, rows in self.points():
+        for sizes, rows in points(self.rows):
             parts += ["  \n".join(self._head(sizes, rows)), "\n".join(markdown(*self._cells(rows)))]
             notes = [f"- {line}" for line in self._notes(rows)]
             parts += ["\n".join(notes)] if notes else []
         parts.append("\n".join(f"- {line}" for line in self._foot()))
         return "\n\n".join(parts) + "\n"
-
-    def points(self) -> Iterator[tuple[dict[str, int], list[dict[str, Any]]]]:
-        """The rows by their sizes, in the order in which they were measured."""
-        seen: list[dict[str, int]] = []
-        for row in self.rows:
-            if row["sizes"] not in seen:
-                seen.append(row["sizes"])
-        for sizes in seen:
-            yield sizes, [row for row in self.rows if row["sizes"] == sizes]
-
-    def best(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """The row with the shortest time."""
-        timed = [row for row in rows if row["median"] is not None]
-        return min(timed, key=lambda row: float(row["median"]), default=None)
 
     def _head(self, sizes: Mapping[str, int], rows: Sequence[Mapping[str, Any]]) -> list[str]:
         numbers = " ".join(f"{name}={number}" for name, number in sizes.items())
@@ -118,7 +105,7 @@ class Table:
 
     def plot(self, path: str | os.PathLike[str]) -> None:
         """Draw time and memory against size, and speed against intensity: PNG, SVG or PDF by the name."""
-        plots.plot(self, path)
+        plots.plot(self.rows, f"d{self.wrt} for {self.title.splitlines()[0]}", path)
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The table as JSON text, written to ``path`` where one is given."""
