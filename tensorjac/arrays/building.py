@@ -41,7 +41,7 @@ class Values:
 
     # Leaves
 
-    def name(self, text: str, shape: Shape, mask: bool = False, place: int = LAST) -> Value:
+    def name(self, text: str, shape: Shape, mask: bool = False, place: tuple[int, ...] = LAST) -> Value:
         """An argument, by its place, or a constant."""
         found = self.make("name", (), text, shape, mask)
         found.first = place

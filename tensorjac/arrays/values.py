@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ from ..terms import ONE
 
 Shape = tuple[Dim, ...]
 
-# The place of what depends on no argument, after all arguments.
-LAST = 1 << 30
+# The place of what depends on no argument, after all arguments; and how many places of arguments a value knows.
+LAST = (1 << 30,)
+KNOWN = 3
 
 # How tightly the text of an operation binds, as in Python.
 COMPARING, ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(6)
@@ -32,7 +33,7 @@ class Value:
     shape: tuple[Dim, ...]  # 1 where an axis is there for broadcasting only
     mask: bool  # boolean in NumPy: must meet a float before it is scaled or added
     hint: str  # what a person would call it
-    first: int  # which argument of the function is the first that it depends on
+    first: tuple[int, ...]  # which arguments of the function are the first that it depends on
     weak: bool  # a Python number, which takes on the dtype of what it meets
 
     def __init__(
@@ -43,7 +44,7 @@ class Value:
         self.detail = detail
         self.shape = shape
         self.hint = hint
-        self.first = min((arg.first for arg in args), default=LAST)
+        self.first = _first([arg.first for arg in args])
         self.weak = kind == "scalar" or (not shape and bool(args) and all(arg.weak for arg in args))
         self.mask = mask and not self.weak
 
@@ -53,6 +54,13 @@ class Value:
 
     def __repr__(self) -> str:
         return f"{self.kind}{self.detail or ''}{self.args!r}"
+
+
+def _first(places: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The first arguments of those that several values depend on."""
+    if all(each is places[0] for each in places):
+        return places[0] if places else LAST
+    return tuple(sorted(set().union(*places))[:KNOWN])
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ class Tensors:
     variables: Mapping[str, str]
 
     @cached_property
-    def _places(self) -> Mapping[str, int]:
-        return {name: k for k, name in enumerate(self.variables)}
+    def _places(self) -> Mapping[str, tuple[int, ...]]:
+        return {name: (k,) for k, name in enumerate(self.variables)}
 
     def array(self, tensor: Tensor) -> Labelled:
         """The whole tensor, its axes in any order."""
