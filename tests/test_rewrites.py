@@ -147,6 +147,7 @@ WITNESSES = {
     "where of equals": Witness(lambda x, y: np.where(x > 0, y, y), {"x": "n", "y": "n"}),
     "softplus": Witness(lambda x: np.log(1 + np.exp(x)), {"x": "n"}),
     "softplus of log1p": Witness(lambda x: np.log1p(np.exp(x)), {"x": "n"}),
+    "softplus of both signs": Witness(lambda x: np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x))), {"x": "n"}),
 }
 
 every_rewrite = pytest.mark.parametrize("name", rewrites.REWRITES)

@@ -60,7 +60,7 @@ class Values:
             value = value.args[0]
         if order == tuple(range(value.rank)) or (order == (1, 0) and _is_symmetric(value)):
             return value
-        if value.kind == "scale" and id(value) not in self.pinned:
+        if self._opens(value):
             return self._scaled(self.transpose(value.args[0], order), value.detail)
         return self.make("transpose", (value,), order, tuple(value.shape[k] for k in order), value.mask)
 
@@ -93,9 +93,9 @@ class Values:
         for one, other in ((a, b), (b, a)):
             if one.kind == "scalar":
                 return self._scaled(other, one.detail)
-        if a.kind == "scale":
+        if self._opens(a):
             return self._scaled(self.multiply(a.args[0], b), a.detail)
-        if b.kind == "scale":
+        if self._opens(b):
             return self._scaled(self.multiply(a, b.args[0]), b.detail)
         if "expand" in (a.kind, b.kind) and a.kind != b.kind and (b if a.kind == "expand" else a).rank == 0:
             a, b = (a, b) if b.kind == "expand" else (b, a)
@@ -104,6 +104,10 @@ class Values:
         if a.weak or b.weak:
             a, b = self.floating(a), self.floating(b)
         return self.make("multiply", (a, b), None, mask=a.mask and b.mask, hint="prod")
+
+    def _opens(self, value: Value) -> bool:
+        """Whether a number by which an array is scaled goes on to what is made of it: not where several need both."""
+        return value.kind == "scale" and (id(value) not in self.pinned or value.detail.value < 0)
 
     def _scaled(self, value: Value, by: Scalar) -> Value:
         if value.kind == "scale" and scaled(by.value, value.detail.value) is not None:
@@ -149,9 +153,9 @@ class Values:
             return self.multiply(
                 a, self.scalar(Scalar(number(value), tuple((d, number(-p)) for d, p in inverse.sizes)))
             )
-        if b.kind == "scale":
+        if self._opens(b):
             return self.divide(self.divide(a, self.scalar(b.detail)), b.args[0])
-        if a.kind == "scale":
+        if self._opens(a):
             return self._scaled(self.divide(a.args[0], b), a.detail)
         if a.mask:
             a = self.floating(a)
@@ -208,9 +212,9 @@ class Values:
         return self.make("call", args, (template, tuple(names)), shape, mask, hint)
 
     def matmul(self, a: Value, b: Value) -> Value:
-        if a.kind == "scale":
+        if self._opens(a):
             return self._scaled(self.matmul(a.args[0], b), a.detail)
-        if b.kind == "scale":
+        if self._opens(b):
             return self._scaled(self.matmul(a, b.args[0]), b.detail)
         a, b = self.floating(a), self.floating(b)
         stacked = broadcast_shape((), a.shape[:-2], b.shape[:-2])
@@ -218,7 +222,7 @@ class Values:
 
     def total(self, value: Value, axes: Sequence[int]) -> Value:
         """The sum over some axes."""
-        if value.kind == "scale":
+        if self._opens(value):
             return self._scaled(self.total(value.args[0], axes), value.detail)
         value = self.floating(value)
         kept = tuple(dim for k, dim in enumerate(value.shape) if k not in axes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..terms import DELTA, Apply, Contraction, Factor, Index, Shared, Slot, Sum, Tensor, Term, product, topological
@@ -56,10 +56,18 @@ class Bodies:
                 uses[tensor] = uses.get(tensor, 0) + 1
         return uses
 
-    def needed(self) -> list[Tensor]:
-        """The tensors that the roots need, each after what it consists of."""
+    def needed(self, late: int = 0) -> list[Tensor]:
+        """The tensors that the roots need, each after what it consists of; of the parts of one, those that depend on
+        the inputs ``late``, given by their bits, come last."""
         done: dict[Tensor, None] = {}
-        stack = [(tensor, False) for root in reversed(self.roots) for tensor in reversed(list(root.tensors))]
+        stack: list[tuple[Tensor, bool]] = []
+
+        def push(bodies: Iterable[Sum]) -> None:
+            found = [t for body in bodies for t in body.tensors if t not in done]
+            found.sort(key=lambda tensor: bool(tensor.needs & late))
+            stack.extend((tensor, False) for tensor in reversed(found))
+
+        push(self.roots)
         while stack:
             tensor, ready = stack.pop()
             if tensor in done or tensor is DELTA:
@@ -68,6 +76,5 @@ class Bodies:
                 done[tensor] = None
                 continue
             stack.append((tensor, True))
-            inner = [t for body in self.inner.get(tensor, ()) for t in body.tensors]
-            stack.extend((part, False) for part in reversed(inner) if part not in done)
+            push(self.inner.get(tensor, ()))
         return list(done)

@@ -72,8 +72,10 @@ class Products:
             return scalar, ()
         out = {label for part in parts for label in part.labels} - hidden
         parts = [self._presummed(part, k, parts, hidden) for k, part in enumerate(parts)]
-        small = min(range(len(parts)), key=lambda k: self.costs.volume(parts[k].labels))
-        scalar = self._scaled_early(parts, small, out, scalar)
+        if len(parts) < 3:
+            # of more parts, two may be a product that is computed anyway
+            small = min(range(len(parts)), key=lambda k: self.costs.volume(parts[k].labels))
+            scalar = self._scaled_early(parts, small, out, scalar)
         return self._ordered(parts, out, want, scalar)
 
     def _as_square(self, operands: Sequence[Operand], hidden: set[Index]) -> Sequence[Operand]:

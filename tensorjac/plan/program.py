@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from ..arrays import Value, Values
 from ..dims import Dim
-from ..terms import Index, Sum, Tensor
+from ..terms import Index, Sum, Tensor, name_bits
 from .costs import Costs
+from .layouts import Layouts
 from .products import Products
 from .reading import Operands
 from .sharing import prepared
@@ -46,9 +47,11 @@ def plan(
     operands = Operands(values, functional)
     places = {dim: k for k, dim in reversed(list(enumerate(order)))}
     sums = Sums(values, costs, operands, Products(values, costs, places))
-    tensors = Tensors(values, sums, bodies.inner, constants, variables or {})
+    layouts = Layouts(bodies, operands.arrays)
+    tensors = Tensors(values, sums, bodies.inner, constants, variables or {}, layouts)
     uses = bodies.uses()
-    for tensor in bodies.needed():
+    # what the last argument, a cotangent, takes no part in is there first: so the rest is laid out like it
+    for tensor in bodies.needed(late=name_bits(list(variables or ())[-1:])):
         operands.arrays[tensor] = tensors.array(tensor)
         if uses[tensor] > 1:
             values.pinned.add(id(operands.arrays[tensor][0]))

@@ -26,6 +26,7 @@ from .bodies import Bodies
 from .bracketing import rebracketed
 from .costs import Costs
 from .cycles import shared_between_gradients
+from .gathering import gathered
 from .lifting import lifted
 from .orienting import oriented
 from .pairs import paired
@@ -40,7 +41,7 @@ def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
         _joined_products
     )
     _include_new(bodies)
-    return oriented(paired(bodies, costs))
+    return oriented(gathered(paired(gathered(bodies, costs, (Contraction,)), costs), costs, (Contraction, Shared)))
 
 
 def _include_new(bodies: Bodies) -> None:

@@ -11,6 +11,7 @@ from ..arrays import LAST, Scalar, Value, Values
 from ..primitives import Primitive
 from ..terms import DELTA, Apply, Constant, Contraction, Index, Input, Position, Size, Sum, Tensor
 from .labelled import Labelled, Lookup, aligned, broadcast, sizes, united
+from .layouts import Layouts
 from .lookups import looked_up
 from .sums import Sums
 from .triangles import indicator, is_indicator
@@ -28,6 +29,7 @@ class Tensors:
     bodies: Mapping[Tensor, Sequence[Sum]]
     constants: Mapping[Tensor, str]
     variables: Mapping[str, str]
+    layouts: Layouts
 
     @cached_property
     def _places(self) -> Mapping[str, tuple[int, ...]]:
@@ -58,7 +60,7 @@ class Tensors:
         if isinstance(tensor, Contraction) and is_indicator(tensor):
             return indicator(self.values, tensor)
         (body,) = self.bodies[tensor]
-        return self.sums.value(body, axes if _has_delta(body) else None)
+        return self.sums.value(body, axes if _has_delta(body) else self.layouts.wanted(tensor))
 
     def _note_lookup(self, tensor: Apply) -> None:
         found = looked_up(tensor)

@@ -35,6 +35,11 @@ def _tidy(values: Values, value: Value, args: Sequence[Value], uses: Counter[int
         a, b = args
         if a.rank == 1 and b.kind == "transpose" and b.detail == (1, 0):
             return values.matmul(b.args[0], a)
+        if a.rank == 1 and a.kind == "matmul" and uses[id(value.args[0])] == 1:
+            # (A.T @ x) @ y as x @ A @ y
+            matrix, vector = a.args
+            if matrix.kind == "transpose" and vector.rank == 1:
+                return values.matmul(values.matmul(vector, matrix.args[0]), b)
     if value.kind == "multiply" and uses[id(value.args[1])] == 1:
         return _flat(values, *args)
     return None

@@ -27,6 +27,7 @@ from ..terms import (
     signature,
     tied_classes,
 )
+from .logistic import with_softplus
 from .merging import SPLICED, cancel, held_sum, merge, opened_sum
 from .registry import is_on, name_identity
 
@@ -46,6 +47,8 @@ def add(*sums: Sum) -> Sum:
         total = merge(total)
     if len(total.terms) > 1 and is_on("terms cancel"):
         total = cancel(total)
+    if len(total.terms) > 1 and is_on("softplus of both signs"):
+        total = with_softplus(total)
     return total
 
 
