@@ -244,14 +244,15 @@ ENTRYWISE = frozenset({"add", "subtract", "multiply", "divide", "power", "scale"
 
 
 def _is_symmetric(value: Value, depth: int = 8) -> bool:
-    """Whether a matrix is built so that it equals its transpose: from A @ A.T, entry by entry and by inverses."""
+    """Whether a matrix equals its transpose by how it is built: from A @ A.T or A + A.T, entry by entry, by inverses."""
     if not value.rank:
         return True
     if value.rank != 2 or not depth:
         return False
-    if value.kind == "matmul":
+    if value.kind in ("matmul", "add"):
         a, b = value.args
-        return any(one.kind == "transpose" and one.args[0] is other for one, other in ((a, b), (b, a)))
+        if any(one.kind == "transpose" and one.args[0] is other for one, other in ((a, b), (b, a))):
+            return True
     if value.kind in ENTRYWISE or (value.kind == "call" and value.detail[0] in SYMMETRIC):
         return all(_is_symmetric(arg, depth - 1) for arg in value.args)
     return False

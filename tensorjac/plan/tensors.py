@@ -56,7 +56,7 @@ class Tensors:
             if primitive.elementwise:
                 self._note_lookup(tensor)
                 return self._elementwise(primitive, self.bodies[tensor], tensor.axes)
-            return self._applied(tensor, primitive), axes
+            return self._reduced(tensor, primitive) if primitive.reduces else (self._applied(tensor, primitive), axes)
         if isinstance(tensor, Contraction) and is_indicator(tensor):
             return indicator(self.values, tensor)
         (body,) = self.bodies[tensor]
@@ -72,16 +72,23 @@ class Tensors:
         """A primitive of the last axes of its argument."""
         (body,), (core,) = self.bodies[tensor], tensor.cores
         want = (*tensor.axes[: tensor.batch], *core)
-        value = self.sums.full(body, want)
-        if not primitive.reduces:
-            made = [value]
-            for name, text in primitive.steps:
-                made.append(self.values.call(text, made, (), hint=name))
-            return self.values.call(primitive.source, made, tensor.shape, hint=primitive.name)
-        axes = tuple(range(tensor.batch, len(want)))
-        text = "" if len(axes) == len(want) else f"axis={axes[0] if len(axes) == 1 else axes}"
+        made = [self.sums.full(body, want)]
+        for name, text in primitive.steps:
+            made.append(self.values.call(text, made, (), hint=name))
+        return self.values.call(primitive.source, made, tensor.shape, hint=primitive.name)
+
+    def _reduced(self, tensor: Apply, primitive: Primitive) -> Labelled:
+        """A primitive that has one number for its axes, of an argument laid out as it is."""
+        (body,), (core,) = self.bodies[tensor], tensor.cores
+        want = (*tensor.axes[: tensor.batch], *core)
+        value, labels = self.sums.value(body, want if _has_delta(body) else None)
+        if set(labels) != set(want):
+            value, labels = broadcast(self.values, aligned(self.values, value, labels, want), labels, want), want
+        places = tuple(k for k, label in enumerate(labels) if label in core)
+        text = "" if len(places) == len(labels) else f"axis={places[0] if len(places) == 1 else places}"
+        kept = tuple(label for label in labels if label not in core)
         source = primitive.source.replace("{axes}", text).replace("{0}", "{0.}")
-        return self.values.call(source, (value,), tensor.shape, hint=primitive.name)
+        return self.values.call(source, (self.values.floating(value),), sizes(kept), hint=primitive.name), kept
 
     def _elementwise(self, primitive: Primitive, bodies: Sequence[Sum], axes: Sequence[Index]) -> Labelled:
         parts = [self.sums.value(body, tuple(axes) if _has_delta(body) else None) for body in bodies]

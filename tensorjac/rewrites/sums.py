@@ -225,6 +225,8 @@ def _leading_negative(body: Sum) -> bool:
 def _lead_rank(term: Term) -> tuple[object, ...]:
     return (
         sum(not isinstance(f.tensor, Size) for f in term.factors),
+        # n - 1, and 1 - x
+        not term.factors,
         sorted((_rank(f.tensor), _name(f.tensor), f.tensor.key, str(f.power)) for f in term.factors),
     )
 
