@@ -244,7 +244,7 @@ ENTRYWISE = frozenset({"add", "subtract", "multiply", "divide", "power", "scale"
 
 
 def _is_symmetric(value: Value, depth: int = 8) -> bool:
-    """Whether a matrix equals its transpose by how it is built: from A @ A.T or A + A.T, entry by entry, by inverses."""
+    """Whether a matrix equals its transpose by how it is made: from A @ A.T or A + A.T, entry by entry, by inverses."""
     if not value.rank:
         return True
     if value.rank != 2 or not depth:

@@ -38,9 +38,12 @@ class Costs:
     def _extent(self, dim: Dim) -> float:
         found = self._known.get(dim)
         if found is None:
-            sizes = {name: self.sizes.get(name, NOMINAL) for name in dim.names}
-            found = self._known[dim] = float(max(dim.evaluate(sizes), 1))
+            found = self._known[dim] = max(self.value(dim), 1.0)
         return found
+
+    def value(self, dim: Dim) -> float:
+        """What a size, or a difference of sizes, is."""
+        return float(dim.evaluate({name: self.sizes.get(name, NOMINAL) for name in dim.names}))
 
     def elements(self, shape: Iterable[Dim]) -> float:
         """How many elements an array of this shape has."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from ..arrays import Scalar, Value, Values, Write
-from ..terms import Factor, Index, Number, Sum, Term, magnitude, number
+from ..terms import Factor, Index, Number, Sum, Term, magnitude, number, slot_parts
 from .costs import Costs
 from .factoring import chosen, common_factors, divided, grouped
 from .labelled import Labelled, Operand, aligned, arranged, broadcast, sizes, united
@@ -15,7 +15,7 @@ from .products import Products
 from .reading import Operands
 from .spreading import spread
 from .windows import window
-from .writing import Placed, merged, needs_write, placed, together, written
+from .writing import Placed, disjoint, merged, needs_write, placed, together, written
 
 Axes = tuple[Index, ...]
 
@@ -108,9 +108,10 @@ class Sums:
             total = self.values.add(total, value)
         return total, order
 
-    def _size(self, place: Placed) -> tuple[float, float]:
-        """How many entries are written, and how many are computed for that."""
-        return self.costs.volume(place.labels), self.costs.volume(place.rest.free)
+    def _rank(self, place: Placed) -> tuple[float, ...]:
+        """How few entries are written, how few are computed for that, and where the first of them stands."""
+        starts = [self.costs.value(slot_parts(slot)[0]) for slot in place.slots]
+        return -self.costs.volume(place.labels), -self.costs.volume(place.rest.free), *starts
 
     def _written(self, body: Sum, terms: Sequence[Term], want: Axes) -> Value:
         """A new array into which ``terms`` are written where their δ hold, and the others everywhere."""
@@ -126,8 +127,10 @@ class Sums:
             value = aligned(self.values, *self.value(plain, want), want)
             writes.append((Write("{out}[...]", False), self.values.floating(value)))
         # the largest first: it is stored, what follows is added and needs an array of its own
-        for place in sorted(places, key=self._size, reverse=True):
-            writes.append(self._write(place, Sum((place.rest,)), bool(writes)))
+        places.sort(key=self._rank)
+        for k, place in enumerate(places):
+            adds = bool(plain.terms) or not all(disjoint(place, other) for other in places[:k])
+            writes.append(self._write(place, Sum((place.rest,)), adds))
         return self.values.filled(sizes(want), "zeros", writes)
 
     def _spread(self, plain: Sum, places: Sequence[tuple[Placed, Sum]], want: Axes) -> Value:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..arrays import Value, Values, Write
-from ..dims import Dim
+from ..dims import Dim, nonnegative
 from ..rewrites.ranges import in_range, truth_of
+from ..rewrites.registry import assumptions
 from ..terms import DELTA, ONE, Factor, Index, Slot, Sum, Term, combine, product, slot_labels, slot_parts
 from .labelled import Labelled, aligned, broadcast, sizes
 from .slots import digits, target
@@ -128,6 +129,25 @@ def _matched(slots: Sequence[Slot], to: Sequence[Slot]) -> dict[Index, Slot] | N
             if found is None or found.dim is not index.dim or mapping.setdefault(index, found) is not found:
                 return None
     return mapping if len(set(mapping.values())) == len(mapping) else None
+
+
+def disjoint(one: Placed, other: Placed) -> bool:
+    """Whether two terms are known to be written at places of which none is the same: an axis keeps them apart."""
+    return any(_apart(*pair) or _apart(*pair[::-1]) for pair in zip(one.slots, other.slots, strict=True))
+
+
+def _apart(one: Slot, other: Slot) -> bool:
+    """Whether one slot ends before the other begins, or both run in steps and never meet."""
+    (low, parts), (high, others) = slot_parts(one), slot_parts(other)
+    steps = {weight.value for _, weight in (*parts, *others)}
+    if len(parts) > 1 or len(others) > 1 or not steps:
+        return low.value is not None and high.value is not None and low.value < high.value and not steps
+    if steps == {1}:
+        end = low + parts[0][0].dim if parts else low + 1
+        return nonnegative(high - end, assumptions.get())
+    (step, *more) = steps
+    between = (high - low).value
+    return not more and step is not None and between is not None and between % step != 0
 
 
 def merged(values: Values, place: Placed, order: Sequence[Index], inner: Labelled) -> Value | None:
