@@ -251,6 +251,64 @@ def attention_vjp(Q, K, V, G):
     return dQ, dK, dV
 
 
+def batched_attention(Q, K, V):
+    M = Q @ K.mT / np.sqrt(Q.shape[-1])
+    E = np.exp(M - M.max(axis=-1, keepdims=True))
+    return (E / E.sum(axis=-1, keepdims=True)) @ V
+
+
+def batched_attention_vjp(Q, K, V, G):
+    M = Q @ K.mT / math.sqrt(Q.shape[2])
+    E = np.exp(M - M.max(axis=-1, keepdims=True))
+    P = E / E.sum(axis=-1, keepdims=True)
+    H = G @ V.mT
+    D = P * (H - np.vecdot(P, H)[:, :, None]) / math.sqrt(Q.shape[2])
+    return D @ K, D.mT @ Q, P.mT @ G
+
+
+def self_attention(X, A, B, C, U):
+    return attention(X @ A, X @ B, X @ C) @ U
+
+
+def self_attention_vjp(X, A, B, C, U, G):
+    Q, K, V = X @ A, X @ B, X @ C
+    M = Q @ K.T / math.sqrt(Q.shape[1])
+    E = np.exp(M - M.max(axis=1, keepdims=True))
+    P = E / E.sum(axis=1, keepdims=True)
+    R = P @ V
+    H = G @ U.T
+    D = P * (H @ V.T - np.vecdot(H, R)[:, None]) / math.sqrt(Q.shape[1])
+    dQ = D @ K
+    dK = D.T @ Q
+    dV = P.T @ H
+    dX = dQ @ A.T + dK @ B.T + dV @ C.T
+    return dX, X.T @ dQ, X.T @ dK, X.T @ dV, R.T @ G
+
+
+def split_attention(X, A, B, C, U):
+    Q, K, V = (np.einsum("bnd,dhk->bhnk", X, W) for W in (A, B, C))
+    return np.einsum("bhnk,hkd->bnd", batched_attention(Q, K, V), U)
+
+
+def split_attention_vjp(X, A, B, C, U, G):
+    Q, K, V = (np.einsum("bnd,dhk->bhnk", X, A), np.einsum("bnd,dhk->bhnk", X, B), np.einsum("bnd,dhk->bhnk", X, C))
+    M = Q @ K.mT / math.sqrt(Q.shape[3])
+    E = np.exp(M - M.max(axis=-1, keepdims=True))
+    P = E / E.sum(axis=-1, keepdims=True)
+    R = P @ V
+    H = np.einsum("bnd,hkd->bhnk", G, U)
+    D = P * (H @ V.mT - np.vecdot(H, R)[:, :, :, None]) / math.sqrt(Q.shape[3])
+    dQ = D @ K
+    dK = D.mT @ Q
+    dV = P.mT @ H
+    dX = np.einsum("bhnk,dhk->bnd", dQ, A) + np.einsum("bhnk,dhk->bnd", dK, B) + np.einsum("bhnk,dhk->bnd", dV, C)
+    dA = np.einsum("bnd,bhnk->dhk", X, dQ)
+    dB = np.einsum("bnd,bhnk->dhk", X, dK)
+    dC = np.einsum("bnd,bhnk->dhk", X, dV)
+    dU = np.einsum("bhnk,bnd->hkd", R, G)
+    return dX, dA, dB, dC, dU
+
+
 def squared_error(X, A, T):
     return np.sum((X @ A - T) ** 2)
 
@@ -416,6 +474,49 @@ def cross_entropy_of_probabilities_gradient(z, t):
     return (1 / (1 + np.exp(-z)) - t) / z.shape[0]
 
 
+def cross_entropy_of_logits(X, w, t):
+    z = X @ w
+    return np.mean(np.maximum(z, 0) - t * z + np.log1p(np.exp(-np.abs(z))))
+
+
+def cross_entropy_of_logits_gradient(X, w, t):
+    s = 1 / (1 + np.exp(-(X @ w)))
+    return X.T @ ((s - t) / X.shape[0])
+
+
+def rotary(X, c, s):
+    a, b = X[:, ::2], X[:, 1::2]
+    return np.stack([a * c - b * s, a * s + b * c], axis=2).reshape(X.shape)
+
+
+def rotary_gradient(X, c, s, G):
+    out = np.zeros(X.shape, dtype=X.dtype)
+    out[:, ::2] = c * G[:, ::2] + s * G[:, 1::2]
+    out[:, 1::2] = c * G[:, 1::2] - s * G[:, ::2]
+    return out
+
+
+def lstm_gates(a, c):
+    i, f, g, o = a[:, :5], a[:, 5:10], a[:, 10:15], a[:, 15:]
+    return np.tanh(c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))) / (1 + np.exp(-o))
+
+
+def lstm_gates_vjp(a, c, G):
+    i, f, o = (1 / (1 + np.exp(-a[:, :5])), 1 / (1 + np.exp(-a[:, 5:10])), 1 / (1 + np.exp(-a[:, 15:])))
+    g = np.tanh(a[:, 10:15])
+    kept = f * c
+    t = np.tanh(kept + i * g)
+    back = G * o
+    state = back * (1 - t**2)
+    new = i * state
+    da = np.zeros(a.shape, dtype=a.dtype)
+    da[:, :5] = new * g * (1 - i)
+    da[:, 5:10] = state * kept * (1 - f)
+    da[:, 10:15] = new * (1 - g**2)
+    da[:, 15:] = back * t * (1 - o)
+    return da, state * f
+
+
 def normal_equations(X, y):
     return np.linalg.solve(X.T @ X, X.T @ y)
 
@@ -499,6 +600,18 @@ LAYERS = {
     "RMS norm, VJP": Layer(rms_norm, {"X": "b n", "gamma": "n"}, vjp, rms_norm_vjp),
     "attention": Layer(attention, HEADS, value, attention_value),
     "attention, VJP": Layer(attention, HEADS, vjp, attention_vjp),
+    "batched attention, VJP": Layer(
+        batched_attention, {"Q": "b s d", "K": "b t d", "V": "b t e"}, vjp, batched_attention_vjp
+    ),
+    "self-attention, VJP": Layer(
+        self_attention, {"X": "s m", "A": "m d", "B": "m d", "C": "m e", "U": "e n"}, vjp, self_attention_vjp
+    ),
+    "multi-head attention, VJP": Layer(
+        split_attention,
+        {"X": "b s m", "A": "m h k", "B": "m h k", "C": "m h k", "U": "h k m"},
+        vjp,
+        split_attention_vjp,
+    ),
     "squared error, gradient": Layer(squared_error, REGRESSION, lambda F: F.grad("X", "A"), squared_error_gradient),
     "squared error, Hessian": Layer(squared_error, REGRESSION, lambda F: F.hessian("A"), least_squares_hessian),
     "log-determinant, gradient": Layer(log_det, {"S": "n n"}, lambda F: F.grad("S"), log_det_gradient, "invertible"),
@@ -525,6 +638,14 @@ LAYERS = {
         lambda F: F.grad("z"),
         cross_entropy_of_probabilities_gradient,
     ),
+    "cross-entropy of logits, gradient": Layer(
+        cross_entropy_of_logits,
+        {"X": "b m", "w": "m", "t": "b"},
+        lambda F: F.grad("w"),
+        cross_entropy_of_logits_gradient,
+    ),
+    "rotary embedding, VJP": Layer(rotary, {"X": "n 6", "c": "n 3", "s": "n 3"}, lambda F: F.vjp("X"), rotary_gradient),
+    "LSTM gates, VJP": Layer(lstm_gates, {"a": "b 20", "c": "b 5"}, vjp, lstm_gates_vjp),
     "normal equations, VJP": Layer(normal_equations, {"X": "b m", "y": "b"}, vjp, normal_equations_vjp),
     "distance, gradients": Layer(
         distance,
@@ -572,6 +693,7 @@ NOISE = {
     "brackets around a product on the left of @": r"(?<!\w)\((\w|\.)+ @ (\w|\.)+\) @",
     "a transposed product of which an operand is transposed": r"\(((\w|\.)+\.T @ (\w|\.)+|(\w|\.)+ @ (\w|\.)+\.T)\)\.T",
     "a condition as numbers": r"np\.where\([^,]*\.astype",
+    "a transposed array in an elementwise product": r"(?<!@ )\b\w+\.m?T \* |\* [\w.]+\.m?T\b(?! @)",
     "brackets around a comparison": r"= \([^()]* [<>]=? [^()]*\)$",
 }
 

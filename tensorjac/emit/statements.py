@@ -29,6 +29,8 @@ HINTS = {
     "root": "root",
     "dot": "s",
     "max": "top",
+    "min": "least",
+    "abs": "size",
     "heaviside": "step",
     "greater": "mask",
     "greater_equal": "mask",

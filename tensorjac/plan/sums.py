@@ -15,7 +15,7 @@ from .products import Products
 from .reading import Operands
 from .spreading import spread
 from .windows import window
-from .writing import Placed, disjoint, merged, needs_write, placed, together, written
+from .writing import Placed, disjoint, grouped_alike, merged, needs_write, placed, together, written
 
 Axes = tuple[Index, ...]
 
@@ -128,9 +128,10 @@ class Sums:
             writes.append((Write("{out}[...]", False), self.values.floating(value)))
         # the largest first: it is stored, what follows is added and needs an array of its own
         places.sort(key=self._rank)
-        for k, place in enumerate(places):
-            adds = bool(plain.terms) or not all(disjoint(place, other) for other in places[:k])
-            writes.append(self._write(place, Sum((place.rest,)), adds))
+        groups = grouped_alike(places)
+        for k, (place, rest) in enumerate(groups):
+            adds = bool(plain.terms) or not all(disjoint(place, other) for other, _ in groups[:k])
+            writes.append(self._write(place, rest, adds))
         return self.values.filled(sizes(want), "zeros", writes)
 
     def _spread(self, plain: Sum, places: Sequence[tuple[Placed, Sum]], want: Axes) -> Value:

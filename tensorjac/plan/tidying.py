@@ -21,7 +21,10 @@ def tidied(values: Values, outputs: Sequence[Value]) -> list[Value]:
         new = _tidy(values, value, args, uses)
         if new is None and args != list(value.args):
             new = values.make(value.kind, args, value.detail, value.shape, value.mask, value.hint)
-        done[id(value)] = new or value
+        done[id(value)] = new = new or value
+        if new is not value:
+            uses[id(new)] += uses[id(value)]
+            values.pinned.update({id(new)} if id(value) in values.pinned else ())
     return [done[id(value)] for value in outputs]
 
 
@@ -41,7 +44,8 @@ def _tidy(values: Values, value: Value, args: Sequence[Value], uses: Counter[int
             if matrix.kind == "transpose" and vector.rank == 1:
                 return values.matmul(values.matmul(vector, matrix.args[0]), b)
     if value.kind == "multiply" and uses[id(value.args[1])] == 1:
-        return _flat(values, *args)
+        a, b = args
+        return _flat(values, a, b, uses)
     return None
 
 
@@ -53,9 +57,9 @@ def _turned(values: Values, product: Value) -> Value:
     return values.transpose(product, (1, 0))
 
 
-def _flat(values: Values, a: Value, b: Value) -> Value | None:
-    """a * (b * c) as a * b * c, where all three have one shape and it costs the same."""
-    if b.kind != "multiply" or any(each.mask or each.shape != a.shape for each in b.args):
+def _flat(values: Values, a: Value, b: Value, uses: Counter[int]) -> Value | None:
+    """a * (b * c) as a * b * c, where all three have one shape and nothing else needs b * c."""
+    if b.kind != "multiply" or uses[id(b)] > 1 or any(each.mask or each.shape != a.shape for each in b.args):
         return None
     c, d = b.args
-    return values.multiply(_flat(values, a, c) or values.multiply(a, c), d)
+    return values.multiply(_flat(values, a, c, uses) or values.multiply(a, c), d)

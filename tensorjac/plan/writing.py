@@ -116,6 +116,15 @@ def together(places: Sequence[Placed]) -> tuple[Placed, Sum] | None:
     return first, Sum(rests)
 
 
+def grouped_alike(places: Sequence[Placed]) -> list[tuple[Placed, Sum]]:
+    """Terms that are written at the same places as one sum, in the order of the first of them."""
+    groups: list[list[Placed]] = []
+    for place in places:
+        group = next((group for group in groups if together([group[0], place])), None)
+        groups.append([place]) if group is None else group.append(place)
+    return [together(group) or (group[0], Sum((group[0].rest,))) for group in groups]
+
+
 def _matched(slots: Sequence[Slot], to: Sequence[Slot]) -> dict[Index, Slot] | None:
     """The indices that turn some slots into others, each known by its coefficient."""
     mapping: dict[Index, Slot] = {}
