@@ -168,8 +168,9 @@ def _units(term: Term) -> list[Unit]:
 
 
 def _unit(factor: Factor) -> Factor | None:
-    """One copy of a factor: to the power ±1, or ±1/2 for odd halves."""
-    if factor.tensor is DELTA or isinstance(factor.tensor, Size) or not factor.slots:
+    """One copy of a factor: to the power ±1, or ±1/2 for odd halves. Of what has no axes, only divisors are looked at:
+    what is divided by its sum is an array that people name."""
+    if factor.tensor is DELTA or isinstance(factor.tensor, Size) or (not factor.slots and factor.power > 0):
         return None
     if isinstance(factor.power, int):
         return Factor(factor.tensor, factor.slots, 1 if factor.power > 0 else -1)
@@ -180,11 +181,11 @@ def _unit(factor: Factor) -> Factor | None:
 
 
 def _nested(units: Sequence[Unit]) -> Iterator[tuple[int, int]]:
-    """The places of the pairs of which one factor carries all indices of the other, and some, that one first."""
+    """The places of the pairs of which one factor carries all indices of the other, that one first."""
     for (m, (a, la)), (n, (b, lb)) in combinations(enumerate(units), 2):
-        if la > lb and lb:
+        if la > lb:
             yield m, n
-        elif lb > la and la:
+        elif lb > la:
             yield n, m
         elif la == lb and la:
             yield (m, n) if a.tensor.key <= b.tensor.key else (n, m)
@@ -211,7 +212,7 @@ def _product(a: Factor, b: Factor) -> Shared:
 
 
 def _with_pair(term: Term, pair: Shared) -> Term:
-    """The term with the pair as one factor, in place of one copy of each of its two."""
+    """The term with the pair as one factor, in place of one copy of each of its two, as often as it has these."""
     (inner,) = pair.body.terms
     wanted = {(f.tensor, f.power) for f in inner.factors}
     units = [(unit, labels) for unit, labels in _units(term) if (unit.tensor, unit.power) in wanted]
@@ -220,5 +221,5 @@ def _with_pair(term: Term, pair: Shared) -> Term:
         found = shared(Sum((product(1, (a, b)),)))
         if found.tensor is pair:
             taken = [Factor(f.tensor, f.slots, number(-f.power)) for f in (a, b)]
-            return product(term.coefficient, [*term.factors, *taken, found], term.summed)
+            return _with_pair(product(term.coefficient, [*term.factors, *taken, found], term.summed), pair)
     return term
