@@ -439,6 +439,19 @@ def log_sum_exp_hvp(X, W, dW):
     return X.T @ (S * (D - np.vecdot(S, D)[:, None]))
 
 
+def normaliser(x):
+    return np.log(np.sum(np.exp(x)))
+
+
+def normaliser_hessian(x):
+    E = np.exp(x)
+    S = E / E.sum()
+    out = np.zeros((x.size, x.size), dtype=x.dtype)
+    out[...] = -S[:, None] * S
+    np.einsum("ii->i", out)[...] += S
+    return out
+
+
 def leaky_relu(X):
     return np.where(X > 0, X, 0.01 * X)
 
@@ -629,6 +642,7 @@ LAYERS = {
     "log-sum-exp with shift, Hessian-vector product": Layer(
         log_sum_exp, {"X": "b m", "W": "m n"}, lambda F: F.hvp("W"), log_sum_exp_hvp
     ),
+    "log-sum-exp, Hessian": Layer(normaliser, {"x": "n"}, lambda F: F.hessian(), normaliser_hessian),
     "leaky ReLU, VJP": Layer(leaky_relu, {"X": "b n"}, vjp, leaky_relu_vjp),
     "ELU, VJP": Layer(elu, {"X": "b n"}, vjp, elu_vjp),
     "Huber loss, gradient": Layer(huber, {"x": "n", "y": "n"}, lambda F: F.grad("x"), huber_gradient),
