@@ -642,7 +642,7 @@ LAYERS = {
     "log-sum-exp with shift, Hessian-vector product": Layer(
         log_sum_exp, {"X": "b m", "W": "m n"}, lambda F: F.hvp("W"), log_sum_exp_hvp
     ),
-    "log-sum-exp, Hessian": Layer(normaliser, {"x": "n"}, lambda F: F.hessian(), normaliser_hessian),
+    "log-sum-exp, Hessian": Layer(normaliser, {"x": "n"}, lambda F: F.hessian("x"), normaliser_hessian),
     "leaky ReLU, VJP": Layer(leaky_relu, {"X": "b n"}, vjp, leaky_relu_vjp),
     "ELU, VJP": Layer(elu, {"X": "b n"}, vjp, elu_vjp),
     "Huber loss, gradient": Layer(huber, {"x": "n", "y": "n"}, lambda F: F.grad("x"), huber_gradient),
