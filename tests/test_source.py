@@ -149,6 +149,16 @@ def softmax_vjp(X, G):
     return S * (G - (G * S).sum(axis=1, keepdims=True))
 
 
+def softmax_jacobian(X):
+    b, n = X.shape
+    E = np.exp(X)
+    S = E / E.sum(axis=1, keepdims=True)
+    out = np.zeros((b, n, b, n), dtype=X.dtype)
+    np.einsum("ijik->ijk", out)[...] = -S[:, :, None] * S[:, None, :]
+    np.einsum("ijij->ij", out)[...] += S
+    return out
+
+
 def softmax_shifted(X):
     E = np.exp(X - X.max(axis=1, keepdims=True))
     return E / E.sum(axis=1, keepdims=True)
@@ -597,6 +607,7 @@ LOGISTIC = {"X": "b m", "w": "m", "y": "b"}
 LAYERS = {
     "softmax": Layer(softmax, {"X": "b n"}, value, softmax),
     "softmax, VJP": Layer(softmax, {"X": "b n"}, vjp, softmax_vjp),
+    "softmax, Jacobian": Layer(softmax, {"X": "b n"}, lambda F: F.jacobian("X"), softmax_jacobian),
     "softmax with shift": Layer(softmax_shifted, {"X": "b n"}, value, softmax_shifted),
     "softmax with shift, VJP": Layer(softmax_shifted, {"X": "b n"}, vjp, softmax_shifted_vjp),
     "log-softmax": Layer(log_softmax, {"X": "b n"}, value, log_softmax),
