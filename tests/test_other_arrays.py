@@ -133,6 +133,7 @@ def library(monkeypatch):
     monkeypatch.setattr(libraries, "_met", {})
     beyond = {**namespaces.common(np, lambda x: None), "copy": np.copy, "erf": special.erf, "xlogy": special.xlogy}
     names = {"einsum": np.einsum, "sigmoid": special.expit, "add_at": add_at, "cbrt": np.cbrt, "linalg": np.linalg}
+    names["cumulative_sum"] = np.cumsum  # NumPy 2.0 does not know it by the name of the standard
     found = namespaces.Namespace("PyTorch", np, {**beyond, **names})
     monkeypatch.setitem(libraries.MAKERS, "torch", lambda: found)
     return found
