@@ -148,9 +148,11 @@ def _carried(parts: Sequence[Labels], out: Labels) -> dict[int, Labels]:
 
 
 def _splits(count: int, carried: Mapping[int, Labels], costs: Costs) -> dict[int, int]:
-    """One of the two subsets of which each subset is the product, where that is cheapest."""
+    """One of the two subsets of which each subset is the product, where that is cheapest: of two that cost the same,
+    that which multiplies by a number last."""
     cost = {1 << k: 0.0 for k in range(count)}
     splits: dict[int, int] = {}
+    late: set[int] = set()
     for mask in range(1, 1 << count):
         if mask in cost:
             continue
@@ -159,8 +161,10 @@ def _splits(count: int, carried: Mapping[int, Labels], costs: Costs) -> dict[int
             other = mask ^ part
             if part > other:
                 total = cost[part] + cost[other] + _cost(carried[part], carried[other], carried[mask], costs)
-                if mask not in cost or total < cost[mask]:
+                number = not (carried[part] and carried[other])
+                if mask not in cost or total < cost[mask] or (total == cost[mask] and number and mask not in late):
                     cost[mask], splits[mask] = total, part
+                    late.add(mask) if number else late.discard(mask)
             part = (part - 1) & mask
     return splits
 
