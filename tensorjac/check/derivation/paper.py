@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from ...dims import Dim
+from ...errors import NotationError
 from ...notation.paper.syntax import (
     Bars,
     Derivative,
@@ -105,6 +106,9 @@ class Lowering:
             case Derivative():
                 return matrix_of(self._derivative(node))
             case Entry(of, letters):
+                if not self.letters.keys() >= set(letters):
+                    rule = f"an entry at {', '.join(letters)} is multiplied or added to whole arrays"
+                    self.shapes.fail(NotationError, rule, node, "write the entries of all arrays, or of none")
                 whole = self._derivative(of) if isinstance(of, Derivative) else self.of(of).value
                 return scalar(whole.over([self.letters[letter] for letter in letters]))
         return self._summed(node.letters, node.body)

@@ -168,10 +168,6 @@ class Reader:
         letters = {}
         if own == SCALAR:
             letters = {letter: Index.fresh(shapes.dim(size, node)) for letter, size in shapes.opened.items()}
-        elif shapes.opened:
-            opened, kind = ", ".join(shapes.opened), "vector" if None in own else "matrix"
-            rule = f"entries at {opened} are multiplied or added to a whole {kind}"
-            fail(NotationError, text, node, rule, "write the entries of all arrays, o_k, or of none")
         meanings = paper.Meanings(
             lambda name: self.paper_name(name, text),
             lambda of, value: self.scope.changed(of.name if isinstance(of, Name) else "", value),
