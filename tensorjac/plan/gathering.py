@@ -103,7 +103,9 @@ def _common(tensor: Tensor, uses: Sequence[Use]) -> Iterator[Term]:
     if tensor.sign:
         common = {factor for factor in common if factor.sign}
     yield product(_coefficient(uses), [factor for factor in common if not factor.labels])
-    yield from (product(1, [factor]) for factor in common if factor.labels)
+    yield from (
+        product(1, [factor]) for factor in sorted(common, key=lambda factor: factor.tensor.key) if factor.labels
+    )
 
 
 def _axes(tensor: Tensor, mine: Factor) -> dict[Index, Index]:
