@@ -1,5 +1,6 @@
 """Functions called with the arrays of JAX, PyTorch and Dask: the values of NumPy, computed there."""
 
+import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
@@ -490,6 +491,46 @@ def test_transforms_inside_jit(library):
 def test_transforms_compiled_by_jax(library, name):
     with interop.double_precision():
         assert_transformed(library, name, interop.jax().jit(TRANSFORMS[name]))
+
+
+# What does not return a dict or a function.
+IN_ONE_GRAPH = {
+    **{name: TRANSFORMS[name] for name in ("jacobian", "hessian", "jvp")},
+    "grad": lambda p, x: tj.grad(total, argnums=1)(p, x),
+    "value and grad": lambda p, x: tj.value_and_grad(lambda x, A: (np.tanh(x @ A) ** 2).sum(), (0, 1))(x, p["A"]),
+    "hvp": lambda p, x: tj.hvp(lambda x, A: (np.tanh(x @ A) ** 2).sum(), (x, p["A"]), (x, p["A"])),
+}
+
+
+@each("torch")
+@pytest.mark.parametrize("name", IN_ONE_GRAPH)
+def test_transforms_in_one_graph_of_torch(library, name):
+    """Two of them, which do not get into each other's way."""
+    import torch
+
+    torch.compiler.reset()
+    transforms = IN_ONE_GRAPH[name], IN_ONE_GRAPH["grad"]
+    both = torch.compile(lambda p, x: tuple([each(p, x) for each in transforms]), fullgraph=True, backend="eager")
+    A, c, x = (np.random.default_rng(k).normal(size=shape) for k, shape in enumerate([(3, 2), (2,), (4, 3)]))
+    found = leaves(both({"A": library.to(A), "c": library.to(c)}, library.to(x)))
+    desired = leaves(tuple(each({"A": A, "c": c}, x) for each in transforms))
+    for actual, wanted in zip(found, desired, strict=True):
+        assert_close(library.back(actual), wanted)
+
+
+def test_torch_is_found_by_the_transform_that_comes_first():
+    """Inside a graph, in a process in which no function has met arrays of PyTorch."""
+    pytest.importorskip("torch")
+    pytest.importorskip("array_api_compat")
+    script = (
+        "import tensorjac as tj, numpy as np, torch\n"
+        "compiled = torch.compile(lambda x: tj.{}, fullgraph=True, backend='eager')\n"
+        "print(compiled(torch.tensor([1.0, 2.0])))"
+    )
+    for text, printed in (("grad(lambda x: (x**3).sum())(x)", "tensor([ 3., 12.])"),
+                          ("jvp(lambda x: x**3, (x,), (x,))[1]", "tensor([ 3., 24.])")):  # fmt: skip
+        command = [sys.executable, "-c", script.format(text)]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"{printed}\n"
 
 
 @each("torch")

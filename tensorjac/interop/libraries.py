@@ -6,6 +6,7 @@ needs beyond the standard is added by the library's own functions.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -14,12 +15,35 @@ from .blocks import dask_arrays
 from .namespaces import Namespace, as_it_is, common, nowhere, own_device, standard
 
 
-def unread(function: Callable[..., bool]) -> None:
+def unread(function: Callable[..., bool | str]) -> None:
     """Let torch.compile run a function instead of reading it, which is for what it does besides.
 
     This is what torch.compiler.assume_constant_result does, which would import the whole compiler first.
     """
     function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def reading() -> bool:
+    """Whether torch.compile reads what is running at present, as far as this has to do with PyTorch's arrays at all."""
+    return _compiler is not None and _compiler.is_compiling()
+
+
+def look_for_torch() -> bool:
+    """Let ``reading`` know of PyTorch where somebody has imported it."""
+    global _compiler
+    if _compiler is None and "torch" in sys.modules:
+        _compiler = sys.modules["torch"].compiler
+    return _compiler is not None
+
+
+def taken_over(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as one that torch.compile does not read, and of whose calls it sees only what they compute."""
+    assert _compiler is not None
+    return _compiler.allow_in_graph(function)  # type: ignore[no-any-return]
+
+
+_compiler: Any = None
+unread(look_for_torch)
 
 
 @cache

@@ -11,13 +11,14 @@ import functools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError, TraceError
 from ..interop.arguments import common_library
-from ..interop.libraries import libraries_of
+from ..interop.libraries import libraries_of, look_for_torch, reading, taken_over, unread
 from ..interop.namespaces import Namespace
 from ..trace.record import running
 from .elsewhere import Elsewhere, stand_ins
@@ -26,7 +27,7 @@ from .programs import Job, Program, is_float
 from .pure import declare_pure
 from .ready import Pulled, Ready, direction
 from .rules import Transform, vjp
-from .runs import name_of
+from .runs import Argnums, name_of
 from .trees import Tree, flatten, leaves_like, paths, unflatten
 
 
@@ -73,6 +74,7 @@ _REFUSED = "has to be traced at the sizes of each call"
 
 def transformed(wish: Transform) -> Callable[..., Any]:
     """The function that a transform makes of a function."""
+    look_for_torch()
 
     @functools.wraps(wish.fun, updated=())
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -83,6 +85,33 @@ def transformed(wish: Transform) -> Callable[..., Any]:
 
 def evaluate(wish: Transform, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """The transform at these arguments; inside a trace, of traced arrays."""
+    return getattr(_unread, _whole(*wish))(*args, **kwargs) if reading() else _evaluated(wish, args, kwargs)
+
+
+# Transforms as torch.compile calls them, by names that it can keep.
+_unread = SimpleNamespace()
+
+
+def _whole(kind: str, fun: Callable[..., Any], argnums: Argnums, has_aux: bool) -> str:
+    """The name of a transform that torch.compile calls without reading how it is done."""
+    wish = Transform(kind, fun, argnums, has_aux)
+    name = f"transform{len(vars(_unread))}"
+    setattr(_unread, name, taken_over(lambda *args, **kwargs: _evaluated(wish, *_plain((args, kwargs)))))
+    return name
+
+
+unread(_whole)
+
+
+def _plain(tree: Any) -> Any:
+    """A tree of dicts, lists and tuples, for which PyTorch has classes of its own."""
+    if isinstance(tree, dict):
+        return {key: _plain(value) for key, value in tree.items()}
+    kind = next((kind for kind in (list, tuple) if isinstance(tree, kind) and not hasattr(tree, "_fields")), None)
+    return tree if kind is None else kind(map(_plain, tree))
+
+
+def _evaluated(wish: Transform, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     if running() is not None:
         return vjp(wish.fun, args) if wish.kind == "vjp" else wish.shown(*wish.apply(args, kwargs, True))
     quick = None if kwargs else _quick_key(wish, args)
@@ -129,6 +158,7 @@ declare_pure([evaluate])
 
 def push(kind: str, fun: Callable[..., Any], args: Any, tangents: Any) -> Any:
     """The derivative of the function along tangents; ``kind`` is jvp or hvp."""
+    look_for_torch()
     for name, value in (("args", args), ("tangents", tangents)):
         if type(value) not in (tuple, list):
             raise TraceError(
