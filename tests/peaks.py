@@ -1,4 +1,4 @@
-"""Peak memory of dense Jacobians, as the kernel sees it: run as a program, prints those of a table of functions.
+"""Peak memory of dense Jacobians and Hessians, as the kernel sees it: run as a program, prints those of a table.
 
 Each line is a name, the bytes of inputs and of the Jacobian, and by how much its process grew while it was computed.
 """
@@ -55,6 +55,7 @@ SIZES = {
     "M": 120_000,
     "f": 20,
     "g": 24,
+    "B": 1600,
 }
 
 CASES = {
@@ -97,6 +98,13 @@ CASES = {
     "mean over a batch": (lambda X, W: np.tanh(X @ W).mean(0), {"X": "M f", "W": "f g"}, "W"),
     "mean over a normalised batch": (batch_norm, {"X": "M f", "W": "f g"}, "W"),
     "pooled by attention": (lambda X, w: softmax(X @ w) @ np.tanh(X), {"X": "M f", "w": "f"}, "w"),
+    # Hessians
+    "logistic loss": (lambda X, y, w: np.log(1 + np.exp(-y * (X @ w))).sum(), {"X": "B B", "y": "B", "w": "B"}, "w w"),
+    "mean of sines, and a penalty": (
+        lambda X, w: np.sin(X @ w).mean() + 0.1 * (w @ w),
+        {"X": "B B", "w": "B"},
+        "w w",
+    ),
 }
 
 
@@ -110,7 +118,8 @@ def grown(name):
     fun, shapes, wrt = CASES[name]
     rng = np.random.default_rng(0)
     args = [rng.normal(size=[SIZES.get(size) or int(size) for size in text.split()]) for text in shapes.values()]
-    J = tj.trace(fun, **shapes).jacobian(wrt)
+    F, names = tj.trace(fun, **shapes), wrt.split()
+    J = F.hessian(*names) if len(names) > 1 else F.jacobian(wrt)
     J.dense(*args)
     CLEAR.write_text("5")
     before = status("VmRSS")

@@ -33,6 +33,7 @@ def eager(monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 7)
     monkeypatch.setattr(blocks, "SHARE", 2)
     monkeypatch.setattr(blocks, "WORTH", math.inf)
+    monkeypatch.setattr(blocks, "ROWS", 2)
     monkeypatch.setattr(passes, "BLOCK", 7)
     monkeypatch.setattr(passes, "ROWS", 1)
 
@@ -372,3 +373,48 @@ def test_triangles_of_large_results_are_cleared_in_place(fun, shape):
     found, wanted = tj.trace(fun, W="m n", x="n")(W, x), fun(W, x)
     np.testing.assert_allclose(found, wanted, rtol=1e-14, atol=1e-14)
     assert np.array_equal(W, kept)
+
+
+def softplus(X, y, w):
+    return np.log(1 + np.exp(-y * (X @ w))).sum()
+
+
+LOSSES = {
+    "logistic": softplus,
+    "mean and penalty": lambda X, y, w: np.sin(X @ w).mean() + 0.1 * (w @ w) + y.sum(),
+    "three weights": lambda X, y, w: (y * (X @ w) ** 3).sum() / 7,
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("columns", [1, 2, 3, 7])
+def test_a_weighted_square_is_computed_by_halves(eager, monkeypatch, name, columns):
+    """Whatever is left over in the last block, and for arguments in any order, the weights of either sign."""
+    monkeypatch.setattr(blocks, "ROWS", columns)
+    monkeypatch.setattr(blocks, "BESIDE", 1)
+    H = tj.trace(LOSSES[name], X="b n", y="b", w="n").hessian("w")
+    assert f"out[k:k + {columns}, k + {columns}:].T" in H.source({"b": 9, "n": 7})
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(9, 7)), rng.normal(size=9), rng.normal(size=7)
+    z = X @ w
+    weights = {
+        "logistic": y**2 * special.expit(z * y) * special.expit(-z * y),
+        "mean and penalty": -np.sin(z) / 9,
+        "three weights": 6 * y * z / 7,
+    }
+    penalty = 0.2 * np.eye(7) if name == "mean and penalty" else 0
+    wanted = X.T @ (X * weights[name][:, None]) + penalty
+    for layout in (np.ascontiguousarray, np.asfortranarray, lambda X: X[::-1].copy()[::-1]):
+        np.testing.assert_allclose(H(layout(X), y, w), wanted, atol=1e-12)
+
+
+def test_large_weighted_squares_have_no_weighted_copy():
+    H = tj.trace(softplus, X="b n", y="b", w="n").hessian("w")
+    assert H.source({"b": 5000, "n": 2500}).endswith(
+        "    out = np.empty((n, n), dtype=dtype)\n"
+        "    for k in range(0, n, 256):\n"
+        "        np.matmul((X[:, k:k + 256] * S[:, None]).T, X[:, k:], out=out[k:k + 256, k:])\n"
+        "        out[k + 256:, k:k + 256] = out[k:k + 256, k + 256:].T\n"
+        "    return out\n"
+    )
+    assert "for " not in H.source({"b": 2000, "n": 1000})

@@ -16,6 +16,7 @@ from ..terms import ONE
 from .axes import dotted, places, repeated
 from .passes import in_passes, remade
 from .peaks import peak
+from .squares import Square, weighted
 from .texts import is_elementwise, is_storable, owns_memory
 
 # From this many elements on, a result is computed in blocks, each of so many elements at most.
@@ -28,6 +29,9 @@ BESIDE = 12
 SHARE = 16
 # Passes over large temporaries must bring the memory down to less than this.
 WORTH = 0.8
+
+# What is written into all of a result.
+WHOLE = Write("{out}[...]", False)
 
 _RESHAPE = "{0.}.reshape("
 
@@ -94,11 +98,10 @@ class _Cutting:
             return value if cut is inner else remade(value, (cut,))
         if value.kind == "filled":
             return self._filled(value)
-        blocks = self._blocks(value, value, spare=1)
+        blocks = self._square(value) or self._blocks(value, value, spare=1)
         if blocks is None:
             return value
-        write = (Write("{out}[...]", False),)
-        return Value("filled", (blocks,), (value.shape, "empty", write), value.shape, hint=value.hint)
+        return Value("filled", (blocks,), (value.shape, "empty", (WHOLE,)), value.shape, hint=value.hint)
 
     def _filled(self, value: Value) -> Value:
         """Written values in blocks; what is stored where it belongs needs no memory of its own."""
@@ -107,8 +110,9 @@ class _Cutting:
         for write, arg in zip(writes, value.args, strict=True):
             plain = write.walk is None and not write.target.startswith("{add}") and self.users[id(arg)] == 1
             spare = int(not write.adds and is_storable(arg, self.costs))
-            args.append((self._blocks(arg, value, spare) if plain else None) or arg)
-        if args[0].kind == "blocks" and writes[0] == Write("{out}[...]", False) and args[0].rank == len(dims):
+            square = self._square(arg) if plain and write == WHOLE and arg.rank == len(dims) else None
+            args.append(square or (self._blocks(arg, value, spare) if plain else None) or arg)
+        if args[0].kind == "blocks" and writes[0] == WHOLE and args[0].rank == len(dims):
             base = "empty"
         return Value("filled", tuple(args), (dims, base, writes), value.shape, hint=value.hint)
 
@@ -133,6 +137,17 @@ class _Cutting:
         blocks = Blocks(value, axis, self._step(value, axis, cut), cut)
         leaves = [arg for arg in read.values() if arg.kind != "scalar"]
         return Value("blocks", tuple(leaves), blocks, value.shape, hint=value.hint)
+
+    def _square(self, value: Value) -> Value | None:
+        """A product of an array with itself, weighted, half of it in blocks; None where these would be too narrow."""
+        found = weighted(value)
+        if found is None:
+            return None
+        array, _ = found
+        beside = (self.inputs + self.costs.elements(value.shape)) / BESIDE
+        if beside < ROWS * self._extent(array, 0):
+            return None
+        return Value("blocks", found, Square(ROWS), value.shape, hint=value.hint)
 
     def _step(self, value: Value, axis: int, cut: Mapping[int, tuple[Value, int]]) -> int:
         """How much of the axis a block holds: so little that all arrays made for it take a share of the result."""

@@ -9,6 +9,7 @@ from ..arrays import ATOM, FREE, Value, Walk, Write
 from ..plan import Program, computed
 from .blocks import Blocks
 from .passes import Pass
+from .squares import Square
 from .texts import Texts, is_elementwise, is_view, owner, owns_memory
 
 # Longer right-hand sides than this are split into named intermediates.
@@ -242,8 +243,12 @@ class Statements(Texts):
 
     def _in_blocks(self, whole: str, target: str, adds: bool, value: Value) -> None:
         """The value assigned, or added, block by block, to an array or to what its axes are the last axes of."""
-        blocks: Blocks = value.detail
+        blocks: Blocks | Square = value.detail
         step = self.fresh("k")
+        if isinstance(blocks, Square):
+            array, weight = (self.held(arg, ATOM) for arg in value.args)
+            self.lines += blocks.lines(step, whole, array, weight, str(value.shape[0]))
+            return
         rows = f"{step}:{step} + {blocks.step}"
         block = blocks.block({id(arg): self.held(arg, ATOM) for arg in value.args}, rows)
         inner = Statements(Program([block], self.costs), self.taken)
