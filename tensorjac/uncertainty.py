@@ -52,6 +52,9 @@ def propagate(
                 f"the covariance of an input has its shape twice: {name} has shape {shapes[name]}, and its covariance "
                 f"shape {matrix.shape}: pass an array of shape {2 * shapes[name]}."
             )
+    # an input without entries has no uncertainty, also where something is divided by their number
+    jacobians = [jacobian for jacobian, matrix in zip(jacobians, matrices, strict=True) if matrix.size]
+    matrices = [matrix for matrix in matrices if matrix.size]
     taken = {*function.inputs, *(str(size) for shape in function.inputs.values() for size in shape)}
     names = [free_name(f"S{k}", taken) for k in range(1, len(jacobians) + 1)]
     _, (axes, _) = function._single(of, "propagate")

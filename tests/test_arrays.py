@@ -235,7 +235,8 @@ def test_where_an_axis_needs_an_entry(fun, reason):
             door(np.ones(0))
         assert str(caught.value) == (
             f"the sizes must satisfy n - 1 >= 0 ({reason}), and n - 1 is -1:\n  n - 1 >= 0\n  ^^^^^\n"
-            "n is 0 in x (axis 0 of 'n'); give arrays whose sizes satisfy it."
+            "n is 0 in x (axis 0 of 'n'); give arrays whose sizes satisfy it, or fix n at 0 in the shapes, "
+            "if NumPy takes such arrays."
         )
 
 

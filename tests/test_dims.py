@@ -675,14 +675,16 @@ def test_sizes_are_found_again(shape: list[Dim], env: dict[str, int]) -> None:
             [(3, 2)],
             (at_least(n - 3, "a window of 3"),),
             "the sizes must satisfy n - 3 >= 0 (a window of 3), and n - 3 is -1:\n  n - 3 >= 0\n  ^^^^^\n"
-            "n is 2 in X (axis 1 of 'b n'); give arrays whose sizes satisfy it.",
+            "n is 2 in X (axis 1 of 'b n'); give arrays whose sizes satisfy it, or fix n at 2 in the shapes, "
+            "if NumPy takes such arrays.",
         ),
         (
             {"X": "b+1 2*b*n"},
             [(2, 14)],
             (zero(8 * (n // 8) - n * b, "8 heads"),),
             "the sizes must satisfy 8*(n//8) - b*n == 0 (8 heads), and 8*(n//8) - b*n is -7:\n"
-            "  8*(n//8) - b*n == 0\n  ^^^^^^^^^^^^^^\nb is 1, n is 7; give arrays whose sizes satisfy it.",
+            "  8*(n//8) - b*n == 0\n  ^^^^^^^^^^^^^^\nb is 1, n is 7; give arrays whose sizes satisfy it, "
+            "or fix b at 1 and n at 7 in the shapes, if NumPy takes such arrays.",
         ),
     ],
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import copysign, inf, isfinite, nan
 
-from ..dims import Dim
+from ..dims import Dim, nonnegative
 from ..terms import Number, magnitude, number
 
 # Whole numbers of more bits are no floats.
@@ -41,17 +41,22 @@ class Scalar:
 
         Source is for sizes that are alike, those of 0 and of 1 for themselves.
         """
-        zeros = [
-            p
-            for dim, p in self.sizes
-            if all(sizes.get(name, 2) < 2 for name in dim.names) and dim.evaluate({n: sizes[n] for n in dim.names}) == 0
-        ]
+        small = {name: Dim.of(size) for name, size in sizes.items() if size < 2}
+        zeros = [p for dim, p in self.sizes if dim.substitute(small).value == 0]
         if not any(p < 0 for p in zeros):
             return self
         return Scalar(nan if any(p > 0 for p in zeros) or self.value == 0 else copysign(inf, self.value))
 
-    def halves(self) -> tuple[list[str], list[str]]:
-        """The texts of the factors above and below the fraction bar, the sign left to the caller."""
+    @property
+    def divides_by_nothing(self) -> bool:
+        """Whether the number below the fraction bar could be 0, by which NumPy divides and Python does not."""
+        return any(p < 0 and not _at_least(dim, 1) for dim, p in self.sizes)
+
+    def halves(self, root: Callable[[str], str] = "math.sqrt({})".format) -> tuple[list[str], list[str]]:
+        """The texts of the factors above and below the fraction bar, the sign left to the caller.
+
+        ``root`` writes the root of what may be negative, of which Python has none.
+        """
         above, below = [], []
         value = magnitude(self.value)
         if not isinstance(value, float) and max(value.numerator, value.denominator).bit_length() > LARGEST:
@@ -69,7 +74,8 @@ class Scalar:
             if size == 1:
                 side.append(text)
             elif size == Fraction(1, 2):
-                side.append(f"math.sqrt({text.strip('()')})")
+                bare = text.strip("()")
+                side.append(f"math.sqrt({bare})" if _at_least(dim, 0) else root(bare))
             else:
                 side.append(f"{text}**{size if isinstance(size, int) else repr(float(size))}")
         return above, below
@@ -86,3 +92,8 @@ def as_float(value: Number) -> float:
 def dim_text(dim: Dim) -> str:
     text = str(dim)
     return text if dim.name is not None or dim.value is not None else f"({text})"
+
+
+def _at_least(dim: Dim, least: int) -> bool:
+    """Whether a size is surely so large; a name by itself is, because source is for sizes of 0 by themselves."""
+    return dim.name is not None or nonnegative(dim - least)

@@ -169,12 +169,13 @@ def _wrong_number(
 
 def _not_met(requirement: Requirement, sizes: Mapping[str, int], shapes: Shapes) -> ShapeError:
     dim, relation, reason = requirement
-    text = f"{dim} {relation} 0"
+    text, fixed = f"{dim} {relation} 0", " and ".join(f"{name} at {sizes[name]}" for name in sorted(dim.names))
     owners = []
     for name in sorted(dim.names):
         places = [f" in {o} (axis {a} of {_shape_text(shapes[o])!r})" for o, a in _first_axes(name, shapes)]
         owners.append(f"{name} is {sizes[name]}{(*places, '')[0]}")
     return ShapeError(
         f"the sizes must satisfy {text} ({reason}), and {dim} is {dim.evaluate(sizes)}:\n"
-        f"{caret(text, 0, len(dim.key))}\n{', '.join(owners)}; give arrays whose sizes satisfy it."
+        f"{caret(text, 0, len(dim.key))}\n{', '.join(owners)}; give arrays whose sizes satisfy it, "
+        f"or fix {fixed} in the shapes, if NumPy takes such arrays."
     )

@@ -52,6 +52,12 @@ class Portable(Statements):
     def ordered(self, text: str) -> str:
         return text
 
+    def typed(self, text: str) -> str:
+        return f"xp.asarray({text}, dtype=dtype, device=device)"
+
+    def root(self, text: str) -> str:
+        return f"xp.sqrt({self.typed(text)})"
+
     def _write(self, value: Value) -> None:
         if self._is_whole(value):
             self.integers.add(id(value))
@@ -115,7 +121,7 @@ class Portable(Statements):
     def _floating(self, value: Value) -> tuple[str, int]:
         (inner,) = value.args
         if inner.rank == 0:  # which may be a comparison of sizes, a truth value of Python's
-            return f"xp.asarray({self.texts[id(inner)][0]}, dtype=dtype, device=device)", ATOM
+            return self.typed(self.texts[id(inner)][0]), ATOM
         return f"xp.astype({self.texts[id(inner)][0]}, dtype)", ATOM
 
     def _sum(self, value: Value) -> tuple[str, int]:

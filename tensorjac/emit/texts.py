@@ -57,8 +57,21 @@ class Texts:
             left, _ = self._scale(Value("scale", inner.args[:1], value.detail, inner.args[0].shape))
         return f"np.{inner.kind}({left}, {right}, {where})"
 
+    def typed(self, text: str) -> str:
+        """A number of Python's as one of the arrays' dtype."""
+        return f"dtype.type({text})"
+
+    def root(self, text: str) -> str:
+        """The root of a number of Python's, negative ones included, as NumPy has it."""
+        return f"np.sqrt({self.typed(text)})"
+
+    def _halves(self, scalar: Scalar, weak: bool) -> tuple[list[str], list[str]]:
+        """What stands above and below the fraction bar; ``weak`` where it would all be numbers of Python's."""
+        above, below = scalar.halves(self.root)
+        return above, [self.typed(" * ".join(below))] if weak and scalar.divides_by_nothing else below
+
     def _scaled_into(self, scalar: Scalar, name: str) -> str:
-        above, below = scalar.halves()
+        above, below = self._halves(scalar, weak=False)
         sign = "-" if scalar.value < 0 else ""
         if not above and not below:
             return f"np.negative({name}, out={name})"
@@ -80,13 +93,13 @@ class Texts:
 
     def _scalar(self, value: Value) -> tuple[str, int]:
         scalar: Scalar = value.detail.at(self.costs.sizes)
-        above, below = scalar.halves()
+        above, below = self._halves(scalar, weak=True)
         text, level = _fraction(above or ["1"], below)
         return (f"-{text}", UNARY) if scalar.value < 0 else ("0", ATOM) if scalar.value == 0 else (text, level)
 
     def _scale(self, value: Value) -> tuple[str, int]:
         scalar: Scalar = value.detail.at(self.costs.sizes)
-        above, below = scalar.halves()
+        above, below = self._halves(scalar, value.weak)
         if self.costs.tuned and value.rank and self.costs.elements(value.shape) < FEW:
             above, below = ([f"{text}.0" if text.isdigit() else text for text in side] for side in (above, below))
         (inner,) = value.args
@@ -142,7 +155,8 @@ class Texts:
 
     def _divide(self, value: Value) -> tuple[str, int]:
         a, b = value.args
-        return f"{self.held(a, MULTIPLICATIVE)} / {self.held(b, UNARY)}", MULTIPLICATIVE
+        under = self.typed(self.texts[id(b)][0]) if value.weak else self.held(b, UNARY)
+        return f"{self.held(a, MULTIPLICATIVE)} / {under}", MULTIPLICATIVE
 
     def _matmul(self, value: Value) -> tuple[str, int]:
         a, b = value.args
@@ -161,7 +175,9 @@ class Texts:
 
     def _power(self, value: Value) -> tuple[str, int]:
         (inner,) = value.args
-        return f"{self.held(inner, ATOM)} ** {_exponent(value.detail)}", POWER
+        whole = isinstance(value.detail, int) and value.detail >= 0
+        base = self.held(inner, ATOM) if whole or not value.weak else self.typed(self.texts[id(inner)][0])
+        return f"{base} ** {_exponent(value.detail)}", POWER
 
     def _floating(self, value: Value) -> tuple[str, int]:
         (inner,) = value.args
@@ -192,7 +208,7 @@ class Texts:
     def _call(self, value: Value) -> tuple[str, int]:
         template, _ = value.detail
         if value.weak:
-            template = "math.sqrt({0})" if template == "np.sqrt({0})" else f"float({template})"
+            template = self.root("{0}") if template == "np.sqrt({0})" else f"float({template})"
         level = _level(template)
         if template in COMPARISONS:
             # a person names what is compared first, and then the number

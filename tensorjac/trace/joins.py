@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,8 +14,8 @@ from ..rewrites import add, contract, multiply
 from ..terms import ONE, ZERO, Index, Sum, combine, constant_slot, delta, of_factor
 from .axes import atleast_1d, atleast_2d, atleast_3d
 from .elementwise import same
-from .operands import axis_number, lift, wider
-from .record import fail, require
+from .operands import EVEN, axis_number, lift, wider
+from .record import common_size, fail, require
 from .registry import implements
 from .reshapes import ravel
 from .sizes import is_whole, size_number
@@ -38,21 +39,19 @@ def concatenate(arrays: Any, axis: Any = 0) -> Tracer:
     pieces = _each(arrays, "np.concatenate")
     if axis is None:
         return concatenate([ravel(piece) for piece in pieces])
-    first = pieces[0]
-    if first.ndim == 0:
+    if pieces[0].ndim == 0:
         fail(ShapeError, "scalars cannot be concatenated, they have no axis", "use np.stack.")
-    along = axis_number(axis, first.ndim)
-    for piece in pieces:
-        _check_other_axes(first, piece, along)
+    along = axis_number(axis, pieces[0].ndim)
+    axes = _other_axes(pieces, along)
     size = sum((piece.axes[along].dim for piece in pieces), start=ZERO)
     label = Index.fresh(size)
-    axes = [label if k == along else each for k, each in enumerate(first.axes)]
     offset, bodies = ZERO, []
     for piece in pieces:
         own = Index.fresh(piece.axes[along].dim)
-        body = piece.over([own if k == along else each for k, each in enumerate(first.axes)])
+        body = piece.over([own if k == along else each for k, each in enumerate(axes)])
         bodies.append(placed(body, own, label, offset))
         offset = offset + own.dim
+    axes[along] = label
     return Tracer(axes, add(*bodies), wider(*(piece.kind for piece in pieces)))
 
 
@@ -62,38 +61,39 @@ def placed(body: Sum, own: Index, label: Index, offset: Dim) -> Sum:
     return contract(multiply(body, tie), [own])
 
 
-def _check_other_axes(first: Tracer, piece: Tracer, along: int) -> None:
+def _other_axes(pieces: Sequence[Tracer], along: int) -> list[Index]:
+    """The axes that the arrays have in common: those of the first, and in place of ``along`` its own."""
     advice = "join arrays whose other axes agree."
-    if piece.ndim != first.ndim:
-        fail(
-            ShapeError,
-            f"arrays that are joined have the same number of axes: {described(first)}, {described(piece)}",
-            advice,
-        )
-    for k, (mine, theirs) in enumerate(zip(first.dims, piece.dims, strict=True)):
-        if k != along and mine is not theirs:
+    axes = list(pieces[0].axes)
+    for piece in pieces:
+        if piece.ndim != len(axes):
             fail(
                 ShapeError,
-                f"arrays that are joined along axis {along} agree in the others: axis {k} has size {mine} in "
-                f"{described(first)} and size {theirs} in {described(piece)}",
+                f"arrays that are joined have the same number of axes: {described(pieces[0])}, {described(piece)}",
                 advice,
             )
+        for k, (mine, theirs) in enumerate(zip(axes, piece.dims, strict=True)):
+            if k == along or mine.dim is theirs:
+                continue
+            sizes = f"axis {k} has size {mine.dim} in {described(pieces[0])} and size {theirs} in {described(piece)}"
+            common = common_size(mine.dim, theirs, f"arrays that are joined, of which {sizes}", EVEN)
+            if common is None:
+                rule = f"arrays that are joined along axis {along} agree in the others: {sizes}"
+                fail(ShapeError, rule, advice)
+            axes[k] = mine if common is mine.dim else Index.fresh(common)
+    return axes
 
 
 @implements("stack")
 def stack(arrays: Any, axis: Any = 0) -> Tracer:
     pieces = _each(arrays, "np.stack")
-    first = pieces[0]
-    for piece in pieces:
-        _check_other_axes(first, piece, -1)
-    place = axis_number(axis, first.ndim + 1)
+    others = _other_axes(pieces, -1)
+    place = axis_number(axis, len(others) + 1)
     label = Index.fresh(Dim.of(len(pieces)))
-    bodies = [
-        multiply(piece.over(first.axes), of_factor(delta(label, constant_slot(k)))) for k, piece in enumerate(pieces)
-    ]
-    axes = [*first.axes[:place], label, *first.axes[place:]]
+    bodies = [multiply(piece.over(others), of_factor(delta(label, constant_slot(k)))) for k, piece in enumerate(pieces)]
+    axes = [*others[:place], label, *others[place:]]
     if len(pieces) == 1:
-        bodies = [first.body]
+        bodies = [pieces[0].body]
     return Tracer(axes, add(*bodies), wider(*(piece.kind for piece in pieces)))
 
 

@@ -16,10 +16,13 @@ from ..errors import ShapeError, TraceError
 from ..primitives import PRIMITIVES
 from ..rewrites import apply
 from ..terms import ONE, Constant, Index, Input, Number, Sum, constant, of_factor, of_size
-from .record import counted, fail, running
+from .record import common_size, counted, fail, running
 from .sizes import SizeNumber
 from .symbolic import described
 from .tracer import Kind, Memory, Tracer
+
+# What to do where sizes are the same only if nothing is rounded.
+EVEN = "fix the size that is divided, or name it as a multiple, such as 2*h."
 
 
 def is_number(value: object) -> bool:
@@ -153,17 +156,20 @@ def aligned(*arrays: Tracer) -> tuple[tuple[Index, ...], list[Sum]]:
 def _joined(arrays: Sequence[Tracer], labels: Sequence[Index], position: int, taken: Sequence[Index]) -> Index:
     """The axis to which these broadcast: one of them where possible, so that there is nothing to rename."""
     wide = [label for label in labels if label.dim is not ONE] or labels
+    dim = wide[0].dim
     for array, label in zip(arrays, labels, strict=True):
-        if label.dim is not ONE and label.dim is not wide[0].dim:
-            first = arrays[list(labels).index(wide[0])]
-            fail(
-                ShapeError,
-                f"these shapes do not broadcast: axis {position} has size {wide[0].dim} in "
-                f"{described(first)} and size {label.dim} in {described(array)}",
-                "make the two sizes one name, or give one of the axes size 1: x[:, None], keepdims=True.",
-            )
-    free = [label for label in wide if label not in taken]
-    return free[0] if free else Index.fresh(wide[0].dim)
+        if label.dim is ONE or label.dim is dim:
+            continue
+        first = arrays[list(labels).index(wide[0])]
+        sizes = f"size {wide[0].dim} in {described(first)} and size {label.dim} in {described(array)}"
+        common = common_size(dim, label.dim, f"axis {position} of {sizes}", EVEN)
+        if common is None:
+            names = "make the two sizes one name, or give one of the axes size 1: x[:, None], keepdims=True."
+            advice = EVEN if "//" in dim.key + label.dim.key else names
+            fail(ShapeError, f"these shapes do not broadcast: axis {position} has {sizes}", advice)
+        dim = common
+    free = [label for label in wide if label.dim is dim and label not in taken]
+    return free[0] if free else Index.fresh(dim)
 
 
 def axis_number(axis: Any, rank: int) -> int:

@@ -10,8 +10,8 @@ from ..errors import NotationError, ShapeError, UnsupportedError
 from ..rewrites import contract, multiply, substitute
 from ..terms import ONE, Index, Slot, constant_slot
 from .elementwise import times
-from .operands import axis_number, axis_numbers, lift, wider
-from .record import counted, fail
+from .operands import EVEN, axis_number, axis_numbers, lift, wider
+from .record import common_size, counted, fail
 from .registry import implements
 from .reshapes import merged, ravel
 from .sizes import is_whole
@@ -73,12 +73,14 @@ def _letter_sizes(operands: Sequence[tuple[Tracer, Letters]], broadcast: frozens
                 dims[letter], owners[letter] = axis.dim, (array, position)
                 continue
             owner, place = owners[letter]
-            fail(
-                ShapeError,
-                f"these shapes do not fit: axis {place} of {described(owner)} has size {known}, and axis "
-                f"{position} of {described(array)} has size {axis.dim}",
-                ADVICE,
+            sizes = (
+                f"axis {place} of {described(owner)} has size {known}, and axis {position} of {described(array)} "
+                f"has size {axis.dim}"
             )
+            common = common_size(known, axis.dim, f"a product where {sizes}", EVEN)
+            if common is None:
+                fail(ShapeError, f"these shapes do not fit: {sizes}", ADVICE)
+            dims[letter] = common
     return dims
 
 

@@ -104,6 +104,19 @@ def require(dim: Dim, relation: Literal[">=", "=="], reason: str, advice: str) -
     record.proofs.enter_context(assuming([requirement]))
 
 
+def common_size(one: Dim, other: Dim, reason: str, advice: str) -> Dim | None:
+    """The simpler of two sizes that are the same, or rounded down to numbers of which one may be larger by 1.
+
+    n // 2 and (n + 1) // 2 are the same where n is even: that is noted as a requirement. None for other sizes.
+    """
+    difference = one - other
+    if one is not other:
+        if "//" not in one.key + other.key or not at_least(difference, -1) or not at_least(-difference, -1):
+            return None
+        require(difference, "==", reason, advice)
+    return min(one, other, key=lambda dim: len(dim.key))
+
+
 def _follows(dim: Dim, known: Requirement) -> bool:
     """Whether ``dim >= 0`` is what is known, or less."""
     more = (dim - known.dim).value

@@ -88,6 +88,8 @@ def variance(
     count = product_of(label.dim for label in labels)
     lost = ddof if correction is NONE else correction
     if is_whole(lost):
+        # of fewer entries NumPy divides by 0, too, and not by the negative number
+        require(count - dim_of(lost), ">=", f"a variance of {count} entries with ddof={lost}", "give it more entries.")
         scale = reciprocal_size(count - dim_of(lost))
     elif is_number(lost):
         scale = power(add(of_size(count), constant(-float(lost))), -1)
