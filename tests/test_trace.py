@@ -543,7 +543,32 @@ def test_constants_of_a_text_keep_their_names():
         (lambda x: np.split(x, 2)[0], ["2*(n//2) - n == 0 (np.split into 2 parts of an axis of size n)"]),
         (lambda x: x[[0, 4, 1]], ["n - 5 >= 0 (an array of positions along an axis of size n)"]),
         (lambda x: np.diagonal(x[:, None] * x, 2), ["n - 2 >= 0 (diagonal 2 of an array of shape (n, n))"]),
-        (lambda x: np.roll(x, 2), ["n - 2 >= 0 (the slice [n - 2:] of an axis of size n)"]),
+        (lambda x: np.roll(x, 2), ["n - 2 >= 0 (np.roll by 2 along an axis of size n)"]),
+        (lambda x: np.roll(x, -3), ["n - 3 >= 0 (np.roll by -3 along an axis of size n)"]),
+        (lambda x: np.convolve(x, [1.0, 2.0]), ["n - 1 >= 0 (np.convolve of x of shape (n,))"]),
+        (lambda x: x.var(ddof=2), ["n - 2 >= 0 (a variance of n entries with ddof=2)"]),
+        (
+            lambda x: x[::2] * x[1::2],
+            [
+                "n - 1 >= 0 (the slice [1::2] of an axis of size n)",
+                "(n + 1)//2 - n//2 == 0 (axis -1 of size (n + 1)//2 in an array of shape ((n + 1)//2,) "
+                "and size n//2 in an array of shape (n//2,))",
+            ],
+        ),
+        (
+            lambda x: x[: x.shape[0] // 2] @ x[x.shape[0] // 2 :],
+            [
+                "2*(n//2) - n == 0 (a product where axis 0 of an array of shape (n//2,) has size n//2, and axis 0 of "
+                "an array of shape (n - n//2,) has size n - n//2)"
+            ],
+        ),
+        (
+            lambda x: np.stack([x[: x.shape[0] // 2], x[x.shape[0] // 2 :]]),
+            [
+                "2*(n//2) - n == 0 (arrays that are joined, of which axis 0 has size n//2 in an array of shape "
+                "(n//2,) and size n - n//2 in an array of shape (n - n//2,))"
+            ],
+        ),
         (
             lambda x: np.lib.stride_tricks.sliding_window_view(x, 3),
             ["n - 3 >= 0 (windows of width 3 along an axis of size n)"],

@@ -70,8 +70,11 @@ def _rolled(array: Tracer, along: int, by: Any) -> Tracer:
         shift = Dim.of(shift.value % dim.value if dim.value else 0)
     if shift is ZERO:
         return same(array)
+    forward = at_least(shift)
+    by_less = "roll by less than the size, or fix the size: then what goes round more than once is known."
+    require(dim - shift if forward else dim + shift, ">=", f"np.roll by {shift} along an axis of size {dim}", by_less)
     # cut so that the parts change places: the last `shift` entries come first, or the first `-shift` last
-    cut = size_number(dim - shift if at_least(shift) else -shift)
+    cut = size_number(dim - shift if forward else -shift)
     return concatenate([along_axis(array, along, slice(cut, None)), along_axis(array, along, slice(None, cut))], along)
 
 
@@ -239,14 +242,17 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Tracer:
     tie = of_factor(delta(label, combine(((ONE, place), (ONE, tap)))))
     body = contract(multiply(signal.over([place]), taps.over([tap]), tie), [place, tap])
     whole = Tracer((label,), body, wider(signal.kind, taps.kind))
+    if mode != "full":
+        require(
+            place.dim - tap.dim,
+            ">=",
+            f"np.convolve of {described(signal)} with the longer {described(taps)}",
+            "pass the longer vector first.",
+        )
+    for vector in (signal, taps):
+        require(vector.dims[0] - 1, ">=", f"np.convolve of {described(vector)}", "pass vectors that have entries.")
     if mode == "full":
         return whole
-    require(
-        place.dim - tap.dim,
-        ">=",
-        f"np.convolve of {described(signal)} with the longer {described(taps)}",
-        "pass the longer vector first.",
-    )
     if mode == "same":
         start = size_number((tap.dim - 1) // 2)
         return whole[start : start + size_number(place.dim)]  # type: ignore[no-any-return]
