@@ -92,6 +92,7 @@ VANISHING = {
     "below a root": lambda x: x.sum() / np.sqrt(x.shape[0] - 2),
     "logarithm": lambda x: x / np.log(x.shape[0] - 1),
     "half": lambda x: x / (x.shape[0] // 2),
+    "quarter alone": lambda x: np.exp(x) + np.divide(1.0, x.shape[0] // 4),
 }
 
 
