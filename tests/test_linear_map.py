@@ -143,6 +143,23 @@ def test_as_an_array_inside_the_solvers_of_scipy(name):
     np.testing.assert_allclose(found, wanted, 1e-8, 1e-8)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", SOLVERS)
+def test_matrices_in_single_precision_inside_the_solvers_of_scipy(name):
+    """Flat vectors of float32 stand for arrays of three axes."""
+    rng = np.random.default_rng(0)
+    X, A = rng.normal(size=(2, 3, 2)).astype(np.float32), rng.normal(size=(2, 2)).astype(np.float32) / 4
+    J = tj.trace(lambda X, A: np.tanh(X @ A) + 3 * X, X="b m n", A="n n").jacobian("X")
+    H = tj.trace(lambda X, A: np.log(np.cosh(X @ A)).sum() + (X * X).sum(), X="b m n", A="n n").hessian("X")
+    b = rng.normal(size=12).astype(np.float32)
+    solver, pairs = SOLVERS[name], [(K.operator(X, A), flat(K, K.dense(X, A))) for K in (J, H)]
+    assert all(operator.dtype == np.float32 for operator, _ in pairs)
+    found = solver(scipy.sparse.linalg, *(operator for operator, _ in pairs), b)
+    # in double precision the solvers come to their end
+    wrapped = [scipy.sparse.linalg.aslinearoperator(dense.astype(float)) for _, dense in pairs]
+    np.testing.assert_allclose(found, solver(scipy.sparse.linalg, *wrapped, b.astype(float)), 1e-3, 1e-4)
+
+
 def test_vectors_may_be_complex():
     (J, dense), _, b = newton()
     v = b + 1j * b[::-1]
