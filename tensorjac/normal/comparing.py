@@ -12,9 +12,9 @@ from .values import differ, finite_point
 
 CLEARINGS = 3  # denominators within denominators that are multiplied away
 
-# What is off while sums are left whole, and whether the slots of tensors decide which way they run. What is read
-# backward may be the same tensor, or computed backward; there are pairs that only one of these shows to be equal.
-WAYS = ((("distribute", "read backward"), True), (("distribute",), False))
+# What is off while sums are left whole. What is read backward may be the same tensor, or computed backward; there are
+# pairs that only one of these shows to be equal.
+WAYS = (("distribute", "read backward"), ("distribute",))
 
 
 def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[Sequence[Index], Sum]]) -> bool:
@@ -23,31 +23,31 @@ def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[S
         return False
     pairs = [(_placed(*one), _placed(*other)) for one, other in zip(first, second, strict=True)]
     pairs = [(one, other) for one, other in pairs if one != other]
-    return next((decided for way in WAYS if (decided := _decided(pairs, *way)) is not None), False)
+    return next((decided for way in WAYS if (decided := _decided(pairs, way)) is not None), False)
 
 
-def _decided(pairs: Sequence[tuple[Sum, Sum]], off: Sequence[str], by_tensors: bool) -> bool | None:
+def _decided(pairs: Sequence[tuple[Sum, Sum]], off: Sequence[str]) -> bool | None:
     """Whether the sums of each pair are equal; None where this way of bringing them into order does not show it."""
     gaps = [add(one, multiply(constant(-1), other)) for one, other in pairs]
     try:
         with without(*off):
-            whole = Normal(opening=False, by_tensors=by_tensors)
+            whole = Normal(opening=False)
             gaps = [gap for gap in gaps if whole.of(gap).terms]
             point = finite_point([body for pair in pairs for body in pair]) if gaps else None
             if point is not None:
                 if any(differ(point, *pair) for pair in pairs):
                     return False
-                swept = Swept(point, by_tensors, whole.turned)
+                swept = Swept(point, whole.forward)
                 gaps = [gap for gap in gaps if not swept.proves(swept.of(gap))]
-        return all(_vanishes(gap, by_tensors) for gap in gaps) or None
+        return all(_vanishes(gap) for gap in gaps) or None
     except TooLarge:
         return None
 
 
-def _vanishes(gap: Sum, by_tensors: bool) -> bool:
+def _vanishes(gap: Sum) -> bool:
     """Whether an expression is 0: its normal form is, or becomes so when its denominators are multiplied away."""
     for _ in range(CLEARINGS):
-        gap = Normal(opening=True, by_tensors=by_tensors).of(gap)
+        gap = Normal(opening=True).of(gap)
         below = _denominators(gap)
         if not gap.terms or not below:
             break

@@ -29,7 +29,7 @@ from ..terms import (
 )
 from .functions import by_fewer, exact, of_step, unsigned, without_multiple
 from .matrices import by_parts
-from .orders import forward
+from .orders import Forward
 
 # An expression that multiplies out to more terms than this is left as it is.
 LIMIT = 4000
@@ -52,10 +52,9 @@ Opened = tuple[Number, list[Factor], tuple[Index, ...]]
 class Normal:
     """The normal forms of tensors found so far; sums in products are multiplied out only if ``opening``."""
 
-    def __init__(self, opening: bool, by_tensors: bool = True, turned: dict[Tensor, Term] | None = None) -> None:
+    def __init__(self, opening: bool, forward: Forward | None = None) -> None:
         self.opening = opening
-        self.by_tensors = by_tensors
-        self.turned: dict[Tensor, Term] = {} if turned is None else turned  # contractions that run forward
+        self.forward = Forward() if forward is None else forward
         self.left = FACTORS if opening else inf
         self.known: dict[Tensor, Sum] = {}
         self.again = 0
@@ -185,9 +184,7 @@ class Normal:
         factors = list(term.factors)
         for place, (tensor, slots, exponent) in enumerate(factors):
             if isinstance(tensor, Contraction):
-                if tensor not in self.turned:
-                    self.turned[tensor] = nested(forward(tensor.term(tensor.axes), self.by_tensors))
-                (closed,) = self.turned[tensor].factors
+                (closed,) = self.forward.of(tensor).factors
                 moved = closed.substitute(dict(zip(tensor.axes, slots, strict=True)))
                 factors[place] = Factor(moved.tensor, moved.slots, exponent)
         return product(term.coefficient, factors)

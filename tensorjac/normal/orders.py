@@ -1,115 +1,145 @@
-"""Sums that run backward: Σ_i x[n-1-i] y[i] is Σ_i x[i] y[n-1-i], and of the two one form is kept."""
+"""Sums that run backward: Σ_i x[n-1-i] y[i] is Σ_i x[i] y[n-1-i], and of the two one form is kept.
+
+Counted from the middle of its range, an index that runs backward is only turned in sign. Which way it runs is then
+told by the signs with which it stands beside what does not turn: an input, the constant of a δ, an index that is
+settled. What nothing tells is tried both ways.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from typing import TypeAlias
 
 from ..dims import Dim
 from ..rewrites import reread
 from ..terms import (
     DELTA,
+    ONE,
     Apply,
     Contraction,
     Factor,
     Index,
+    Input,
+    Number,
     Shared,
     Slot,
     Tensor,
     Term,
     combine,
     contraction,
+    factor_key,
+    nested,
     product,
-    slot_labels,
     slot_parts,
     topological,
 )
-from ..terms.labelling import Piece, canonical_order
 
-AXES = 3  # indices of which either direction is as good: more are left as they are
+AXES = 4  # indices of which either direction is as good: more are left as they are
 MINUS = Dim.of(-1)
 
+# How often something is read forward along an axis, less how often backward: by the name of what is read, and by how
+# many functions are around it.
+Lean: TypeAlias = dict[tuple[str, int], Number]
 
-def forward(term: Term, by_tensors: bool = True) -> Term:
-    """The term with its summed indices running in the directions in which fewest slots subtract an index.
 
-    Those of tensors decide before those of δ, or beside them: neither finds one form for all that are equal.
-    """
-    term = _with_gaps_forward(term)
-    undecided: list[Index] = []
-    for index in _turning(term):
-        other = _turned(term, (index,))
-        if other is None:
+class Forward:
+    """Contractions that run forward, found so far."""
+
+    def __init__(self) -> None:
+        self.turned: dict[Contraction, Term] = {}
+        self.leans: dict[Tensor, Sequence[Lean]] = {}
+
+    def of(self, tensor: Contraction) -> Term:
+        """What a contraction is, over its axes, with its summed indices running forward."""
+        if tensor not in self.turned:
+            self.turned[tensor] = nested(self._forward(tensor.term(tensor.axes)))
+        return self.turned[tensor]
+
+    def _forward(self, term: Term) -> Term:
+        leans = self._leans(term.factors)
+        settled: dict[Index, int] = dict.fromkeys(term.free, 1)
+        settled |= {index: side for index in term.summed if (side := _side(leans.get(index, {})))}
+        left = [index for index in term.summed if index not in settled and index.dim is not ONE]
+        while left and (beside := _opposed(term.factors, settled, left)):
+            settled |= beside
+            left = [index for index in left if index not in beside]
+        backward = [index for index in term.summed if settled.get(index) == -1]
+        first = _turned(term, backward) if backward else term
+        ways = [chosen for count in range(len(left) + 1) for chosen in combinations(left, count)]
+        if first is None or len(left) > AXES:
+            ways = [()]
+        directions = [_turned(term, (*backward, *way)) if way else first for way in ways]
+        return min((one for one in directions if one is not None), key=_key, default=term)
+
+    def _leans(self, factors: Iterable[Factor]) -> dict[Index, Lean]:
+        """To which side each index leans in a product."""
+        found: dict[Index, Lean] = {}
+        for tensor, slots, _ in factors:
+            if tensor is DELTA:
+                # it has no sign of its own: of it and its negative, the one whose middle is above 0 counts
+                leans: Sequence[Lean] = ({("δ", 0): _sign(_middle(slots[0]))},)
+            else:
+                leans = self._of(tensor)
+            for slot, lean in zip(slots, leans, strict=True):
+                for index, weight in slot_parts(slot)[1]:
+                    _add(found.setdefault(index, {}), lean, _sign(weight))
+        return found
+
+    def _of(self, tensor: Tensor) -> Sequence[Lean]:
+        """To which side each axis of a tensor leans."""
+        for part in topological((tensor,)) if tensor not in self.leans else ():
+            if part not in self.leans:
+                self.leans[part] = self._within(part)
+        return self.leans[tensor]
+
+    def _within(self, tensor: Tensor) -> Sequence[Lean]:
+        if isinstance(tensor, Contraction):
+            found = self._leans(tensor.factors)
+            return [found.get(axis, {}) for axis in tensor.axes]
+        if isinstance(tensor, Shared):
+            found = self._leans(factor for term in tensor.body.terms for factor in term.factors)
+            return [found.get(axis, {}) for axis in tensor.axes]
+        if isinstance(tensor, Apply):
+            found = self._leans(factor for arg in tensor.args for term in arg.terms for factor in term.factors)
+            within = [found.get(axis, {}) for axis in tensor.axes[: tensor.batch]]
+            leans = [{(name, depth + 1): count for (name, depth), count in lean.items()} for lean in within]
+            return [*leans, *[{(tensor.operation.name, 0): 1}] * (tensor.rank - tensor.batch)]
+        return [{(tensor.name if isinstance(tensor, Input) else "", 0): 1}] * tensor.rank
+
+
+def _add(total: Lean, lean: Lean, times: int) -> None:
+    for key, count in lean.items():
+        total[key] = total.get(key, 0) + times * count
+
+
+def _side(lean: Lean) -> int:
+    """1 or -1 as the first that leans at all does; 0 where none does."""
+    return next((1 if lean[key] > 0 else -1 for key in sorted(lean) if lean[key] != 0), 0)
+
+
+def _sign(dim: Dim) -> int:
+    return 0 if not dim.terms else 1 if dim.monomials[0][0] > 0 else -1
+
+
+def _middle(slot: Slot) -> Dim:
+    """Twice the value of an affine form in the middle of the ranges of its indices, which no turning changes."""
+    constant, parts = slot_parts(slot)
+    return sum((weight * (index.dim - 1) for index, weight in parts), 2 * constant)
+
+
+def _opposed(factors: Sequence[Factor], settled: dict[Index, int], left: Sequence[Index]) -> dict[Index, int]:
+    """The directions of indices that only δ with settled ones tell: opposed to these, as in δ[ij]."""
+    found: dict[Index, Lean] = {}
+    for tensor, slots, _ in factors:
+        if tensor is not DELTA:
             continue
-        before, after = (_backward(one)[: 1 if by_tensors else 2] for one in (term, other))
-        if after < before:
-            term = other
-        elif after == before:
-            undecided.append(index)
-    term, undecided = _opposed(term, undecided)
-    if not undecided or len(undecided) > AXES:
-        return term
-    ways = [chosen for count in range(1, len(undecided) + 1) for chosen in combinations(undecided, count)]
-    directions = [term, *(other for other in (_turned(term, way) for way in ways) if other is not None)]
-    return min(directions, key=lambda one: (_backward(one), contraction(one.factors, one.summed).tensor.key))
-
-
-def _opposed(term: Term, undecided: Sequence[Index]) -> tuple[Term, list[Index]]:
-    """The term with indices that only δ tell from their opposites turned so that they are opposed to others there.
-
-    In i + j = k for a k that is settled, i and j are opposed to k. Which is taken first depends on no direction.
-    """
-    left = set(undecided)
-    conditions = _conditions(term)
-    while True:
-        pairs = (_opposable(labels, left) for labels in conditions)
-        pair = next((pair for pair in pairs if pair is not None), None)
-        if pair is None:
-            return term, [index for index in undecided if index in left]
-        settled, index = pair
-        left.remove(index)
-        forms = [dict(slot_parts(f.slots[0])[1]) for f in term.factors if f.tensor is DELTA]
-        signs = next((form[settled], form[index]) for form in forms if settled in form and index in form)
-        other = _turned(term, (index,)) if len({c.monomials[0][0] > 0 for c in signs}) == 1 else None
-        term = term if other is None else other
-
-
-def _opposable(labels: Sequence[Index], left: set[Index]) -> tuple[Index, Index] | None:
-    settled = [index for index in labels if index not in left]
-    waiting = [index for index in labels if index in left]
-    return (settled[0], waiting[0]) if settled and waiting else None
-
-
-def _conditions(term: Term) -> list[list[Index]]:
-    """The indices of each δ but for gaps, in an order that their directions play no part in."""
-    plain = [Factor(tensor, tuple(map(_unsigned, slots)), power) for tensor, slots, power in term.factors]
-    roles = {**dict.fromkeys(term.labels, 0), **dict.fromkeys(term.summed, 1)}
-    order, _ = canonical_order([Piece("", tuple(plain))], roles)
-    rank = {index: k for k, index in enumerate(order)}
-    gaps = _gaps(term)
-    found = [
-        sorted({label for label in factor.labels if label not in gaps}, key=rank.__getitem__)
-        for factor in term.factors
-        if factor.tensor is DELTA
-    ]
-    return sorted(found, key=lambda labels: [rank[label] for label in labels])
-
-
-def _unsigned(slot: Slot) -> Slot:
-    if isinstance(slot, Index):
-        return slot
-    return combine((c if c.monomials[0][0] > 0 else -c, index) for index, c in slot_parts(slot)[1])
-
-
-def _turning(term: Term) -> list[Index]:
-    """The summed indices that do not stand alone in all slots, or where something inside might run the other way."""
-    told: set[Index] = set()
-    for factor in term.factors:
-        inside = isinstance(factor.tensor, Apply | Shared) and any(_backward(Term(1, (factor,))))
-        for slot in factor.slots:
-            if inside or factor.tensor is DELTA or not isinstance(slot, Index):
-                told.update(slot_labels(slot))
-    return [index for index in term.summed if index in told.difference(_gaps(term))]
+        parts = [(index, _sign(weight)) for index, weight in slot_parts(slots[0])[1]]
+        pull = sum(settled.get(index, 0) * sign for index, sign in parts)
+        look = "".join(sorted(f"{index.dim}:{weight * weight} " for index, weight in slot_parts(slots[0])[1]))
+        for index, sign in parts:
+            _add(found.setdefault(index, {}), {(look, 0): -pull}, sign)
+    return {index: side for index in left if (side := _side(found.get(index, {})))}
 
 
 def _turned(term: Term, turning: Sequence[Index]) -> Term | None:
@@ -117,56 +147,8 @@ def _turned(term: Term, turning: Sequence[Index]) -> Term | None:
     mapping: dict[Index, Slot] = {index: combine(((MINUS, index),), index.dim - 1) for index in turning}
     factors = [factor.substitute(mapping) for factor in term.factors]
     found = reread(product(term.coefficient, factors, term.summed)).terms
-    single = len(found) == 1 and found[0].coefficient == term.coefficient
-    return _with_gaps_forward(found[0]) if single else None
+    return found[0] if len(found) == 1 and found[0].coefficient == term.coefficient else None
 
 
-def _gaps(term: Term) -> dict[Index, Factor]:
-    """The summed indices that stand in one δ and nowhere else, which then says only that something is in range."""
-    users: dict[Index, list[Factor]] = {}
-    for factor in term.factors:
-        for label in dict.fromkeys(factor.labels):
-            users.setdefault(label, []).append(factor)
-    alone = {index: users[index][0] for index in term.summed if len(users.get(index, ())) == 1}
-    return {index: factor for index, factor in alone.items() if factor.tensor is DELTA}
-
-
-def _with_gaps_forward(term: Term) -> Term:
-    """i = j + 1 + k for some k is j = i - n + k for some k: of the two, the one with the simpler constant."""
-    mapping: dict[Index, Slot] = {}
-    for gap, factor in _gaps(term).items():
-        constant, parts = slot_parts(factor.slots[0])
-        weight = dict(parts)[gap]
-        if weight.value not in (1, -1):
-            continue
-        # the gap is this number plus a form of the other indices, or it is what is left of its range
-        number = -weight * constant
-        if _plainness(gap.dim - 1 - number) < _plainness(number):
-            mapping[gap] = combine(((MINUS, gap),), gap.dim - 1)
-    return product(term.coefficient, [f.substitute(mapping) for f in term.factors], term.summed) if mapping else term
-
-
-def _plainness(dim: Dim) -> tuple[int, str]:
-    return len(str(dim)), str(dim)
-
-
-def _backward(term: Term) -> tuple[int, int]:
-    """How many slots subtract an index, and how many indices stand opposed in a δ of several, which has no sign of its
-    own; in the term and in all that it is made of."""
-    inside = [factor for tensor in topological(f.tensor for f in term.factors) for factor in _held(tensor)]
-    subtracted = opposed = 0
-    for tensor, slots, _ in (*term.factors, *inside):
-        for slot in slots:
-            negative = [c.monomials[0][0] < 0 for _, c in slot_parts(slot)[1]]
-            if tensor is DELTA and len(negative) > 2:
-                opposed += min(negative.count(True), negative.count(False))
-            elif tensor is not DELTA:
-                subtracted += negative.count(True)
-    return subtracted, opposed
-
-
-def _held(tensor: Tensor) -> Iterable[Factor]:
-    if isinstance(tensor, Contraction):
-        return tensor.factors
-    bodies = (tensor.body,) if isinstance(tensor, Shared) else tensor.args if isinstance(tensor, Apply) else ()
-    return [factor for body in bodies for term in body.terms for factor in term.factors]
+def _key(term: Term) -> tuple[object, ...]:
+    return factor_key(contraction(term.factors, term.summed))

@@ -30,6 +30,7 @@ from ..terms import (
 )
 from .expanding import LIMIT, Normal, TooLarge, loosened, opens
 from .functions import by_others
+from .orders import Forward
 from .values import Array, Point
 
 AGREE = 1e-9  # values of one tensor, relative to the largest entry
@@ -43,8 +44,8 @@ RANK = 5  # a tensor of more axes is not compared with others, in all orders of 
 class Swept(Normal):
     """Normal forms with their sums left whole, in which parts that are proved equal are one part."""
 
-    def __init__(self, point: Point, by_tensors: bool, turned: dict[Tensor, Term]) -> None:
-        super().__init__(False, by_tensors, turned)
+    def __init__(self, point: Point, forward: Forward) -> None:
+        super().__init__(False, forward)
         self.point = point
         self.proving = False
         self.seen: dict[tuple[int, ...], list[tuple[Array, Tensor]]] = {}

@@ -40,7 +40,21 @@ from .indices import (
     substitute_slot,
 )
 from .sums import Sum, Term, constant, is_tie, of_factor, of_size, product, tied_classes
-from .tensors import DELTA, Constant, Delta, Factor, Input, Operation, Position, Size, Tensor, delta, name_bits, zero_of
+from .tensors import (
+    DELTA,
+    Constant,
+    Delta,
+    Factor,
+    Input,
+    Operation,
+    Position,
+    Size,
+    Tensor,
+    delta,
+    factor_key,
+    name_bits,
+    zero_of,
+)
 
 __all__ = [
     "DELTA",
@@ -71,6 +85,7 @@ __all__ = [
     "constant_slot",
     "contraction",
     "delta",
+    "factor_key",
     "flattened",
     "is_tie",
     "magnitude",
