@@ -12,10 +12,6 @@ from .values import differ, finite_point
 
 CLEARINGS = 3  # denominators within denominators that are multiplied away
 
-# What is off while sums are left whole. What is read backward may be the same tensor, or computed backward; there are
-# pairs that only one of these shows to be equal.
-WAYS = (("distribute", "read backward"), ("distribute",))
-
 
 def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[Sequence[Index], Sum]]) -> bool:
     """Whether expressions, given with their axes in order, are equal up to names of indices and order."""
@@ -23,14 +19,9 @@ def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[S
         return False
     pairs = [(_placed(*one), _placed(*other)) for one, other in zip(first, second, strict=True)]
     pairs = [(one, other) for one, other in pairs if one != other]
-    return next((decided for way in WAYS if (decided := _decided(pairs, way)) is not None), False)
-
-
-def _decided(pairs: Sequence[tuple[Sum, Sum]], off: Sequence[str]) -> bool | None:
-    """Whether the sums of each pair are equal; None where this way of bringing them into order does not show it."""
     gaps = [add(one, multiply(constant(-1), other)) for one, other in pairs]
     try:
-        with without(*off):
+        with without("distribute"):
             whole = Normal(opening=False)
             gaps = [gap for gap in gaps if whole.of(gap).terms]
             point = finite_point([body for pair in pairs for body in pair]) if gaps else None
@@ -39,9 +30,9 @@ def _decided(pairs: Sequence[tuple[Sum, Sum]], off: Sequence[str]) -> bool | Non
                     return False
                 swept = Swept(point, whole.forward)
                 gaps = [gap for gap in gaps if not swept.proves(swept.of(gap))]
-        return all(_vanishes(gap) for gap in gaps) or None
+        return all(map(_vanishes, gaps))
     except TooLarge:
-        return None
+        return False
 
 
 def _vanishes(gap: Sum) -> bool:

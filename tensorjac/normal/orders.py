@@ -94,18 +94,22 @@ class Forward:
         return self.leans[tensor]
 
     def _within(self, tensor: Tensor) -> Sequence[Lean]:
-        if isinstance(tensor, Contraction):
-            found = self._leans(tensor.factors)
-            return [found.get(axis, {}) for axis in tensor.axes]
-        if isinstance(tensor, Shared):
-            found = self._leans(factor for term in tensor.body.terms for factor in term.factors)
-            return [found.get(axis, {}) for axis in tensor.axes]
+        if not isinstance(tensor, Apply | Contraction | Shared):
+            return [{(tensor.name if isinstance(tensor, Input) else "", 0): 1}] * tensor.rank
+        found = self._leans(_held(tensor))
+        leans: list[Lean] = [found.get(axis, {}) for axis in tensor.axes]
         if isinstance(tensor, Apply):
-            found = self._leans(factor for arg in tensor.args for term in arg.terms for factor in term.factors)
-            within = [found.get(axis, {}) for axis in tensor.axes[: tensor.batch]]
-            leans = [{(name, depth + 1): count for (name, depth), count in lean.items()} for lean in within]
-            return [*leans, *[{(tensor.operation.name, 0): 1}] * (tensor.rank - tensor.batch)]
-        return [{(tensor.name if isinstance(tensor, Input) else "", 0): 1}] * tensor.rank
+            own: Lean = {(tensor.operation.name, 0): 1}
+            leans = [{(name, depth + 1): n for (name, depth), n in lean.items()} for lean in leans[: tensor.batch]]
+            leans += [own] * (tensor.rank - tensor.batch)
+        return leans
+
+
+def _held(tensor: Apply | Contraction | Shared) -> Iterable[Factor]:
+    if isinstance(tensor, Contraction):
+        return tensor.factors
+    bodies = (tensor.body,) if isinstance(tensor, Shared) else tensor.args
+    return [factor for body in bodies for term in body.terms for factor in term.factors]
 
 
 def _add(total: Lean, lean: Lean, times: int) -> None:
