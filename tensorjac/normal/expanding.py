@@ -30,6 +30,7 @@ from ..terms import (
 from .functions import by_fewer, exact, of_step, unsigned, without_multiple
 from .matrices import by_parts
 from .orders import Forward
+from .signs import upright
 
 # An expression that multiplies out to more terms than this is left as it is.
 LIMIT = 4000
@@ -180,14 +181,18 @@ class Normal:
         return self._once_more(turned) if changed and self.again < AGAIN else [turned]
 
     def _turned(self, term: Term) -> Term:
-        """A term that sums nothing itself, with its contractions running forward."""
-        factors = list(term.factors)
-        for place, (tensor, slots, exponent) in enumerate(factors):
-            if isinstance(tensor, Contraction):
-                (closed,) = self.forward.of(tensor).factors
-                moved = closed.substitute(dict(zip(tensor.axes, slots, strict=True)))
-                factors[place] = Factor(moved.tensor, moved.slots, exponent)
-        return product(term.coefficient, factors)
+        """A term that sums nothing itself, with its contractions running forward, and its signs before it."""
+        coefficient, factors = term.coefficient, []
+        for factor in term.factors:
+            tensor, slots, exponent = factor
+            one = self.forward.of(tensor) if isinstance(tensor, Contraction) else None
+            if one is None or (one.coefficient != 1 and not (isinstance(exponent, int) and exponent > 0)):
+                factors.append(factor)
+                continue
+            moved = one.substitute(dict(zip(tensor.axes, slots, strict=True)))
+            coefficient = number(coefficient * moved.coefficient**exponent)
+            factors += [Factor(each.tensor, each.slots, exponent) for each in moved.factors]
+        return upright(product(coefficient, factors))
 
     def _opens_any(self, body: Sum) -> bool:
         return any(self._opens(factor) for term in body.terms for factor in term.factors)

@@ -29,6 +29,7 @@ from ..terms import (
 from ..terms import apply as unsimplified
 
 MINUS = constant(-1)
+DIGITS = 13  # of floats that are compared: rounding may have changed the others
 
 
 def _called(name: str, *args: Sum) -> Sum:
@@ -243,8 +244,10 @@ def _argument(tensor: Apply, slots: Sequence[Slot]) -> tuple[Factor, ...]:
 
 
 def exact(term: Term) -> Term:
-    """Floats that are small binary fractions count as those, so that 0.5 x and x/2 are equal."""
+    """Floats count as their first digits, which no order of operations changes; what are then small binary fractions,
+    as those: 0.5 x and x/2 are equal."""
     c = term.coefficient
-    if isinstance(c, float) and isfinite(c) and c * 2**20 == int(c * 2**20):
-        return Term(number(Fraction(c)), term.factors, term.summed)
-    return term
+    if not isinstance(c, float) or not isfinite(c):
+        return term
+    c = float(f"{c:.{DIGITS}g}")
+    return Term(number(Fraction(c) if (c * 2**20).is_integer() else c), term.factors, term.summed)

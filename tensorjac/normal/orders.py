@@ -27,13 +27,12 @@ from ..terms import (
     Tensor,
     Term,
     combine,
-    contraction,
-    factor_key,
     nested,
     product,
     slot_parts,
     topological,
 )
+from .signs import reading, upright
 
 AXES = 4  # indices of which either direction is as good: more are left as they are
 MINUS = Dim.of(-1)
@@ -70,7 +69,7 @@ class Forward:
         if first is None or len(left) > AXES:
             ways = [()]
         directions = [_turned(term, (*backward, *way)) if way else first for way in ways]
-        return min((one for one in directions if one is not None), key=_key, default=term)
+        return upright(min((one for one in directions if one is not None), key=reading, default=term))
 
     def _leans(self, factors: Iterable[Factor]) -> dict[Index, Lean]:
         """To which side each index leans in a product."""
@@ -152,7 +151,3 @@ def _turned(term: Term, turning: Sequence[Index]) -> Term | None:
     factors = [factor.substitute(mapping) for factor in term.factors]
     found = reread(product(term.coefficient, factors, term.summed)).terms
     return found[0] if len(found) == 1 and found[0].coefficient == term.coefficient else None
-
-
-def _key(term: Term) -> tuple[object, ...]:
-    return factor_key(contraction(term.factors, term.summed))
