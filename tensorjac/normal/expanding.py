@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import inf
+from math import inf, prod
 
 from ..primitives import Primitive
 from ..rewrites import apply, finished, multiply, power, reread, whole
@@ -27,7 +27,7 @@ from ..terms import (
     product,
     topological,
 )
-from .functions import by_fewer, exact, of_step, unsigned, without_multiple
+from .functions import added, by_fewer, exact, of_step, unsigned, without_multiple
 from .matrices import by_parts
 from .orders import Forward
 from .signs import upright
@@ -102,7 +102,7 @@ class Normal:
             total.extend(self._term(term))
             if len(total) > LIMIT:
                 raise TooLarge
-        return Sum(exact(term) for term in total)
+        return added([exact(term) for term in total])
 
     def _term(self, term: Term) -> list[Term]:
         """The term multiplied out: a list of products, unconnected sums closed into flat contractions."""
@@ -181,18 +181,20 @@ class Normal:
         return self._once_more(turned) if changed and self.again < AGAIN else [turned]
 
     def _turned(self, term: Term) -> Term:
-        """A term that sums nothing itself, with its contractions running forward, and its signs before it."""
-        coefficient, factors = term.coefficient, []
-        for factor in term.factors:
-            tensor, slots, exponent = factor
-            one = self.forward.of(tensor) if isinstance(tensor, Contraction) else None
-            if one is None or (one.coefficient != 1 and not (isinstance(exponent, int) and exponent > 0)):
-                factors.append(factor)
-                continue
-            moved = one.substitute(dict(zip(tensor.axes, slots, strict=True)))
-            coefficient = number(coefficient * moved.coefficient**exponent)
-            factors += [Factor(each.tensor, each.slots, exponent) for each in moved.factors]
-        return upright(product(coefficient, factors))
+        """A term that sums nothing itself, with its contractions running forward, and what they turn in sign."""
+        parts = [self._forward(factor) for factor in term.factors]
+        coefficient = number(prod((part.coefficient for part in parts), start=term.coefficient))
+        return upright(product(coefficient, [factor for part in parts for factor in part.factors]))
+
+    def _forward(self, factor: Factor) -> Term:
+        tensor, slots, exponent = factor
+        if isinstance(tensor, Contraction):
+            one = self.forward.of(tensor).substitute(dict(zip(tensor.axes, slots, strict=True)))
+            # a root of what is turned in sign has no value to stand alone
+            if one.coefficient == 1 or (isinstance(exponent, int) and exponent > 0):
+                sign = 1 if one.coefficient == 1 else one.coefficient**exponent
+                return Term(sign, tuple(Factor(f.tensor, f.slots, exponent) for f in one.factors))
+        return Term(1, (factor,))
 
     def _opens_any(self, body: Sum) -> bool:
         return any(self._opens(factor) for term in body.terms for factor in term.factors)

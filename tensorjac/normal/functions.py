@@ -29,7 +29,7 @@ from ..terms import (
 from ..terms import apply as unsimplified
 
 MINUS = constant(-1)
-DIGITS = 13  # of floats that are compared: rounding may have changed the others
+ROUNDING = 1e-12  # of a float that is a product or a sum of others, relative to it
 
 
 def _called(name: str, *args: Sum) -> Sum:
@@ -244,10 +244,24 @@ def _argument(tensor: Apply, slots: Sequence[Slot]) -> tuple[Factor, ...]:
 
 
 def exact(term: Term) -> Term:
-    """Floats count as their first digits, which no order of operations changes; what are then small binary fractions,
-    as those: 0.5 x and x/2 are equal."""
+    """Floats that are small binary fractions count as those, so that 0.5 x and x/2 are equal."""
     c = term.coefficient
-    if not isinstance(c, float) or not isfinite(c):
-        return term
-    c = float(f"{c:.{DIGITS}g}")
-    return Term(number(Fraction(c) if (c * 2**20).is_integer() else c), term.factors, term.summed)
+    if isinstance(c, float) and isfinite(c) and (c * 2**20).is_integer():
+        return Term(number(Fraction(c)), term.factors, term.summed)
+    return term
+
+
+def added(terms: Sequence[Term]) -> Sum:
+    """The sum of terms, without what is left of floats that cancel but for rounding."""
+    total = Sum(terms)
+    largest: dict[tuple[object, ...], Number] = {}
+    for term in terms:
+        if isinstance(term.coefficient, float):
+            like = (term.factors, term.summed)
+            largest[like] = max(largest.get(like, 0), magnitude(term.coefficient))
+    kept = [
+        term
+        for term in total.terms
+        if magnitude(term.coefficient) > ROUNDING * largest.get((term.factors, term.summed), 0)
+    ]
+    return total if len(kept) == len(total.terms) else Sum(kept)

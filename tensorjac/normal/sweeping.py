@@ -6,7 +6,7 @@ Equivalence checking using cuts and heaps, 1997).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -31,9 +31,8 @@ from ..terms import (
 from .expanding import LIMIT, Normal, TooLarge, loosened, opens
 from .functions import by_others
 from .orders import Forward
-from .values import Array, Point
+from .values import AGREE, Array, Point
 
-AGREE = 1e-9  # values of one tensor, relative to the largest entry
 STEPS = 40  # in which sums are opened, or divisors multiplied away, until a difference has no terms
 PARTS = 400  # factors that are brought into order to prove two parts equal
 WHOLE = 4000  # and the whole, which takes seconds
@@ -113,18 +112,50 @@ class Swept(Normal):
 
     def _closer(self, gap: Sum) -> Sum | None:
         """The difference without its divisors, or with its outermost sums opened; None where there are none."""
-        cleared = _cleared(gap)
+        cleared = self._cleared(gap)
         if cleared is not None:
             return self.of(cleared)
         loose = [loosened(term) for term in gap.terms]
         held = {factor.tensor for term in loose for factor in term.factors if opens(factor)}
-        deepest = max(map(self._depth, held), default=0)
-        outermost = {tensor for tensor in held if self._depth(tensor) == deepest}
+        telling = self._telling(loose, held)
+        deepest = max(map(self._depth, telling), default=0)
+        outermost = {tensor for tensor in telling if self._depth(tensor) == deepest}
         terms: list[Term] = []
         for term, opened in zip(gap.terms, loose, strict=True):
             touched = any(opens(factor) and factor.tensor in outermost for factor in opened.factors)
             terms.extend(_multiplied_out(opened, outermost) if touched else (term,))
         return self.of(Sum(terms)) if held else None
+
+    def _cleared(self, gap: Sum) -> Sum | None:
+        """The difference times what its terms are divided by, and without what they share, unless that is 0 itself;
+        None where there is nothing."""
+        powers: dict[tuple[Tensor, tuple[Slot, ...]], list[Number]] = {}
+        for term in gap.terms:
+            for tensor, slots, exponent in term.factors:
+                powers.setdefault((tensor, slots), []).append(exponent)
+        least = {
+            (tensor, slots): min(found)
+            if len(found) == len(gap.terms) and not self.point.is_zero(tensor)
+            else min(0, *found)
+            for (tensor, slots), found in powers.items()
+            if tensor is not DELTA
+        }
+        inverse = [Factor(tensor, slots, number(-p)) for (tensor, slots), p in least.items() if p != 0]
+        if not inverse:
+            return None
+        return Sum(product(term.coefficient, [*term.factors, *inverse], term.summed) for term in gap.terms)
+
+    def _telling(self, terms: Sequence[Term], held: set[Tensor]) -> set[Tensor]:
+        """Those of the sums on whose values it depends that the terms cancel; all, where it depends on none."""
+        others: dict[Tensor, Array | None] = {}
+        for tensor in sorted(held, key=lambda one: (-self._depth(one), one.key)):
+            value = self.point.of(tensor)
+            if value is not None and np.any(value):
+                # odd, so that what changes its sign with the order of axes does so still
+                changed = {**others, tensor: np.sin(7 * value / np.max(np.abs(value)))}
+                if self.point.where(changed).cancel(terms):
+                    others = changed
+        return held.difference(others) or held
 
     def _depth(self, tensor: Tensor) -> int:
         """How many sums stand within each other."""
@@ -155,20 +186,3 @@ def _multiplied_out(term: Term, outermost: set[Tensor]) -> list[Term]:
 def _times(first: Term, second: Term) -> Term:
     coefficient = number(first.coefficient * second.coefficient)
     return product(coefficient, [*first.factors, *second.factors], (*first.summed, *second.summed))
-
-
-def _cleared(gap: Sum) -> Sum | None:
-    """The difference times what its terms are divided by, and without what they share; None where there is nothing."""
-    powers: dict[tuple[Tensor, tuple[Slot, ...]], list[Number]] = {}
-    for term in gap.terms:
-        for tensor, slots, exponent in term.factors:
-            powers.setdefault((tensor, slots), []).append(exponent)
-    least = {
-        key: min(found) if len(found) == len(gap.terms) else min(0, *found)
-        for key, found in powers.items()
-        if key[0] is not DELTA
-    }
-    inverse = [Factor(tensor, slots, number(-p)) for (tensor, slots), p in least.items() if p != 0]
-    if not inverse:
-        return None
-    return Sum(product(term.coefficient, [*term.factors, *inverse], term.summed) for term in gap.terms)

@@ -45,6 +45,7 @@ TRIES = 100  # of sizes
 POINTS = 3  # of those at which all assumptions hold: a wide matrix has no inverse of XᵀX, and a tall one none of XXᵀ
 WORST = 1e4  # condition of a matrix that is inverted: of a singular one, rounding is all that there is
 INVERTING = frozenset({"inv", "pinv", "logabsdet", "signdet"})
+AGREE = 1e-9  # of values of one tensor, relative to the largest entry
 DIFFER = 1e-11  # of values, relative to the largest of all parts: rounding explains less
 
 
@@ -66,6 +67,25 @@ class Point:
     def of_sum(self, body: Sum, axes: Sequence[Index]) -> Array | None:
         """The value of an expression over these axes."""
         return self._finite(self._total, body, axes)
+
+    def where(self, values: Mapping[Tensor, Array | None]) -> Point:
+        """The same point, but for the values of some tensors; what is made of them keeps its own."""
+        other = Point(self.sizes, self.bounds)
+        other.known = {**self.known, **values}
+        return other
+
+    def is_zero(self, tensor: Tensor) -> bool:
+        """Whether a sum is 0 here, as far as rounding lets one say so."""
+        if isinstance(tensor, Contraction):
+            return self.cancel([tensor.term(tensor.axes)])
+        return isinstance(tensor, Shared) and self.cancel(tensor.body.terms)
+
+    def cancel(self, terms: Sequence[Term]) -> bool:
+        """Whether products add up to 0 here, which they do exactly if they are small beside their sizes."""
+        axes = sorted({label for term in terms for label in term.free}, key=lambda index: index.number)
+        value = self._finite(self._total, Sum(terms), axes)
+        size = self._finite(self._total, Sum(terms), axes, np.abs)
+        return value is not None and size is not None and bool(np.max(np.abs(value)) <= AGREE * np.max(size))
 
     def _finite(self, function: Callable[..., Array | None], *args: object) -> Array | None:
         try:
@@ -115,24 +135,24 @@ class Point:
     def _shape(self, axes: Sequence[Index]) -> tuple[int, ...]:
         return tuple(axis.dim.evaluate(self.sizes) for axis in axes)
 
-    def _total(self, body: Sum, axes: Sequence[Index]) -> Array | None:
+    def _total(self, body: Sum, axes: Sequence[Index], of_each: Callable[[Array], Array] = np.asarray) -> Array | None:
         total = np.zeros(self._shape(axes))
         for term in body.terms:
-            value = self._product(term, axes)
+            value = self._product(term, axes, of_each)
             if value is None:
                 return None
             total = total + value
         return total
 
-    def _product(self, term: Term, axes: Sequence[Index]) -> Array | None:
+    def _product(self, term: Term, axes: Sequence[Index], of_each: Callable[[Array], Array]) -> Array | None:
         """The value of a term over these axes: its indices are summed one by one, the cheapest first."""
-        operands: list[Operand] = [((), np.asarray(float(term.coefficient)))]
+        operands: list[Operand] = [((), of_each(np.asarray(float(term.coefficient))))]
         operands += [((label,), np.ones(label.dim.evaluate(self.sizes))) for label in (*axes, *term.summed)]
         for factor in term.factors:
             read = self._read(factor)
             if read is None:
                 return None
-            operands.append((tuple(dict.fromkeys(factor.labels)), read))
+            operands.append((tuple(dict.fromkeys(factor.labels)), of_each(read)))
         left = set(term.summed)
         while left:
             label = min(left, key=lambda one: (prod(self._shape(_beside(one, operands))), one.number))
