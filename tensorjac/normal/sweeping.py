@@ -34,8 +34,8 @@ from .orders import Forward
 from .values import AGREE, Array, Point
 
 STEPS = 40  # in which sums are opened, or divisors multiplied away, until a difference has no terms
-PARTS = 400  # factors that are brought into order to prove two parts equal
-WHOLE = 4000  # and the whole, which takes seconds
+MOST = 4000  # factors that are brought into order for one proof, which takes a second
+VAIN = 20000  # and for all proofs that parts are equal which come to nothing
 TRIES = 3  # proofs by which a part is sought among those of its value
 RANK = 5  # a tensor of more axes is not compared with others, in all orders of these
 
@@ -47,6 +47,7 @@ class Swept(Normal):
         super().__init__(False, forward)
         self.point = point
         self.proving = False
+        self.spare: float = VAIN
         self.seen: dict[tuple[int, ...], list[tuple[Array, Tensor]]] = {}
         self.depths: dict[Tensor, int] = {}
 
@@ -59,7 +60,7 @@ class Swept(Normal):
             return found
         alike = self.seen.setdefault(tuple(sorted(value.shape)), [])
         for like in self._alike(tensor, value, alike):
-            if like == found or self.proves(add(found, multiply(constant(-1), like)), PARTS):
+            if like == found or self.proves(add(found, multiply(constant(-1), like)), self.spare):
                 return like
         alike.append((value, tensor))
         return found
@@ -81,14 +82,12 @@ class Swept(Normal):
                     yield self.known[other].substitute(dict(zip(other.axes, axes, strict=True)))
                     break
 
-    def proves(self, gap: Sum, most: int = WHOLE) -> bool:
+    def proves(self, gap: Sum, most: float = MOST) -> bool:
         """Whether a difference is 0: its sums are opened, the outermost first, until all terms have cancelled."""
         outer, self.proving = self.proving, True
-        whole = self.left
+        whole, self.left = self.left, (most := min(MOST, most))
         try:
-            gap = self.of(gap)
-            self.left = most
-            gap = self._opened(gap)
+            gap = self._opened(self.of(gap))
             with without("sigmoid"):
                 while gap.terms:
                     loose = [loosened(term) for term in gap.terms]
@@ -96,10 +95,12 @@ class Swept(Normal):
                     if others == loose:
                         break
                     gap = self._opened(self.of(Sum(others)))
-            return not gap.terms
         except TooLarge:
             return False
+        else:
+            return not gap.terms
         finally:
+            self.spare -= most - self.left if gap.terms else 0
             self.left, self.proving = whole, outer
 
     def _opened(self, gap: Sum) -> Sum:
