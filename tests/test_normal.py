@@ -287,6 +287,30 @@ EQUAL = {
         ],
         {"x": "n", "y": "n"},
     ),
+    "sums of what turns its sign": (
+        [
+            lambda x, y: (x[:, None] - x) ** 3 @ y,
+            lambda x, y: -((x - x[:, None]) ** 3) @ y,
+            lambda x, y: -y @ (x[:, None] - x) ** 3,
+            lambda x, y: (x[:, None] - x) ** 3 @ y + y @ (x[:, None] - x) ** 3 @ y,
+        ],
+        {"x": "n", "y": "n"},
+    ),
+    "counts that run either way": (
+        [
+            lambda x, y: y @ np.cumsum(np.cumsum(x[::-1])),
+            lambda x, y: np.cumsum(np.cumsum(y[::-1])) @ x,
+            lambda x, y: np.cumsum(np.cumsum(y[::-1]))[::-1] @ x[::-1],
+        ],
+        {"x": "n", "y": "n"},
+    ),
+    "numbers that are rounded": (
+        [
+            lambda x: np.exp(x + 0.7) / np.exp(x + 0.7).sum() / 0.7,
+            lambda x: np.exp(x) / np.exp(x).sum() / 0.7,
+        ],
+        {"x": "n"},
+    ),
     "slices put together": (
         [lambda x: x, lambda x: x[::-1][::-1], lambda x: np.flip(np.flip(x))],
         {"x": "n"},

@@ -227,6 +227,11 @@ READ_BACK = (
         (("relu", 5, 2), "norm"),
     ),
     (
+        "F",
+        (("lagged gram", 0, 0), ("lower triangle of a gram", 2, 2), ("lower triangle of a gram", 3, 0)),
+        (("rolled", 4, 0), "norm"),
+    ),
+    (
         "vjp",
         (("cumulative from the end", 1, 0), ("transposed and reshaped", 2, 1), ("transposed and reshaped", 3, 3)),
         (("cumulative from the end", 4, 1), "determinant"),
@@ -236,10 +241,33 @@ READ_BACK = (
         (("cumulative from the end", 1, 1), ("attended", 1, 2), ("symmetric", 3, 3), ("determinant", 4, 3)),
         ("outer",),
     ),
-    ("jacobian", (("positive part", 1, 0), ("traces", 2, 0)), ("all",)),
-    ("jacobian", (("rolled", 1, 0), ("read backward", 2, 0)), ("flat",)),
-    ("jvp", (("tanh", 1, 0), ("larger of two rows", 2, 0)), ("all",)),
-    ("hvp", (("normed", 0, 1), ("columns reversed", 2, 2)), ("determinant",)),
+    (
+        "vjp",
+        (("third", 1, 1), ("larger of two rows", 2, 0), ("cumulative from the end", 3, 0), ("plus its sum", 4, 2)),
+        ("log-sum-exp",),
+    ),
+    ("jacobian X", (("positive part", 1, 0), ("traces", 2, 0)), ("all",)),
+    ("jacobian X", (("rolled", 1, 0), ("read backward", 2, 0)), ("flat",)),
+    ("jvp X", (("tanh", 1, 0), ("larger of two rows", 2, 0)), ("all",)),
+    (
+        "jvp",
+        (("gram", 1, 1), ("normed", 2, 2), ("log-determinant", 3, 1), ("captured", 4, 4)),
+        ("log-sum-exp",),
+    ),
+    ("hvp Z", (("normed", 0, 1), ("columns reversed", 2, 2)), ("determinant",)),
+    ("hvp X", (("squared distances", 1, 1),), ("norm",)),
+    ("hessian A", (("minimum", 0, 0), ("quadratic", 2, 0), ("columns reversed", 3, 0)), ("determinant",)),
+    ("hessian A", (("arctan2", 1, 1), ("symmetric", 2, 1), ("cumulative from the end", 3, 2)), ("sum",)),
+    (
+        "hessian X",
+        (("plus its variance", 1, 0), ("symmetric", 2, 0), ("plus its variance", 3, 1), ("plus its variance", 4, 0)),
+        (("cumulative from the end", 5, 4), "norm"),
+    ),
+    (
+        "hessian X",
+        (("signed root", 1, 1), ("/", 2, 1), ("by its determinant", 3, 1), ("times its norm", 4, 0)),
+        ("determinant",),
+    ),
 )
 """The derivative that was another function when its text was read back, or could not be compared, and the program."""
 
@@ -248,5 +276,5 @@ READ_BACK = (
 @pytest.mark.parametrize(("derivative", "steps", "last"), READ_BACK)
 def test_found_reads_back(derivative, steps, last, shapes):
     F = tj.trace(program((*steps, *last)), **shapes)
-    wrt = () if derivative in ("F", "vjp") else ("Z",) if derivative == "hvp" else ("X",)
-    assert_reads_back(F if derivative == "F" else getattr(F, derivative)(*wrt))
+    name, *wrt = derivative.split()
+    assert_reads_back(F if name == "F" else getattr(F, name)(*wrt))

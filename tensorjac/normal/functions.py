@@ -29,7 +29,7 @@ from ..terms import (
 from ..terms import apply as unsimplified
 
 MINUS = constant(-1)
-ROUNDING = 1e-12  # of a float that is a product or a sum of others, relative to it
+ROUNDING = 1e-13  # of a float that is a product or a sum of others, relative to it
 
 
 def _called(name: str, *args: Sum) -> Sum:
@@ -259,9 +259,7 @@ def added(terms: Sequence[Term]) -> Sum:
         if isinstance(term.coefficient, float):
             like = (term.factors, term.summed)
             largest[like] = max(largest.get(like, 0), magnitude(term.coefficient))
-    kept = [
-        term
-        for term in total.terms
-        if magnitude(term.coefficient) > ROUNDING * largest.get((term.factors, term.summed), 0)
-    ]
-    return total if len(kept) == len(total.terms) else Sum(kept)
+    if not largest:
+        return total
+    least = {like: ROUNDING * size for like, size in largest.items()}
+    return Sum(t for t in total.terms if magnitude(t.coefficient) > least.get((t.factors, t.summed), 0))

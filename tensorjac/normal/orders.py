@@ -21,7 +21,6 @@ from ..terms import (
     Factor,
     Index,
     Input,
-    Number,
     Shared,
     Slot,
     Tensor,
@@ -39,7 +38,7 @@ MINUS = Dim.of(-1)
 
 # How often something is read forward along an axis, less how often backward: by the name of what is read, and by how
 # many functions are around it.
-Lean: TypeAlias = dict[tuple[str, int], Number]
+Lean: TypeAlias = dict[tuple[str, int], int]
 
 
 class Forward:

@@ -112,15 +112,15 @@ class Swept(Normal):
         return gap
 
     def _closer(self, gap: Sum) -> Sum | None:
-        """The difference without its divisors, or with its outermost sums opened; None where there are none."""
+        """The difference without its divisors, or with the outermost sums that are needed opened; None without any."""
         cleared = self._cleared(gap)
         if cleared is not None:
             return self.of(cleared)
         loose = [loosened(term) for term in gap.terms]
         held = {factor.tensor for term in loose for factor in term.factors if opens(factor)}
-        telling = self._telling(loose, held)
-        deepest = max(map(self._depth, telling), default=0)
-        outermost = {tensor for tensor in telling if self._depth(tensor) == deepest}
+        needed = self._needed(loose, held)
+        deepest = max(map(self._depth, needed), default=0)
+        outermost = {tensor for tensor in needed if self._depth(tensor) == deepest}
         terms: list[Term] = []
         for term, opened in zip(gap.terms, loose, strict=True):
             touched = any(opens(factor) and factor.tensor in outermost for factor in opened.factors)
@@ -133,26 +133,24 @@ class Swept(Normal):
         powers: dict[tuple[Tensor, tuple[Slot, ...]], list[Number]] = {}
         for term in gap.terms:
             for tensor, slots, exponent in term.factors:
-                powers.setdefault((tensor, slots), []).append(exponent)
-        least = {
-            (tensor, slots): min(found)
-            if len(found) == len(gap.terms) and not self.point.is_zero(tensor)
-            else min(0, *found)
-            for (tensor, slots), found in powers.items()
-            if tensor is not DELTA
-        }
-        inverse = [Factor(tensor, slots, number(-p)) for (tensor, slots), p in least.items() if p != 0]
+                if tensor is not DELTA:
+                    powers.setdefault((tensor, slots), []).append(exponent)
+        least: dict[tuple[Tensor, tuple[Slot, ...]], Number] = {}
+        for (tensor, slots), found in powers.items():
+            shared = len(found) == len(gap.terms) and not self.point.is_zero(tensor)
+            least[tensor, slots] = min(found) if shared else min(0, *found)
+        inverse = [Factor(tensor, slots, number(-p)) for (tensor, slots), p in least.items() if p]
         if not inverse:
             return None
         return Sum(product(term.coefficient, [*term.factors, *inverse], term.summed) for term in gap.terms)
 
-    def _telling(self, terms: Sequence[Term], held: set[Tensor]) -> set[Tensor]:
-        """Those of the sums on whose values it depends that the terms cancel; all, where it depends on none."""
-        others: dict[Tensor, Array | None] = {}
+    def _needed(self, terms: Sequence[Term], held: set[Tensor]) -> set[Tensor]:
+        """Of the sums in terms that cancel at the point, those without whose values they would not; all, if none."""
+        others: dict[Tensor, Array] = {}
         for tensor in sorted(held, key=lambda one: (-self._depth(one), one.key)):
             value = self.point.of(tensor)
             if value is not None and np.any(value):
-                # odd, so that what changes its sign with the order of axes does so still
+                # odd, so that what turns its sign when axes change places does so still
                 changed = {**others, tensor: np.sin(7 * value / np.max(np.abs(value)))}
                 if self.point.where(changed).cancel(terms):
                     others = changed

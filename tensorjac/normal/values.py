@@ -68,7 +68,7 @@ class Point:
         """The value of an expression over these axes."""
         return self._finite(self._total, body, axes)
 
-    def where(self, values: Mapping[Tensor, Array | None]) -> Point:
+    def where(self, values: Mapping[Tensor, Array]) -> Point:
         """The same point, but for the values of some tensors; what is made of them keeps its own."""
         other = Point(self.sizes, self.bounds)
         other.known = {**self.known, **values}
