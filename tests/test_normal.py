@@ -304,13 +304,6 @@ EQUAL = {
         ],
         {"x": "n", "y": "n"},
     ),
-    "numbers that are rounded": (
-        [
-            lambda x: np.exp(x + 0.7) / np.exp(x + 0.7).sum() / 0.7,
-            lambda x: np.exp(x) / np.exp(x).sum() / 0.7,
-        ],
-        {"x": "n"},
-    ),
     "slices put together": (
         [lambda x: x, lambda x: x[::-1][::-1], lambda x: np.flip(np.flip(x))],
         {"x": "n"},

@@ -121,7 +121,6 @@ WITNESSES = {
     "one entry": Witness("Y[i] = max_k(X[ik])", {"X": "b 1"}),
     "equal arguments": Witness(lambda x: np.maximum(x, x) + np.minimum(x, x), {"x": "n"}),
     "constants": Witness(lambda x: 2**x, {"x": "n"}),
-    "read backward": Witness(lambda x: np.exp(x)[::-1], {"x": "n"}),
     "read what is needed": Witness(lambda X, A: np.diagonal(np.exp(X @ A)), {"X": "n m", "A": "m n"}),
     "δ decided": Witness(lambda x, y: np.concatenate([x, y])[0] * x, {"x": "n", "y": "m"}),
     "δ renames": Witness(lambda X, A: X @ A, {"X": "b m", "A": "m n"}),

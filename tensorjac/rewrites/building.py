@@ -33,14 +33,13 @@ from ..terms import (
     product,
     scaled,
     shared,
-    slot_labels,
 )
 from ..terms import apply as raw_apply
 from . import registry
 from .cores import INVERSES, TRANSPOSABLE, inverted, several, upright
 from .patterns import logistic_argument, repeats_mask
 from .powers import powered
-from .ranges import reads_all, reads_once, truth_of
+from .ranges import reads_once, truth_of
 from .registry import FUNCTION_RULES, Step, current_steps, is_on, name_identity, switched_off
 from .sums import add, whole
 
@@ -234,13 +233,6 @@ name_identity(
 )
 
 
-name_identity(
-    "read backward",
-    """f(x)[n-1-i] is f(x[n-1-i]): a computed tensor that is read backward is computed backward. Ends because the slots
-    move one level down.""",
-)
-
-
 def _pushed(factor: Factor) -> Sum | None:
     if not pushable(factor):
         return None
@@ -277,10 +269,6 @@ def pushable(factor: Factor) -> bool:
     renamed = all(isinstance(slot, Index) and slot.dim is dim for slot, dim in zip(batch, tensor.shape, strict=False))
     if renamed and len(set(batch)) == len(batch):
         return False
-    if not is_on("read backward"):
-        entire = [reads_all(slot, dim) for slot, dim in zip(batch, tensor.shape, strict=False)]
-        if all(entire) and len({label for slot in batch for label in slot_labels(slot)}) == len(batch):
-            return False
     # overlapping windows would compute the same entries many times
     return all(reads_once(slot, axis.dim) for slot, axis in zip(batch, tensor.axes, strict=False))
 

@@ -85,12 +85,3 @@ def reads_once(slot: Slot, dim: Dim) -> bool:
         left.remove(found)
         weight = weight * found[0].dim
     return True
-
-
-def reads_all(slot: Slot, dim: Dim) -> bool:
-    """Whether an axis is read from end to end by one index, forward or backward."""
-    offset, parts = slot_parts(slot)
-    if len(parts) != 1 or parts[0][0].dim is not dim:
-        return False
-    weight = parts[0][1]
-    return (weight is ONE and offset is ZERO) or (weight.value == -1 and offset is dim - 1)
