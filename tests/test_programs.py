@@ -258,6 +258,7 @@ READ_BACK = (
     ("hvp X", (("squared distances", 1, 1),), ("norm",)),
     ("hessian A", (("minimum", 0, 0), ("quadratic", 2, 0), ("columns reversed", 3, 0)), ("determinant",)),
     ("hessian A", (("arctan2", 1, 1), ("symmetric", 2, 1), ("cumulative from the end", 3, 2)), ("sum",)),
+    ("hessian X", (("first of the other", 0, 1), ("read backward", 2, 0)), ("determinant",)),
     (
         "hessian X",
         (("plus its variance", 1, 0), ("symmetric", 2, 0), ("plus its variance", 3, 1), ("plus its variance", 4, 0)),

@@ -125,7 +125,7 @@ WITNESSES = {
     "δ decided": Witness(lambda x, y: np.concatenate([x, y])[0] * x, {"x": "n", "y": "m"}),
     "δ renames": Witness(lambda X, A: X @ A, {"X": "b m", "A": "m n"}),
     "digits": Witness("Y[] = X[ij] Z[lm] δ[b*i + j, b*l + m]", {"X": "a b", "Z": "a b"}),
-    "digits of a number": Witness(lambda X: X.reshape(-1)[::-1].reshape(X.shape).reshape(-1), {"X": "b n"}),
+    "digits of a number": Witness(lambda X: X.T.reshape(X.shape).reshape(-1), {"X": "b n"}),
     "unused index": Witness(lambda X: np.var(X, axis=0), {"X": "b n"}),
     "inverse": Witness(lambda S, x: np.linalg.inv(S) @ (S @ x), {"S": "n n", "x": "n"}, {"S": "invertible"}),
     "every position once": of_case("cross_entropy_of_labels"),

@@ -12,7 +12,7 @@ b*n n + 2 max(n - 3, 0)
 
 from .atoms import Atom, FloorDiv, Monomial, Number, Positive
 from .binding import Actual, Shapes, bind_sizes
-from .division import divide, positive
+from .division import divide, divide_with_rest, positive
 from .polynomial import Polynomial
 from .prover import Requirement, equal, nonnegative
 from .shapes import Entry, parse_shape
@@ -33,6 +33,7 @@ __all__ = [
     "Size",
     "bind_sizes",
     "divide",
+    "divide_with_rest",
     "equal",
     "nonnegative",
     "parse_shape",

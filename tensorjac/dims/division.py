@@ -50,7 +50,7 @@ def _floor_divide(dim: Dim, by: Dim) -> Dim:
         return exact
     common = lcm(*(c.denominator for _, c in dim.terms + by.terms)) * (-1 if by.terms[0][1] < 0 else 1)
     dim, by = dim * common, by * common
-    quotient, rest = _split(dim, by)
+    quotient, rest = divide_with_rest(dim, by)
     rest, by = _reduced(rest, by)
     if nonnegative(rest) and nonnegative(by - 1 - rest):
         return quotient
@@ -65,8 +65,8 @@ def _floor_divide(dim: Dim, by: Dim) -> Dim:
     return quotient + floor_atom(rest, by).dim
 
 
-def _split(dim: Dim, by: Dim) -> tuple[Dim, Dim]:
-    """Quotient and rest of division by the leading term: (2*n + 5)//2 is n + 2 + 1//2."""
+def divide_with_rest(dim: Dim, by: Dim) -> tuple[Dim, Dim]:
+    """Quotient and rest of division by the leading term: 2*n + 5 is 2*(n + 2) + 1."""
     (lead, scale), quotient, rest, left = by.terms[0], Dim.of(0), Dim.of(0), dim
     while left.terms:
         head, coefficient = left.terms[0]

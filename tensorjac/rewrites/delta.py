@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..dims import Dim, divide, nonnegative
+from ..dims import Dim, divide, divide_with_rest, nonnegative
 from ..terms import (
     DELTA,
     ONE,
@@ -70,7 +70,8 @@ def _rename(term: Term) -> Sum | None:
 
 @term_rewrite("digits")
 def _digits(term: Term) -> Sum | None:
-    """n·u + v = 0 with |v| < n holds only for u = 0 and v = 0: a matched reshape falls into two δ."""
+    """n·u + v = 0 with |v| < n holds only for u = 0 and v = 0: a matched reshape falls into two δ, also one
+    that is read backward."""
     for factor in term.factors:
         if factor.tensor is not DELTA:
             continue
@@ -98,16 +99,16 @@ def _split_digits(form: Slot) -> tuple[Slot, Slot] | None:
                 high[index] = quotient
             else:
                 low[index] = c
-        share = divide(offset, unit)
         if not high or not low:
             continue
-        carry, left = (share, ZERO) if share is not None and _whole_number(share) else (ZERO, offset)
-        small = affine(left, low)
-        least, most = bounds_of(small)
-        if least is None or most is None:
-            continue
-        if nonnegative(unit - 1 - most, facts) and nonnegative(unit - 1 + least, facts):
-            return affine(carry, high), small
+        quotient, _ = divide_with_rest(offset, unit)
+        for carry in (quotient, quotient + 1, quotient - 1, ZERO):
+            small = affine(offset - carry * unit, low)
+            least, most = bounds_of(small)
+            if least is None or most is None or not _whole_number(carry):
+                continue
+            if nonnegative(unit - 1 - most, facts) and nonnegative(unit - 1 + least, facts):
+                return affine(carry, high), small
     return None
 
 
