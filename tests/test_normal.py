@@ -304,6 +304,10 @@ EQUAL = {
         ],
         {"x": "n", "y": "n"},
     ),
+    "flattened, read backward and split again": (
+        [lambda X: X.reshape(-1)[::-1].reshape(X.shape), lambda X: X[::-1, ::-1]],
+        {"X": "m n"},
+    ),
     "slices put together": (
         [lambda x: x, lambda x: x[::-1][::-1], lambda x: np.flip(np.flip(x))],
         {"x": "n"},

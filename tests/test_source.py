@@ -787,6 +787,7 @@ VIEWED = {
     "split into groups": (lambda X: np.exp(X.reshape(X.shape[0], 2, X.shape[1] // 2, X.shape[2])), "b c h"),
     "flattened": (lambda X: np.exp(X.reshape(-1)), "a b"),
     "flattened and back": (lambda X: np.exp(X.reshape(-1)).reshape(X.shape), "a b"),
+    "flattened, read backward and back": (lambda X: np.exp(X.reshape(-1)[::-1]).reshape(X.shape), "a b"),
     "flattened and contracted": (lambda X: X.reshape(-1) @ (X**2).reshape(-1), "a b"),
     "merged and split": (lambda X: X.reshape(X.shape[0], -1).reshape(X.shape), "a b c"),
     "split and merged": (lambda X: X.reshape(X.shape[0], 2, 3).reshape(X.shape[0], 6) ** 2, "a 6"),

@@ -63,11 +63,9 @@ class Forward:
             settled |= beside
             left = [index for index in left if index not in beside]
         backward = [index for index in term.summed if settled.get(index) == -1]
-        first = _turned(term, backward) if backward else term
-        ways = [chosen for count in range(len(left) + 1) for chosen in combinations(left, count)]
-        if first is None or len(left) > AXES:
-            ways = [()]
-        directions = [_turned(term, (*backward, *way)) if way else first for way in ways]
+        most = len(left) if len(left) <= AXES else 0
+        ways = [chosen for count in range(most + 1) for chosen in combinations(left, count)]
+        directions = [_turned(term, (*backward, *way)) for way in ways]
         return upright(min((one for one in directions if one is not None), key=reading, default=term))
 
     def _leans(self, factors: Iterable[Factor]) -> dict[Index, Lean]:
@@ -146,6 +144,8 @@ def _opposed(factors: Sequence[Factor], settled: dict[Index, int], left: Sequenc
 
 def _turned(term: Term, turning: Sequence[Index]) -> Term | None:
     """The term with some indices running the other way; None where it becomes several."""
+    if not turning:
+        return term
     mapping: dict[Index, Slot] = {index: combine(((MINUS, index),), index.dim - 1) for index in turning}
     factors = [factor.substitute(mapping) for factor in term.factors]
     found = reread(product(term.coefficient, factors, term.summed)).terms

@@ -81,7 +81,7 @@ class Point:
         return isinstance(tensor, Shared) and self.cancel(tensor.body.terms)
 
     def cancel(self, terms: Sequence[Term]) -> bool:
-        """Whether products add up to 0 here, which they do exactly if they are small beside their sizes."""
+        """Whether products add up to 0 here, as far as rounding lets one say so: beside their sizes."""
         axes = sorted({label for term in terms for label in term.free}, key=lambda index: index.number)
         value = self._finite(self._total, Sum(terms), axes)
         size = self._finite(self._total, Sum(terms), axes, np.abs)
