@@ -261,6 +261,11 @@ READ_BACK = (
     ("hessian X", (("first of the other", 0, 1), ("read backward", 2, 0)), ("determinant",)),
     (
         "hessian X",
+        (("logaddexp", 1, 0), ("by its diagonal", 2, 1), ("stacked and summed", 3, 1)),
+        ("determinant",),
+    ),
+    (
+        "hessian X",
         (("plus its variance", 1, 0), ("symmetric", 2, 0), ("plus its variance", 3, 1), ("plus its variance", 4, 0)),
         (("cumulative from the end", 5, 4), "norm"),
     ),

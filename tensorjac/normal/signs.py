@@ -48,5 +48,9 @@ def _places(slots: Sequence[Slot], mapping: Mapping[Index, Slot]) -> list[tuple[
 
 
 def reading(term: Term) -> tuple[object, ...]:
-    """What tells a product from others, whatever its indices are called."""
-    return factor_key(contraction(term.factors, term.summed))
+    """What tells a product from others, whatever its indices are called.
+
+    What is in it decides before how it is read, so that f[i] f[j] is found, which is symmetric, and not f[i] g[j] for
+    a g that is f read otherwise.
+    """
+    return [factor.tensor.key for factor in term.factors], factor_key(contraction(term.factors, term.summed))
