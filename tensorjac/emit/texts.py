@@ -190,6 +190,8 @@ class Texts:
         axes = value.detail
         text = self.held(inner, ATOM)
         if len(axes) == inner.rank:
+            if text.startswith("np.diagonal("):
+                return text.replace("np.diagonal", "np.trace", 1), ATOM
             return f"{text}.sum()", ATOM
         return f"{text}.sum(axis={axes[0] if len(axes) == 1 else axes})", ATOM
 
@@ -209,6 +211,8 @@ class Texts:
         template, _ = value.detail
         if value.weak:
             template = self.root("{0}") if template == "np.sqrt({0})" else f"float({template})"
+        if template == 'np.einsum("ii->i", {0})':
+            template = "np.diagonal({0})"
         level = _level(template)
         if template in COMPARISONS:
             # a person names what is compared first, and then the number
