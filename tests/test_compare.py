@@ -518,7 +518,7 @@ def test_strategies_that_are_one_program_are_one_line(table):
 
 
 def test_no_operation_is_faster_than_the_roof():
-    rates = Model({}, ((1e3, 1e-11), (1e7, 2e-10)), (), (), {}, 2e-11, lambda product: 1e-10)
+    rates = Model({}, {}, ((1e3, 1e-11), (1e7, 2e-10)), (), (), {}, 2e-11, lambda product: 1e-10)
     assert rates.ridge == pytest.approx(0.5)
     assert [rates.roof(x) for x in (0.25, 0.5, 100)] == pytest.approx([2.5e10, 5e10, 5e10])
 
@@ -551,6 +551,33 @@ def test_what_goes_across_memory_is_known(text, expected):
     )
     moved = sum(operation.read + operation.written for operation in operations)
     assert sum(map(rates.operation, operations)) == moved * (7 if any(expected) else 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "loops"),
+    [
+        ("X + X", 1),
+        ("X.T + X.T", 1),
+        ("X - X[:, :1]", 30),
+        ("X - X[0]", 30),
+        ("X[:, :2] + X[:, :2]", 30),
+        ("X[:, None, :] - X", 900),
+        ("np.tanh(X[::2])", 15),
+        ("X.sum()", 1),
+        ("X.sum(axis=1)", 30),
+        ("X.sum(axis=0)", 30),
+        ("X.T.max(axis=0)", 30),
+        ("np.vecdot(X, X)", 30),
+    ],
+)
+def test_how_many_loops_go_through_memory(text, loops):
+    """One for what lies in one piece in all arrays, one for each row where it does not; each takes some time."""
+    operations = Routine(f"def f(X):\n    return {text}\n", {"np": np}).cost([(30, 4)]).operations
+    (only,) = (operation for operation in operations if operation.kind != "view")
+    assert only.loops == loops
+    calls, none = dict.fromkeys(("elementwise", "slow", "sum", "inner"), 0.0), ((1, 0.0),)
+    rates = Model(calls, {"elementwise": 2.0, "sum": 3.0}, none, none, none, {}, 1.0, lambda product: 0.0)
+    assert rates.operation(only) == (loops - 1) * (3 if only.kind == "sum" else 2)
 
 
 def test_crossovers_lie_where_the_fastest_strategy_changes():

@@ -17,7 +17,7 @@ from .machine import cache_folder, machine, threads
 from .model import Curve, Model, Product
 
 # Changes with what is measured: rates that were kept by an older version are measured again.
-FORM = 7
+FORM = 9
 # What one thread does is timed by the processor's clock, which other processes do not disturb; products have several.
 CLOCK = process_time if get_clock_info("process_time").resolution < 1e-6 else perf_counter
 PRODUCTS = CLOCK if threads() == 1 else perf_counter
@@ -53,7 +53,14 @@ def _with(rates: Mapping[str, Any]) -> Model:
     calls = dict(rates["calls"])
     curves = {name: tuple((float(a), float(b)) for a, b in rates[name]) for name in ("moved", "across", "fresh")}
     product = cache(partial(product_rate, calls))
-    return Model(calls, **curves, work=dict(rates["work"]), fastest=float(rates["fastest"]), product=product)
+    return Model(
+        calls,
+        dict(rates["loops"]),
+        **curves,
+        work=dict(rates["work"]),
+        fastest=float(rates["fastest"]),
+        product=product,
+    )
 
 
 def calibrated() -> dict[str, Any]:
@@ -75,7 +82,8 @@ def calibrated() -> dict[str, Any]:
     }
     large = [("product", (1, n, n, n), layout, 8) for n in (64, 128, 256) for layout in LAYOUTS]
     fastest = min(product_rate(call, product) for product in large)
-    return {"calls": call, **_memory(rng, call), "work": _work(rng, call), "fastest": fastest}
+    loops, work = _loops(rng, call), _work(rng, call)
+    return {"calls": call, "loops": loops, **_memory(rng, call), "work": work, "fastest": fastest}
 
 
 def product_rate(calls: Mapping[str, float], product: Product) -> float:
@@ -137,6 +145,17 @@ def _memory(rng: np.random.Generator, call: dict[str, float]) -> dict[str, Curve
         turned = max(_seconds(partial(np.add, square, other, out=square)) - call["elementwise"], 1e-10)
         across.append((24.0 * side**2, turned / (24 * side**2)))
     return {"moved": tuple(moved), "across": tuple(across), "fresh": tuple(fresh)}
+
+
+def _loops(rng: np.random.Generator, call: dict[str, float]) -> dict[str, float]:
+    """Seconds for each row of few entries, which NumPy goes through in a loop of its own."""
+    rows, column = rng.random((1024, 4)), rng.random((1024, 1))
+    timed: dict[str, Callable[[], Any]] = {
+        "elementwise": lambda: np.subtract(rows, column, out=rows),
+        "sum": lambda: rows.sum(axis=1),
+        "inner": lambda: np.vecdot(rows, rows),
+    }
+    return {kind: max(_seconds(run) - call[kind], 1e-10) / len(rows) for kind, run in timed.items()}
 
 
 def _work(rng: np.random.Generator, call: dict[str, float]) -> dict[str, float]:

@@ -18,7 +18,7 @@ Product = tuple[str, tuple[int, int, int, int], str, int]
 
 @dataclass(frozen=True)
 class Model:
-    """Seconds per call, per floating-point operation and per byte.
+    """Seconds per call, per loop over memory in one piece, per floating-point operation and per byte.
 
     ``moved`` goes by the bytes of an operation, ``across`` by those of one whose arrays lie differently, ``fresh`` by
     the bytes of new memory; ``fastest`` is the rate of the
@@ -26,6 +26,7 @@ class Model:
     """
 
     calls: Mapping[str, float]
+    loops: Mapping[str, float]
     moved: Curve
     across: Curve
     fresh: Curve
@@ -58,8 +59,8 @@ class Model:
             rate = self.product((operation.kind, operation.matrices, operation.layout, itemsize))
         else:
             rate = 0.0
-        computing = operation.flops * rate
-        return total + max(computing, moving)
+        total += (operation.loops - 1) * self.loops.get(operation.kind, self.loops["elementwise"])
+        return total + max(operation.flops * rate, moving)
 
 
 def interpolated(curve: Curve, at: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from math import prod
 from typing import Any, NoReturn
 
@@ -167,7 +167,8 @@ class Counted(NDArrayOperatorsMixin):
         shape = [1 if k in gone else n for k, n in enumerate(self.shape) if keepdims or k not in gone]
         kind = dtype or (np.dtype(np.intp) if self.dtype.kind == "b" else self.dtype)
         result = Counted.new(self.ledger, shape, kind)
-        self.note("sum", self.size, self.bytes, result.bytes, result.bytes)
+        loops = stretches([self], self.shape, gone)
+        self.note("sum", self.size, self.bytes, result.bytes, result.bytes, loops=loops)
         return result
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -219,6 +220,26 @@ def across(arrays: Sequence[Any], shape: Sequence[int]) -> bool:
         if len(moving) > 1:
             inner.add(min(moving)[1])
     return len(inner) > 1
+
+
+def stretches(arrays: Sequence[Any], shape: Sequence[int], apart: Container[int] = ()) -> float:
+    """In how many loops arrays are gone through together: axes are one where each array's are, and both are ``apart``.
+
+    >>> ledger = Ledger()
+    >>> whole, part = (Counted.given(ledger, (50, 8), float)[:, :width] for width in (8, 4))
+    >>> stretches([whole], (50, 8)), stretches([part, part], (50, 4)), stretches([whole], (50, 8), {1})
+    (1.0, 50.0, 50.0)
+    """
+    held = [x for x in arrays if isinstance(x, Counted)]
+    strides = [np.broadcast_to(x.shadow, shape).strides for x in held]
+    long = [axis for axis in layout(held, shape) if shape[axis] > 1]
+    run = shape[long[-1]] if long else 1
+    for outer, inner in zip(long[-2::-1], long[:0:-1], strict=True):
+        joined = all(s[outer] == s[inner] * shape[inner] for s in strides)
+        if not joined or (outer in apart) is not (inner in apart):
+            break
+        run *= shape[outer]
+    return prod(shape) / run
 
 
 def positions(array: Counted, items: Any) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import UFUNCS, Counted, across, layout, positions
+from .arrays import UFUNCS, Counted, across, layout, positions, stretches
 from .ledger import Kind, Ledger
 
 # NumPy computes a result in the memory of an operand that nobody else can see, from this size on.
@@ -38,7 +38,9 @@ def elementwise(ledger: Ledger, ufunc: np.ufunc, *inputs: Any, out: Any = None, 
     kind: Kind = "elementwise" if ufunc.__name__ in QUICK else "slow"
     if ufunc is np.power and not isinstance(inputs[1], Counted) and inputs[1] in (-1, 0, 1, 2):
         kind = "elementwise"
-    target.note(kind, target.size, read, target.bytes, fresh, across=across([*inputs, target], shape))
+    arrays = [*inputs, target]
+    lies = {"across": across(arrays, shape), "loops": stretches(arrays, shape)}
+    target.note(kind, target.size, read, target.bytes, fresh, **lies)
     return target
 
 

@@ -16,7 +16,8 @@ class Operation:
 
     ``matrices`` are for products how many there are, rows, columns, and what is summed over, ``layout`` is N or T for
     each operand, whether its rows or its columns lie in one piece; ``across`` is whether some array is gone through
-    across its memory; ``times`` is how often it is done.
+    across its memory; ``loops`` is how many stretches of memory are gone through, each in one loop; ``times`` is how
+    often it is done.
     """
 
     kind: Kind
@@ -27,6 +28,7 @@ class Operation:
     matrices: tuple[int, int, int, int] | None = None
     layout: str = "NN"
     across: bool = False
+    loops: float = 1
     times: int = 1
 
 

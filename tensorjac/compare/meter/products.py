@@ -37,7 +37,8 @@ def inner(ledger: Ledger, ufunc: np.ufunc, a: Counted, b: Counted, out: Any = No
     """The products of vectors along the last axis."""
     shape = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
     result: Counted = out[0] if out else Counted.new(ledger, shape, result_dtype(ufunc, (a, b)))
-    result.note("inner", 2 * prod(shape) * a.shape[-1], a.bytes + b.bytes, result.bytes, 0 if out else result.bytes)
+    fresh = 0 if out else result.bytes
+    result.note("inner", 2 * prod(shape) * a.shape[-1], a.bytes + b.bytes, result.bytes, fresh, loops=prod(shape))
     return result
 
 
