@@ -269,6 +269,13 @@ def test_orders_are_said_in_words(table):
     assert said["forward"] == then(["contract B and C first", "G", "F1", "X"]) + where
 
 
+def test_terms_in_one_order_are_told_of_once():
+    gram = tj.trace(lambda X: X @ X.T, X="b n")
+    (row,) = tj.compare(gram, "X", sizes={"b": 3, "n": 2}, strategies=["reverse"], seconds=0).rows
+    assert row["equation"].count("+") == 1
+    assert row["order"] == "contract X and G first"
+
+
 def test_a_strategy_beyond_the_time_limit_says_how_long_it_would_take():
     table = tj.compare(CHAIN, "A", sizes=dict(b=64, m=48, n=40, k=56, p=72), strategies=["einsum"], time_limit=0.01)
     (row,) = table.rows
@@ -546,9 +553,9 @@ def test_what_goes_across_memory_is_known(text, expected):
     """Arrays that lie differently: what is next in one is far away in the other."""
     operations = Routine(f"def f(X):\n    return {text}\n").cost([(300, 300)]).operations
     assert [operation.across for operation in operations if operation.kind != "view"] == expected
-    rates = Model(
-        dict.fromkeys(("elementwise", "copy", "view"), 0.0), ((1, 1.0),), ((1, 7.0),), ((1, 0.0),), {}, 1.0, {}
-    )
+    calls = dict.fromkeys(("elementwise", "copy", "view"), 0.0)
+    curves = ((1, 1.0),), ((1, 7.0),), ((1, 0.0),)
+    rates = Model(calls, {"elementwise": 0.0}, *curves, {}, 1.0, lambda product: 0.0)
     moved = sum(operation.read + operation.written for operation in operations)
     assert sum(map(rates.operation, operations)) == moved * (7 if any(expected) else 1)
 

@@ -18,7 +18,8 @@ def ordered(problem: Problem, products: Sequence[Product], order: Callable[[Prod
     """Each product joined pair by pair in an order, and the products added up."""
     orders = {product: order(product) for product in products}
     routine = written(problem, products, lambda steps, product, arrays: steps.product(product, arrays, orders[product]))
-    return replace(routine, order="; ".join(told(problem, product, orders[product]) for product in products))
+    words = dict.fromkeys(told(problem, product, orders[product]) for product in products)
+    return replace(routine, order="; ".join(words))
 
 
 def einsum_of(steps: Steps, product: Product, arrays: Sequence[Array]) -> Array:
