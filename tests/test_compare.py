@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 import tracemalloc
 from functools import cache
 from pathlib import Path
@@ -416,6 +418,18 @@ def test_plan_chooses_what_is_predicted_to_be_fastest_and_runs_it():
             continue
         if isinstance(way, Routine):
             assert chosen.predicted <= model().seconds(way.cost(list(problem.inputs.values())))
+
+
+def test_plan_imports_no_library_whose_operations_it_cannot_count():
+    script = (
+        "import sys, tensorjac as tj\n"
+        "F = tj.parse('Y = X @ A', X='b m', A='m n')\n"
+        "tj.plan(F, 'A', sizes={'b': 2, 'm': 3, 'n': 4})\n"
+        "print(*{'jax', 'torch', 'scipy.sparse'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "\n"
+    foreign = {name for name, strategy in STRATEGIES.items() if strategy.library}
+    assert foreign == {"sparse", "jax_vjp", "jax_jacrev", "torch_grad", "torch_vjp", "torch_jacrev"}
 
 
 def test_plan_is_for_its_sizes():

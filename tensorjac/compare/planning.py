@@ -110,6 +110,8 @@ def _counted(problem: Problem) -> list[_Choice]:
     """The strategies that apply and whose costs can be counted."""
     found = []
     for name, strategy in STRATEGIES.items():
+        if strategy.library:
+            continue  # which would be imported in vain
         try:
             way = strategy.make(problem)
             if isinstance(way, Routine):

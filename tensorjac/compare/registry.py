@@ -30,21 +30,27 @@ Way = Routine | Foreign | Callable[..., Any]
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way to compute ∂L/∂Y · ∂Y/∂A; ``make`` raises UnsupportedError, with the reason, where it does not apply."""
+    """A way to compute ∂L/∂Y · ∂Y/∂A; ``make`` raises UnsupportedError, with the reason, where it does not apply.
+
+    ``library`` is that which computes it where it is no routine, whose operations can be counted.
+    """
 
     name: str
     meaning: str
     make: Callable[[Problem], Way]
+    library: str = ""
 
 
 STRATEGIES: dict[str, Strategy] = {}
 
 
-def strategy(name: str, meaning: str) -> Callable[[Callable[[Problem], Way]], Callable[[Problem], Way]]:
+def strategy(
+    name: str, meaning: str, library: str = ""
+) -> Callable[[Callable[[Problem], Way]], Callable[[Problem], Way]]:
     """Register the function below under this name."""
 
     def register(make: Callable[[Problem], Way]) -> Callable[[Problem], Way]:
-        STRATEGIES[name] = Strategy(name, meaning, make)
+        STRATEGIES[name] = Strategy(name, meaning, make, library)
         return make
 
     return register

@@ -50,7 +50,7 @@ def _in_jax(problem: Problem, function: Function, least: float = 0.0, pullbacks:
     return Foreign(in_double_precision, least, pullbacks)
 
 
-@strategy("jax_vjp", "jax.vjp of the function, under jit")
+@strategy("jax_vjp", "jax.vjp of the function, under jit", "jax")
 def jax_vjp(problem: Problem) -> Foreign:
     jax, place = interop.jax(), _place(problem)
 
@@ -62,7 +62,7 @@ def jax_vjp(problem: Problem) -> Foreign:
     return _in_jax(problem, vjp)
 
 
-@strategy("jax_jacrev", "jax.jacrev of the function, then contracted, under jit")
+@strategy("jax_jacrev", "jax.jacrev of the function, then contracted, under jit", "jax")
 def jax_jacrev(problem: Problem) -> Foreign:
     jax, place = interop.jax(), _place(problem)
     rank = len(problem.inputs[problem.cotangent])
@@ -95,7 +95,7 @@ def _recorded(problem: Problem) -> float:
     return sum(operation.fresh * operation.times for operation in cost.operations)
 
 
-@strategy("torch_grad", "torch.autograd.grad of the function")
+@strategy("torch_grad", "torch.autograd.grad of the function", "torch")
 def torch_grad(problem: Problem) -> Foreign:
     torch, place = interop.torch(), _place(problem)
 
@@ -110,7 +110,7 @@ def torch_grad(problem: Problem) -> Foreign:
     return _in_torch(problem, grad, 2 * _recorded(problem) + problem.bytes(problem.wrt))
 
 
-@strategy("torch_vjp", "torch.func.vjp of the function")
+@strategy("torch_vjp", "torch.func.vjp of the function", "torch")
 def torch_vjp(problem: Problem) -> Foreign:
     torch, place = interop.torch(), _place(problem)
 
@@ -122,7 +122,7 @@ def torch_vjp(problem: Problem) -> Foreign:
     return _in_torch(problem, vjp, 2 * _recorded(problem) + problem.bytes(problem.wrt))
 
 
-@strategy("torch_jacrev", "torch.func.jacrev of the function, then contracted")
+@strategy("torch_jacrev", "torch.func.jacrev of the function, then contracted", "torch")
 def torch_jacrev(problem: Problem) -> Foreign:
     torch, place = interop.torch(), _place(problem)
     jacobian = torch.func.jacrev(lambda *inputs: problem.function(*inputs), argnums=place)

@@ -16,7 +16,7 @@ from ..writing import ordered
 STORED = 48
 
 
-@strategy("sparse", "the sparse Jacobian, transposed, times the cotangent, by SciPy")
+@strategy("sparse", "the sparse Jacobian, transposed, times the cotangent, by SciPy", "scipy")
 def sparse(problem: Problem) -> Foreign:
     interop.sparse()
     jacobian = problem.jacobian
