@@ -21,7 +21,7 @@ from functions import CASES
 from generators import TENSORS, arrays, function, sums_of_einsums
 from oracles import EPS, distinct_sizes, finite_difference_jacobian, random_inputs
 from tensorjac import interop, rewrites
-from tensorjac.compare import COLUMNS, plots, proving
+from tensorjac.compare import COLUMNS, calibration, plots, proving
 from tensorjac.compare.calibration import model, product_rate
 from tensorjac.compare.foreseeing import foreseen, predicted
 from tensorjac.compare.meter.arrays import Counted, is_view
@@ -549,6 +549,18 @@ def test_products_are_timed_by_their_shape():
     product = "dot", (1, 10**9 + 1, 10**6, 7), "NT", 8
     assert 0 < model().product(product) == model().product(product) < 1e-8
     assert product_rate({"dot": 1.0}, product) == 0  # all of the time is the call's
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=3, max_size=3))
+def test_products_are_timed_in_little_memory(sides):
+    """And in little time: no matrix has many numbers, and what is left over at the edge of blocks stays."""
+    short = calibration._shortened(sides)
+    for n, whole in zip(short, sides, strict=True):
+        assert n == whole or (n < whole and (n - whole) % calibration.BLOCK == 0)
+        assert n >= min(whole, calibration.LONG)
+    rows, columns, summed = short
+    assert max(rows * columns, columns * summed, rows * summed) <= 2 * calibration.LARGE
+    assert rows * columns * summed <= (calibration.LONG + calibration.BLOCK) ** 3
 
 
 @pytest.mark.parametrize(

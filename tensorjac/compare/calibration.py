@@ -23,8 +23,9 @@ CLOCK = process_time if get_clock_info("process_time").resolution < 1e-6 else pe
 PRODUCTS = CLOCK if threads() == 1 else perf_counter
 LAYOUTS = ("NN", "NT", "TN", "TT")
 # A side of this length is long: one beyond is timed at a length that leaves as many over beside blocks, this or what
-# makes so many multiplications, more than those products have for which a BLAS has kernels of its own.
-LONG, BLOCK, MANY = 256, 64, 2**21
+# makes so many multiplications, more than those products have for which a BLAS has kernels of its own, in matrices of
+# so many numbers at most.
+LONG, BLOCK, MANY, LARGE = 256, 64, 2**21, 2**18
 # So many samples are taken at most, for so many seconds.
 PATIENCE, LONGEST = 24, 0.1
 # Numbers in a matrix of a stack that is timed; there are two matrices at least.
@@ -116,7 +117,8 @@ def _shortened(sides: Sequence[int]) -> list[int]:
     """
     found = list(sides)
     for place in sorted(range(len(found)), key=found.__getitem__, reverse=True):
-        enough = max(LONG, MANY // (prod(found) // found[place]))
+        others = found[:place] + found[place + 1 :]
+        enough = max(LONG, min(MANY // prod(others), LARGE // max(others)))
         if found[place] > enough + BLOCK:
             found[place] = enough // BLOCK * BLOCK + found[place] % BLOCK
     return found
