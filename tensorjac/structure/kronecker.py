@@ -43,7 +43,8 @@ def components(part: Part, rank: int, apart: Collection[Slot] = ()) -> tuple[Sum
     slots = part.pattern.slots
     if not part.pattern.plain or len(part.core.terms) != 1:
         return None
-    (term,) = map(flattened, part.core.terms)
+    (whole,) = part.core.terms
+    term = flattened(whole)
     groups: list[tuple[set[Index], list[Factor]]] = [({slot}, []) for slot in dict.fromkeys(_labels(slots))]
     lone: list[Factor] = []
     for factor in term.factors:
@@ -55,6 +56,9 @@ def components(part: Part, rank: int, apart: Collection[Slot] = ()) -> tuple[Sum
         groups = [group for group in groups if not group[0] & labels]
         members = labels.union(*(known for known, _ in joined))
         groups.append((members, [*(f for _, factors in joined for f in factors), factor]))
+    if not lone and sum(bool(factors) for _, factors in groups) == 1:
+        # all in one, nested as it is: opened, a chain of many layers would be multiplied out in every way
+        groups, term = [(members, list(whole.factors if factors else ())) for members, factors in groups], whole
     found = []
     scale = Sum((product(term.coefficient, lone),))
     for members, factors in groups:
