@@ -246,6 +246,11 @@ READ_BACK = (
         (("third", 1, 1), ("larger of two rows", 2, 0), ("cumulative from the end", 3, 0), ("plus its sum", 4, 2)),
         ("log-sum-exp",),
     ),
+    (
+        "vjp",
+        (("lagged gram", 1, 1), ("by its determinant", 2, 2), ("shifted", 3, 0), ("triangle", 2, 3)),
+        ("product",),
+    ),
     ("jacobian X", (("positive part", 1, 0), ("traces", 2, 0)), ("all",)),
     ("jacobian X", (("rolled", 1, 0), ("read backward", 2, 0)), ("flat",)),
     ("jvp X", (("tanh", 1, 0), ("larger of two rows", 2, 0)), ("all",)),

@@ -207,17 +207,14 @@ def _beside(label: Index, operands: Sequence[Operand]) -> list[Index]:
 
 
 def finite_point(bodies: Sequence[Sum]) -> Point | None:
-    """A point at which these expressions have values; None where none is found."""
+    """A point at which these expressions have values, or else some of their parts; None where no sizes are found."""
     tensors = topological(tensor for body in bodies for tensor in body.tensors)
     dims = [dim for tensor in tensors for dim in tensor.shape]
     dims += [tensor.dim for tensor in tensors if isinstance(tensor, Size)]
     dims += [label.dim for body in bodies for label in body.labels]
-    for sizes in islice(_sizes(list(dict.fromkeys(dims))), POINTS):
-        for bounds in RANGES:
-            point = Point(sizes, bounds)
-            if all(point.of_sum(body, list(body.labels)) is not None for body in bodies):
-                return point
-    return None
+    points = [Point(sizes, bounds) for sizes in islice(_sizes(list(dict.fromkeys(dims))), POINTS) for bounds in RANGES]
+    finite = (point for point in points if all(point.of_sum(body, list(body.labels)) is not None for body in bodies))
+    return next(finite, points[0] if points else None)
 
 
 def _sizes(dims: Sequence[Dim]) -> Iterator[dict[str, int]]:
