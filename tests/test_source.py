@@ -998,3 +998,18 @@ def test_source_is_laid_out(case):
         for line in source.splitlines():
             assert line == line.rstrip()
             assert len(line) <= 170
+
+
+def test_parts_of_what_has_a_maximum_are_rounded_as_the_whole_is():
+    """A scaling that is applied once to the whole would be applied to the parts in another order."""
+
+    def fun(X):
+        Y = np.sin(np.kron(np.roll(X, 1, axis=0)[:, :1] / 3, np.roll(X, 1, axis=0)[:1] / 3))
+        return Y.max(axis=0) - Y
+
+    F = tj.trace(fun, X="b n")
+    for seed in range(5):
+        X = np.random.default_rng(seed).normal(size=(4, 3))
+        step = 1e-6 * np.eye(12).reshape(12, 4, 3)
+        slopes = np.stack([(fun(X + h) - fun(X - h)) / 2e-6 for h in step], axis=-1)
+        np.testing.assert_allclose(F.jacobian("X")(X).reshape(slopes.shape), slopes, atol=1e-7)

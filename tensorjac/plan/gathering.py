@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from ..rewrites.patterns import is_applied
 from ..terms import (
     DELTA,
     Contraction,
@@ -36,8 +37,11 @@ def gathered(bodies: Bodies, costs: Costs, kinds: tuple[type[Tensor], ...]) -> B
     """A R / z and B R / z become A S and B S with S = R / z, where that costs no more.
 
     A contraction takes in what has fewer axes than it, since that may scale one of its factors, too; the elementwise
-    products and sums among the ``kinds`` take in numbers only.
+    products and sums among the ``kinds`` take in numbers only. Where something is compared, all stays as it is: parts
+    of what has a maximum would be rounded in another way than the whole, and might never be equal to it.
     """
+    if any(is_applied(tensor, "equal") for tensor in bodies.inner):
+        return bodies
     places = _Places(bodies)
     # users first: what they have taken in, they hand down
     for tensor in reversed(bodies.needed()):
