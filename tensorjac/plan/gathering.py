@@ -37,15 +37,15 @@ def gathered(bodies: Bodies, costs: Costs, kinds: tuple[type[Tensor], ...]) -> B
     """A R / z and B R / z become A S and B S with S = R / z, where that costs no more.
 
     A contraction takes in what has fewer axes than it, since that may scale one of its factors, too; the elementwise
-    products and sums among the ``kinds`` take in numbers only. Where something is compared, all stays as it is: parts
-    of what has a maximum would be rounded in another way than the whole, and might never be equal to it.
+    products and sums among the ``kinds`` take in numbers only. What is compared stays as it is: parts of what has a
+    maximum would be rounded in another way than the whole, and might never be equal to it.
     """
-    if any(is_applied(tensor, "equal") for tensor in bodies.inner):
-        return bodies
+    sides = [body for tensor, group in bodies.inner.items() if is_applied(tensor, "equal") for body in group]
+    compared = set(Bodies(sides, bodies.inner).needed())
     places = _Places(bodies)
     # users first: what they have taken in, they hand down
     for tensor in reversed(bodies.needed()):
-        if isinstance(tensor, kinds) and not is_indicator(tensor):
+        if isinstance(tensor, kinds) and tensor not in compared and not is_indicator(tensor):
             for scaling in _common(tensor, places.uses(tensor)):
                 if _saves(tensor, scaling, places.uses(tensor), places.of(tensor), costs):
                     places.move(tensor, scaling)
