@@ -1,6 +1,7 @@
 """Source for given sizes: memory that is reused, and cheaper ways to calculate the same."""
 
 import math
+import re
 from itertools import product
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import special
 import tensorjac as tj
 from benchmarks import cases
 from functions import CASES, named
-from oracles import assert_close
+from oracles import assert_close, finite_difference_jacobian
 from tensorjac import emit
 from tensorjac.calls import Compiled
 from tensorjac.emit import blocks, passes, statements
@@ -418,3 +419,19 @@ def test_large_weighted_squares_have_no_weighted_copy():
         "    return out\n"
     )
     assert "for " not in H.source({"b": 2000, "n": 1000})
+
+
+def test_what_is_largest_is_found_where_it_is_read_backwards():
+    """Entries calculated anew, in another order, might all differ from the largest by a rounding."""
+
+    def fun(X):
+        T = np.tanh(X[::-1] @ X.T @ X[:, ::-1] / 10)
+        return np.exp(T - T.max())
+
+    J = tj.trace(fun, X="b n").jacobian("X")
+    assert len(re.findall("==", J.source({"b": 4, "n": 3}))) == 1
+    for seed in range(20):
+        X = np.random.default_rng(seed).normal(size=(4, 3))
+        wanted, error = finite_difference_jacobian(fun, {"X": X}, "X", 2.0**-12)
+        assert_close(J.dense(X), wanted, error + 1e-9)
+        assert_close((J.operator(X) @ np.eye(12)).reshape(wanted.shape), wanted, error + 1e-9)

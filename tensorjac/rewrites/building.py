@@ -24,6 +24,7 @@ from ..terms import (
     Shared,
     Slot,
     Sum,
+    Tensor,
     Term,
     constant,
     constant_slot,
@@ -260,10 +261,17 @@ def _pushed(factor: Factor) -> Sum | None:
     return power(inner, exponent)
 
 
+def _compares_extremes(tensor: Tensor) -> bool:
+    """Whether entries are compared with the largest: calculated anew, and rounded otherwise, none might be equal."""
+    if not isinstance(tensor, Apply) or tensor.operation.name != "equal":
+        return False
+    return any(isinstance(other, Apply) and any(other.cores) for arg in tensor.args for other in arg.tensors)
+
+
 def pushable(factor: Factor) -> bool:
     """Whether a computed tensor is read at slots that are more, or less, than its axes by other names."""
     tensor, slots, _ = factor
-    if not isinstance(tensor, Contraction | Shared | Apply):
+    if not isinstance(tensor, Contraction | Shared | Apply) or _compares_extremes(tensor):
         return False
     batch = slots[: tensor.batch] if isinstance(tensor, Apply) else slots
     renamed = all(isinstance(slot, Index) and slot.dim is dim for slot, dim in zip(batch, tensor.shape, strict=False))
