@@ -253,6 +253,11 @@ READ_BACK = (
     ),
     ("jacobian X", (("positive part", 1, 0), ("traces", 2, 0)), ("all",)),
     ("jacobian X", (("rolled", 1, 0), ("read backward", 2, 0)), ("flat",)),
+    (
+        "jacobian X",
+        (("hypot", 1, 0), ("times its norm", 2, 0), ("gram", 3, 1), ("symmetric", 4, 3)),
+        ("determinant",),
+    ),
     ("jvp X", (("tanh", 1, 0), ("larger of two rows", 2, 0)), ("all",)),
     (
         "jvp",
