@@ -402,12 +402,10 @@ def operations(source):
 # One operation more may be a sign or a scaling that now stands elsewhere. Where a rewrite costs more than that, and
 # at most how many: (rewrite, layer) → for the value, for the VJP.
 DEARER = {
+    ("common factors", "contrastive"): (0, 3),
     ("common factors", "layer_norm"): (0, 2),
-    ("read what is needed", "attention_multi_head"): (0, 3),
-    ("read what is needed", "contrastive"): (0, 8),
-    ("separate sums", "attention_multi_head"): (0, 5),
-    ("separate sums", "contrastive"): (0, 8),
-    ("separate sums", "ridge_regression"): (0, 2),
+    ("read what is needed", "contrastive"): (0, 5),
+    ("separate sums", "contrastive"): (0, 13),
 }
 
 
