@@ -25,6 +25,9 @@ DOT = 64.0**3
 # Beside arrays of fewer elements than these, NumPy takes as long to convert a whole number as to multiply by it.
 FEW = 256
 
+# How the diagonal of a matrix is read.
+DIAGONAL = 'np.einsum("ii->i", {0})'
+
 
 class Texts:
     """The text of each value so far, and how tightly it binds."""
@@ -190,7 +193,7 @@ class Texts:
         axes = value.detail
         text = self.held(inner, ATOM)
         if len(axes) == inner.rank:
-            if text.startswith("np.diagonal("):
+            if inner.kind == "call" and inner.detail[0] == DIAGONAL and text.startswith("np.diagonal("):
                 return text.replace("np.diagonal", "np.trace", 1), ATOM
             return f"{text}.sum()", ATOM
         return f"{text}.sum(axis={axes[0] if len(axes) == 1 else axes})", ATOM
@@ -211,7 +214,7 @@ class Texts:
         template, _ = value.detail
         if value.weak:
             template = self.root("{0}") if template == "np.sqrt({0})" else f"float({template})"
-        if template == 'np.einsum("ii->i", {0})':
+        if template == DIAGONAL:
             template = "np.diagonal({0})"
         level = _level(template)
         if template in COMPARISONS:
