@@ -102,8 +102,9 @@ class Structured(Compiled):
     def dense(self, *args: Any, limit: float | None = None, **kwargs: Any) -> Array:
         """The Jacobian as one array, of shape output + input.
 
-        MemoryError where it would take more than ``limit`` bytes, which are half of the free memory unless given. An
-        input that is called ``limit`` is that input.
+        Beside the arguments and the result it takes a tenth of their memory at most, if need be in more time than a
+        call. MemoryError where the array would take more than ``limit`` bytes, which are half of the free memory unless
+        given. An input that is called ``limit`` is that input.
 
         >>> import numpy as np, tensorjac as tj
         >>> J = tj.trace(lambda x: x * x, x="n").jacobian("x")
@@ -114,7 +115,7 @@ class Structured(Compiled):
         if limit is None or "limit" in self._parts.inputs:
             if limit is not None:
                 kwargs["limit"] = limit
-            return np.asarray(self._at_arrays(args, kwargs))
+            return np.asarray(self._sparing._at_arrays(args, kwargs))
         if not isinstance(limit, Real) or not limit >= 0:
             raise TraceError(
                 f"a limit is a number of bytes, and this one is {limit!r}: pass 2**30 for one GiB, or nothing for half "
@@ -122,7 +123,7 @@ class Structured(Compiled):
             )
         arrays, sizes = self._at(args, kwargs)
         self._within(limit, "the limit", arrays, sizes)
-        return np.asarray(super()._code(sizes, self._alike(arrays))(*arrays))
+        return np.asarray(self._sparing.unlimited(sizes, self._alike(arrays))(*arrays))
 
     def core(self, *args: Any, **kwargs: Any) -> list[tuple[Entries, Array]]:
         """The compressed form: for each pattern of δ the array of what stands there, over the axes that it names.
@@ -195,6 +196,10 @@ class Structured(Compiled):
 
     # What these are made of
 
+    @cached_property
+    def _sparing(self) -> Sparing:
+        return Sparing(self)
+
     def _planned(self) -> list[Expression]:
         """Terms that δ put in place stand apart, so that each is written where it belongs; so do those they rename."""
         axes, body = self._expression
@@ -209,7 +214,10 @@ class Structured(Compiled):
         return emit.in_blocks(super()._program(sizes, tuned, functional))
 
     def _code(self, sizes: Mapping[str, int], tuned: bool) -> Any:
-        code = super()._code(sizes, tuned)
+        return self.limited(super()._code(sizes, tuned), sizes)
+
+    def limited(self, code: Any, sizes: Mapping[str, int]) -> Any:
+        """Code that begins with a look at the free memory, where its result may be large."""
         if prod(numbers(self._dims, sizes)) <= SMALL:
             return code
 
@@ -277,3 +285,24 @@ class Structured(Compiled):
         inputs = {**self._parts.inputs, **(more or {})}
         nesting: Nesting = "tuple" if whole else "single"
         return Compiled(replace(self._parts, inputs=inputs, outputs=outputs, nesting=nesting, origin=None))
+
+
+class Sparing(Compiled):
+    """A structured expression computed in as little memory as is known, also where that takes longer."""
+
+    def __init__(self, whole: Structured) -> None:
+        super().__init__(whole._parts)
+        self._whole = whole
+
+    def _planned(self) -> list[Expression]:
+        return self._whole._planned()
+
+    def _program(self, sizes: Mapping[str, int], tuned: bool, functional: bool = False) -> Program:
+        return emit.in_blocks(super()._program(sizes, tuned, functional), sparing=True)
+
+    def _code(self, sizes: Mapping[str, int], tuned: bool) -> Any:
+        return self._whole.limited(self.unlimited(sizes, tuned), sizes)
+
+    def unlimited(self, sizes: Mapping[str, int], tuned: bool) -> Any:
+        """The function for arrays of these sizes, however large its result is."""
+        return super()._code(sizes, tuned)

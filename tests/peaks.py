@@ -56,6 +56,8 @@ SIZES = {
     "f": 20,
     "g": 24,
     "B": 1600,
+    "D": 1000,
+    "E": 2000,
 }
 
 CASES = {
@@ -99,6 +101,11 @@ CASES = {
     "mean over a normalised batch": (batch_norm, {"X": "M f", "W": "f g"}, "W"),
     "pooled by attention": (lambda X, w: softmax(X @ w) @ np.tanh(X), {"X": "M f", "w": "f"}, "w"),
     # Hessians
+    "logistic loss of twice as many rows": (
+        lambda X, y, w: np.log(1 + np.exp(-y * (X @ w))).sum(),
+        {"X": "E D", "y": "E", "w": "D"},
+        "w w",
+    ),
     "logistic loss": (lambda X, y, w: np.log(1 + np.exp(-y * (X @ w))).sum(), {"X": "B B", "y": "B", "w": "B"}, "w w"),
     "mean of sines, and a penalty": (
         lambda X, w: np.sin(X @ w).mean() + 0.1 * (w @ w),

@@ -23,6 +23,9 @@ from .texts import is_elementwise, is_storable, owns_memory
 LARGE, BLOCK = 2**18, 2**15
 # A product of matrices loses where one of them is cut into pieces of fewer rows than these, but four at least.
 ROWS, PIECES = 256, 4
+# Where memory counts more than time, a block of a product of an array with itself is this share of the columns, if
+# there are so many.
+TENTH, FEWEST = 10, 2**7
 # What a block takes beside inputs and result is less than this share of both.
 BESIDE = 12
 # Temporaries of less than this share of the result do not count.
@@ -54,29 +57,29 @@ class Blocks:
         return repeated(cut, texts, rows)[id(self.value)]
 
 
-def in_blocks(program: Program) -> Program:
-    """The same program, with large arrays computed in blocks where that saves memory."""
+def in_blocks(program: Program, sparing: bool = False) -> Program:
+    """The same program, with large arrays computed in blocks where that saves memory; ``sparing`` may cost time."""
     costs = program.costs
     arrays = [value for value in computed(program.outputs) if value.kind != "scalar"]
     if not costs.tuned or not any(costs.elements(value.shape) >= LARGE for value in arrays):
         return program
-    found = _cut(program)
+    found = _cut(program, sparing)
     results = sum(costs.elements(value.shape) for value in program.outputs)
     allowed = max(results + (results + sum(costs.elements(v.shape) for v in arrays if v.kind == "name")) / SHARE, LARGE)
     most = peak(found)
     if most <= allowed:
         return found
-    other = _cut(in_passes(program, allowed - results))
+    other = _cut(in_passes(program, allowed - results), sparing)
     return other if peak(other) < WORTH * most else found
 
 
-def _cut(program: Program) -> Program:
+def _cut(program: Program, sparing: bool) -> Program:
     """The same program, with large results computed in blocks."""
     costs, order = program.costs, computed(program.outputs)
     users = Counter(map(id, program.outputs))
     users.update(id(arg) for value in order for arg in value.args)
     inputs = sum(costs.elements(value.shape) for value in order if value.kind == "name")
-    found = _Cutting(costs, users, inputs)
+    found = _Cutting(costs, users, inputs, sparing)
     return Program([found.result(value) for value in program.outputs], program.costs)
 
 
@@ -87,18 +90,20 @@ class _Cutting:
     costs: Costs
     users: Counter[int]
     inputs: float
+    sparing: bool
 
     def result(self, value: Value) -> Value:
         """A result, or what it is a reshape of, written block by block where one array is not enough for it."""
-        if self.costs.elements(value.shape) < LARGE or self.users[id(value)] > 1:
+        if self.users[id(value)] > 1 or not (self.sparing or self.costs.elements(value.shape) >= LARGE):
             return value
         if value.kind == "call" and value.detail[0].startswith(_RESHAPE):
             (inner,) = value.args
             cut = self.result(inner)
             return value if cut is inner else remade(value, (cut,))
+        large = self.costs.elements(value.shape) >= LARGE
         if value.kind == "filled":
-            return self._filled(value)
-        blocks = self._square(value) or self._blocks(value, value, spare=1)
+            return self._filled(value) if large else value
+        blocks = self._square(value) or (self._blocks(value, value, spare=1) if large else None)
         if blocks is None:
             return value
         return Value("filled", (blocks,), (value.shape, "empty", (WHOLE,)), value.shape, hint=value.hint)
@@ -139,15 +144,17 @@ class _Cutting:
         return Value("blocks", tuple(leaves), blocks, value.shape, hint=value.hint)
 
     def _square(self, value: Value) -> Value | None:
-        """A product of an array with itself, weighted, half of it in blocks; None where these would be too narrow."""
+        """A product of an array with itself, weighted, half of it in blocks; None where these would take too long."""
         found = weighted(value)
         if found is None:
             return None
-        array, _ = found
-        beside = (self.inputs + self.costs.elements(value.shape)) / BESIDE
-        if beside < ROWS * self._extent(array, 0):
-            return None
-        return Value("blocks", found, Square(ROWS), value.shape, hint=value.hint)
+        (array, _), size = found, self.costs.elements(value.shape)
+        columns = None
+        if size >= LARGE and (self.inputs + size) / BESIDE >= ROWS * self._extent(array, 0):
+            columns = str(ROWS)
+        elif self.sparing and self.costs.elements(array.shape) >= LARGE and self._extent(array, 1) >= FEWEST:
+            columns = str(array.shape[1] // TENTH)
+        return Value("blocks", found, Square(columns), value.shape, hint=value.hint) if columns else None
 
     def _step(self, value: Value, axis: int, cut: Mapping[int, tuple[Value, int]]) -> int:
         """How much of the axis a block holds: so little that all arrays made for it take a share of the result."""

@@ -14,15 +14,15 @@ _ROOT = "np.sqrt({0})"
 class Square:
     """How many columns are computed at once: those of an array, weighted, times that array from there on."""
 
-    step: int
+    columns: str
 
     def lines(self, step: str, place: str, array: str, weight: str, dim: str) -> list[str]:
         """The entries from the diagonal on, and what they are turned; ``place`` is the array that is written into."""
-        here, behind = f"{step}:{step} + {self.step}", f"{step} + {self.step}:"
+        here, behind = f"{step}:{step} + {self.columns}", f"{step} + {self.columns}:"
         # without a name, a block is freed before there is the next one
         block = f"({array}[:, {here}] * {weight}[:, None]).T"
         return [
-            f"for {step} in range(0, {dim}, {self.step}):",
+            f"for {step} in range(0, {dim}, {self.columns}):",
             f"    np.matmul({block}, {array}[:, {step}:], out={place}[{here}, {step}:])",
             f"    {place}[{behind}, {here}] = {place}[{here}, {behind}].T",
         ]
