@@ -2,6 +2,7 @@
 
 import math
 import re
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -421,6 +422,20 @@ def test_large_weighted_squares_have_no_weighted_copy():
     assert "for " not in H.source({"b": 2000, "n": 1000})
 
 
+def test_dense_has_none_of_narrower_ones_either():
+    H = tj.trace(softplus, X="b n", y="b", w="n").hessian("w")
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(2100, 131)), rng.normal(size=2100), rng.normal(size=131)
+    np.testing.assert_allclose(H.dense(X, y, w), H(X, y, w), rtol=0, atol=1e-12 * 2100)
+    tracemalloc.start()
+    try:
+        H.dense(X, y, w)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 131**2 * 8 + X.nbytes / 5
+
+
 def test_what_is_largest_is_found_where_it_is_read_backwards():
     """Entries calculated anew, in another order, might all differ from the largest by a rounding."""
 
@@ -435,3 +450,31 @@ def test_what_is_largest_is_found_where_it_is_read_backwards():
         wanted, error = finite_difference_jacobian(fun, {"X": X}, "X", 2.0**-12)
         assert_close(J.dense(X), wanted, error + 1e-9)
         assert_close((J.operator(X) @ np.eye(12)).reshape(wanted.shape), wanted, error + 1e-9)
+
+
+def log_likelihood(shifted):
+    def f(X, T):
+        D = X - X.max(axis=-1, keepdims=True) if shifted else X
+        return (T * (D - np.log(np.exp(D).sum(axis=-1, keepdims=True)))).sum()
+
+    return f
+
+
+@pytest.mark.parametrize("shape", ["b n", "a b n"])
+def test_a_log_softmax_is_summed_in_two_parts(shape):
+    """Where the gradient has the sums of the rows of T anyway, and neither part is larger than the whole."""
+    sizes = {"a": 3, "b": 100, "n": 200}
+    sizes = {name: sizes[name] for name in shape.split()}
+    rng = np.random.default_rng(1)
+    X, T = 1e3 * rng.normal(size=tuple(sizes.values())), rng.random(tuple(sizes.values()))
+    for shifted in (True, False):
+        both = tj.value_and_grad(log_likelihood(shifted))
+        F = tj.trace(lambda X, T, both=both: both(X, T), X=shape, T=shape)
+        assert ("np.vdot(T, D)" in F.source(sizes)) is shifted
+    shifted = tj.trace(lambda X, T: tj.value_and_grad(log_likelihood(True))(X, T), X=shape, T=shape)
+    value, gradient = shifted(X, T)
+    expected = -np.sum(T * (special.logsumexp(X, axis=-1, keepdims=True) - X))
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        gradient, T - special.softmax(X, axis=-1) * T.sum(-1, keepdims=True), atol=1e-12, rtol=1e-12
+    )

@@ -56,4 +56,4 @@ def plan(
         if uses[tensor] > 1:
             values.pinned.add(id(operands.arrays[tensor][0]))
     results = [sums.full(root, tuple(axes)) for (axes, _), root in zip(outputs, bodies.roots, strict=True)]
-    return Program(tidied(values, solved(values, results)), costs)
+    return Program(tidied(values, solved(values, results), tuned), costs)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..arrays import Value, Values
+from .parting import parted, row_sums
 from .solving import computed
 
 
-def tidied(values: Values, outputs: Sequence[Value]) -> list[Value]:
-    """The same outputs, and as many operations: (A.T @ B).T as B.T @ A, x @ A.T as A @ x, a * (b * c) as a * b * c."""
+def tidied(values: Values, outputs: Sequence[Value], tuned: bool) -> list[Value]:
+    """The same outputs, and no more work: (A.T @ B).T as B.T @ A, x @ A.T as A @ x, a * (b * c) as a * b * c."""
     order = computed(outputs)
+    sums = row_sums(order) if tuned else {}
     uses = Counter(map(id, outputs))
     for value in order:
         uses.update(map(id, value.args))
     done: dict[int, Value] = {}
     for value in order:
         args = [done[id(arg)] for arg in value.args]
-        new = _tidy(values, value, args, uses)
+        new = _tidy(values, value, args, uses, sums)
         if new is None and args != list(value.args):
             new = values.make(value.kind, args, value.detail, value.shape, value.mask, value.hint)
         done[id(value)] = new = new or value
@@ -28,7 +30,9 @@ def tidied(values: Values, outputs: Sequence[Value]) -> list[Value]:
     return [done[id(value)] for value in outputs]
 
 
-def _tidy(values: Values, value: Value, args: Sequence[Value], uses: Counter[int]) -> Value | None:
+def _tidy(
+    values: Values, value: Value, args: Sequence[Value], uses: Counter[int], sums: Mapping[int, Value]
+) -> Value | None:
     """The value over these arguments, written otherwise; None where it stays as it is."""
     if value.kind == "transpose":
         if args[0].kind == "matmul" and uses[id(value.args[0])] == 1 and value.detail == (1, 0):
@@ -46,7 +50,7 @@ def _tidy(values: Values, value: Value, args: Sequence[Value], uses: Counter[int
     if value.kind == "multiply" and uses[id(value.args[1])] == 1:
         a, b = args
         return _flat(values, a, b, uses)
-    return None
+    return parted(values, value, args, uses, sums)
 
 
 def _turned(values: Values, product: Value) -> Value:
