@@ -114,26 +114,7 @@ class Compiled:
 
     def _given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments by name, in order."""
-        names = list(self._parts.inputs)
-        if len(args) > len(names):
-            raise TraceError(
-                f"{self._signature()} takes {len(names)} arguments, and {len(args)} were given: pass {listed(names)}."
-            )
-        given = dict(zip(names, args, strict=False))
-        for name, value in kwargs.items():
-            if name not in self._parts.inputs:
-                raise TraceError(f"{self._signature()} has no argument {name}: pass {listed(names)}.")
-            if name in given:
-                raise TraceError(f"{self._signature()} got {name} twice, by position and by keyword: pass it once.")
-            given[name] = value
-        missing = [name for name in names if name not in given]
-        if missing:
-            raise TraceError(
-                f"{self._signature()} is missing {listed(missing)}: pass "
-                + ", ".join(f"{name} of shape {shape_text(self._parts.inputs[name])}" for name in missing)
-                + "."
-            )
-        return {name: given[name] for name in names}
+        return given_by_name(self._signature(), self._parts.inputs, args, kwargs)
 
     def _signature(self) -> str:
         return f"the function of ({', '.join(self._parts.inputs)})"
@@ -285,7 +266,31 @@ def _looking_up(count: int) -> Callable[..., Callable[..., Any]]:
     return eval(f"lambda ready, checked: lambda {given}: {known}")  # type: ignore[no-any-return]
 
 
-def shape_text(dims: Sequence[Dim]) -> str:
+def given_by_name(
+    what: str, inputs: Mapping[str, Sequence[Dim | int]], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a call by name, in order; TraceError where they are not the inputs of ``what``."""
+    names = list(inputs)
+    if len(args) > len(names):
+        raise TraceError(f"{what} takes {len(names)} arguments, and {len(args)} were given: pass {listed(names)}.")
+    given = dict(zip(names, args, strict=False))
+    for name, value in kwargs.items():
+        if name not in inputs:
+            raise TraceError(f"{what} has no argument {name}: pass {listed(names)}.")
+        if name in given:
+            raise TraceError(f"{what} got {name} twice, by position and by keyword: pass it once.")
+        given[name] = value
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise TraceError(
+            f"{what} is missing {listed(missing)}: pass "
+            + ", ".join(f"{name} of shape {shape_text(inputs[name])}" for name in missing)
+            + "."
+        )
+    return {name: given[name] for name in names}
+
+
+def shape_text(dims: Sequence[Dim | int]) -> str:
     """A shape as Python writes a tuple."""
     return f"({', '.join(map(str, dims))}{',' if len(dims) == 1 else ''})"
 

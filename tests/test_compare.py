@@ -434,14 +434,19 @@ def test_plan_imports_no_library_whose_operations_it_cannot_count():
 
 def test_plan_is_for_its_sizes():
     chosen = tj.plan(LINEAR, "A", sizes={"b": 2, "m": 3, "n": 5})
-    with pytest.raises(tj.ShapeError) as missing:
+    with pytest.raises(tj.TraceError) as missing:
         chosen(np.ones((2, 3)))
-    assert str(missing.value) == "the plan needs A of shape (3, 5): pass X, A, G."
+    assert str(missing.value) == "the plan is missing A and G: pass A of shape (3, 5), G of shape (2, 5)."
+    with pytest.raises(tj.TraceError) as unknown:
+        chosen(np.ones((2, 3)), np.ones((3, 5)), np.ones((2, 5)), dY=1)
+    assert str(unknown.value) == "the plan has no argument dY: pass X, A and G."
     with pytest.raises(tj.ShapeError) as other:
         chosen(np.ones((7, 3)), np.ones((3, 5)), np.ones((7, 5)))
     assert str(other.value) == (
         "the plan was made for X of shape (2, 3), and it has shape (7, 3): make a plan for these sizes."
     )
+    whole = chosen([[1, 2, 3], [4, 5, 6]], np.ones((3, 5)), G=np.ones((2, 5)))
+    np.testing.assert_array_equal(whole, np.outer([5.0, 7.0, 9.0], np.ones(5)))
 
 
 # Sweeps, files, pictures

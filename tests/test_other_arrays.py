@@ -140,6 +140,15 @@ def library(monkeypatch):
     return found
 
 
+def test_a_plan_is_for_arrays_of_numpy(library):
+    chosen = tj.plan(tj.trace(lambda X, A: X @ A, X="b m", A="m n"), "A", sizes={"b": 2, "m": 3, "n": 5})
+    with pytest.raises(tj.UnsupportedError) as caught:
+        chosen(disguised(np.ones((2, 3))), np.ones((3, 5)), np.ones((2, 5)))
+    assert str(caught.value) == (
+        "a plan runs on NumPy arrays, and these are PyTorch's: call the function's vjp with them, which runs there."
+    )
+
+
 def add_at(shape, positions, values):
     out = np.zeros(shape)
     np.add.at(out, positions, values)

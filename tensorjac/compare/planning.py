@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..calls import listed
+from ..calls import given_by_name, listed
 from ..errors import ShapeError, UnsupportedError
 from ..function import Function
+from ..interop.arguments import common_library, numpy_arrays
 from .calibration import model
 from .columns import size
 from .cutting import cuts
@@ -23,8 +24,8 @@ from .slicing import fitted
 class Plan:
     """A strategy that was chosen, what it is predicted to cost, and the function itself.
 
-    It is called with the function's inputs and the cotangent, at the sizes that it was made for. ``slices`` is into
-    how many parts the work is cut, so that the memory limit holds.
+    It is called with the function's inputs and the cotangent, NumPy arrays of the sizes that it was made for.
+    ``slices`` is into how many parts the work is cut, so that the memory limit holds.
     """
 
     strategy: str
@@ -37,16 +38,21 @@ class Plan:
     _run: Callable[..., Any]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        values = dict(zip(self._inputs, args, strict=False)) | kwargs
-        for name, shape in self._inputs.items():
-            if name not in values:
-                raise ShapeError(f"the plan needs {name} of shape {shape}: pass {', '.join(self._inputs)}.")
-            if values[name].shape != shape:
+        given = given_by_name("the plan", self._inputs, args, kwargs)
+        library = common_library(given)
+        if library is not None:
+            raise UnsupportedError(
+                f"a plan runs on NumPy arrays, and these are {library.library}'s: call the function's vjp with them, "
+                "which runs there."
+            )
+        arrays = numpy_arrays(given)
+        for (name, shape), array in zip(self._inputs.items(), arrays, strict=True):
+            if array.shape != shape:
                 raise ShapeError(
-                    f"the plan was made for {name} of shape {shape}, and it has shape {values[name].shape}: "
+                    f"the plan was made for {name} of shape {shape}, and it has shape {array.shape}: "
                     "make a plan for these sizes."
                 )
-        return self._run(*(values[name] for name in self._inputs))
+        return self._run(*arrays)
 
 
 def plan(
