@@ -17,6 +17,7 @@ from .calls import Compiled, Expression, Nesting, Parts
 from .dims import Dim, bind_sizes
 from .errors import TraceError
 from .plan import Program
+from .sparing import Sparing
 from .structure import Entries, Letters, Part, Ratio, Structure, count, opened, parts
 from .structure.factors import Product, factored
 from .structure.memory import free_memory, gibibytes
@@ -197,8 +198,8 @@ class Structured(Compiled):
     # What these are made of
 
     @cached_property
-    def _sparing(self) -> Sparing:
-        return Sparing(self)
+    def _sparing(self) -> _Limited:
+        return _Limited(self)
 
     def _planned(self) -> list[Expression]:
         """Terms that δ put in place stand apart, so that each is written where it belongs; so do those they rename."""
@@ -287,18 +288,10 @@ class Structured(Compiled):
         return Compiled(replace(self._parts, inputs=inputs, outputs=outputs, nesting=nesting, origin=None))
 
 
-class Sparing(Compiled):
-    """A structured expression computed in as little memory as is known, also where that takes longer."""
+class _Limited(Sparing):
+    """A structured expression in little memory, and in no more than there is."""
 
-    def __init__(self, whole: Structured) -> None:
-        super().__init__(whole._parts)
-        self._whole = whole
-
-    def _planned(self) -> list[Expression]:
-        return self._whole._planned()
-
-    def _program(self, sizes: Mapping[str, int], tuned: bool, functional: bool = False) -> Program:
-        return emit.in_blocks(super()._program(sizes, tuned, functional), sparing=True)
+    _whole: Structured
 
     def _code(self, sizes: Mapping[str, int], tuned: bool) -> Any:
         return self._whole.limited(self.unlimited(sizes, tuned), sizes)

@@ -36,7 +36,6 @@ def eager(monkeypatch):
     monkeypatch.setattr(blocks, "SHARE", 2)
     monkeypatch.setattr(blocks, "WORTH", math.inf)
     monkeypatch.setattr(blocks, "ROWS", 2)
-    monkeypatch.setattr(passes, "BLOCK", 7)
     monkeypatch.setattr(passes, "ROWS", 1)
 
 

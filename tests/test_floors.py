@@ -19,7 +19,7 @@ FLOORS = (
     ("interop", "primitives", "rewrites"),
     ("normal", "calculus", "trace"),
     ("arrays", "plan", "emit", "einsum", "matrix", "latex", "structure"),
-    ("calls", "composition", "structured", "linear_map", "explain", "written", "function", "reading"),
+    ("calls", "sparing", "composition", "structured", "linear_map", "explain", "written", "function", "reading"),
     ("transforms", "uncertainty", "check", "testing", "compare", "layers"),
     ("cli",),
     ("__init__", "__main__"),

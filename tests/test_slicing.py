@@ -1,6 +1,7 @@
 """Memory limits: which indices can be cut, that slices give the same gradient, and that the limit holds."""
 
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -266,14 +267,22 @@ def test_a_strategy_beyond_the_memory_limit_that_cannot_be_cut_says_what_it_need
 def test_what_is_read_in_parts_and_whole_is_cut():
     """The gradient by a part, and what the part adds to that by the whole."""
     gram = tj.trace(lambda X: np.tanh(X @ X.T).sum(axis=1), X="b n")
-    plan = tj.plan(gram, "X", sizes={"b": 300, "n": 5}, memory_limit="150kB")
-    assert plan.slices > 1
-    assert plan.cost.peak + 8 * (300 * 5 + 300) <= 150e3
+    problem, values, _ = problem_and_values(gram, "X", {"X": np.random.default_rng(0).standard_normal((300, 5))})
+    room = 150e3 - problem.held
+    sliced = fitted(problem, STRATEGIES["reverse"].make, room)
+    assert sliced.slices > 1
+    assert problem.cost(sliced).peak <= room
     # by the rows of the one X or of the other, whichever is found to be the faster
     for call in ("gradient += of_part(X, X[part], G", "gradient[part] += of_part2(X, X[part], G"):
-        assert call in plan.source
-    X, G = (np.random.default_rng(k).standard_normal(shape) for k, shape in enumerate([(300, 5), (300,)]))
-    np.testing.assert_allclose(plan(X, G), gram.vjp("X")(X, G), rtol=1e-10, atol=1e-12)
+        assert call in sliced.text
+    np.testing.assert_allclose(sliced.compiled()(*values), gram.vjp("X")(*values), rtol=1e-10, atol=1e-12)
+
+
+def test_a_plan_in_passes():
+    F = tj.trace(lambda X, A: np.exp(X @ A) / np.exp(X @ A).sum(), X="b m", A="m n")
+    plan = tj.plan(F, "A", sizes={"b": 50_000, "m": 4, "n": 16}, memory_limit="12MB")
+    assert (plan.strategy, plan.slices > 1) == ("compiled", True)
+    assert plan.cost.peak + 8 * 50_000 * (4 + 16) <= 12e6
 
 
 def test_a_plan_in_slices():
@@ -297,26 +306,78 @@ def test_a_plan_without_enough_memory_for_its_result():
 
 
 @pytest.mark.parametrize(
-    ("fun", "message"),
+    ("shape", "limit", "message"),
     [
         (
-            lambda x: np.exp(x * (x @ x)),
-            "every strategy needs more memory than the limit, and a part of it along n needs more, too:\n"
-            "  Y[i] = exp(Σ_j x[i] x[j]^2)\n"
-            "in one piece it takes 160 KiB at least, and the memory limit is 97.7 KiB: raise memory_limit.",
+            "n k",
+            "75kB",
+            "every strategy needs more memory than the limit, and a part of it along k needs more, too:\n"
+            "  Y[i:n, j] = tril[il] exp(x[lj])\n"
+            "in one piece it takes 96 KiB at least, and the memory limit is 73.2 KiB: raise memory_limit.",
         ),
         (
-            lambda x: np.cumsum(np.exp(x)),
+            "n",
+            "25kB",
             "every strategy needs more memory than the limit, and it has no index that can be cut:\n"
             "  Y[i:n] = tril[ij] exp(x[j])\n"
-            "in one piece it takes 128 KiB at least, and the memory limit is 97.7 KiB: raise memory_limit.",
+            "in one piece it takes 32 KiB at least, and the memory limit is 24.4 KiB: raise memory_limit.",
         ),
     ],
 )
-def test_a_plan_without_enough_memory_for_its_slices(fun, message):
+def test_a_plan_without_enough_memory_for_its_slices(shape, limit, message):
+    F = tj.trace(lambda x: np.cumsum(np.exp(x), 0), x=shape)
     with pytest.raises(tj.UnsupportedError) as caught:
-        tj.plan(tj.trace(fun, x="n"), "x", sizes={"n": 4096}, memory_limit="100kB")
+        tj.plan(F, "x", sizes={"n": 1024, "k": 3}, memory_limit=limit)
     assert str(caught.value) == message
+
+
+def scaled_by_its_norm(x):
+    return np.exp(x / np.sqrt(x @ x))
+
+
+def correlation(X, A, T):
+    D, E = X @ A - (X @ A).mean(), T - T.mean()
+    return (D * E).sum() / np.sqrt((D * D).sum() * (E * E).sum())
+
+
+NONLINEAR_IN_SUMS = {
+    "norm": (lambda X, A: np.linalg.norm(np.tanh(X @ A)), {"X": "b m", "A": "m n"}),
+    "log-sum-exp": (lambda X, A: np.log(np.exp(X @ A).sum()), {"X": "b m", "A": "m n"}),
+    "ratio": (lambda X, A: np.tanh(X @ A).sum() / np.exp(X @ A).sum(), {"X": "b m", "A": "m n"}),
+    "correlation": (correlation, {"X": "b m", "A": "m n", "T": "b n"}),
+    "tanh of sums": (lambda X, A: np.tanh(np.tanh(X @ A).sum(0) / 100).sum(), {"X": "b m", "A": "m n"}),
+    "scaled by its norm": (scaled_by_its_norm, {"x": "b"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrt"), [(name, wrt) for name, (_, shapes) in NONLINEAR_IN_SUMS.items() for wrt in shapes]
+)
+def test_what_is_not_linear_in_its_sums_is_computed_in_passes(name, wrt):
+    """No slice has its part of the gradient before the sums over all slices are known."""
+    fun, shapes = NONLINEAR_IN_SUMS[name]
+    sizes = {"b": 5000, "m": 3, "n": 7}
+    problem = Problem.of(
+        tj.trace(fun, **shapes), wrt, {size: sizes[size] for size in " ".join(shapes.values()).split()}
+    )
+    whole = STRATEGIES["compiled"].make(problem)
+    # a third of what is needed beside arguments and gradient
+    gradient = problem.bytes(wrt)
+    room = gradient + (problem.cost(whole).peak - gradient) // 3
+    bound = fitted(problem, STRATEGIES["compiled"].make, room)
+    assert bound.slices > 1
+    assert problem.cost(bound).peak <= room
+    rng = np.random.default_rng(0)
+    values = [rng.standard_normal(shape) / 9 for shape in problem.inputs.values()]
+    expected, run = whole.compiled()(*values), bound.compiled()
+    np.testing.assert_allclose(run(*values), expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max())
+    tracemalloc.start()
+    try:
+        run(*values)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= 1.1 * room
 
 
 # From outside

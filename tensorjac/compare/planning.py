@@ -67,8 +67,8 @@ def plan(
     """The strategy for ∂L/∂Y · ∂Y/∂A that is predicted to be fastest at these sizes, within a memory limit.
 
     ``memory_limit`` is for arguments, gradient and all arrays in between: bytes, or a text such as "512MB"; half of the
-    free memory where not given. What needs more is cut along an index into ``slices``, one after the other;
-    UnsupportedError where that does not suffice.
+    free memory where not given. What needs more is cut along an index into ``slices``, or computed in passes, block
+    after block; UnsupportedError where that does not suffice.
 
     >>> import numpy as np, tensorjac as tj
     >>> F = tj.trace(lambda X, A, B: X @ A @ B, X="b m", A="m m", B="m m")
@@ -82,14 +82,15 @@ def plan(
     found = [choice for choice in counted if problem.held + choice.cost.peak <= limit]
     best = min(found, key=_predicted, default=None)
     # slices may be faster than what fits in one piece, but hardly faster than the one piece of which they are slices
-    for choice in counted:
+    for choice in sorted(counted, key=_predicted):
         if choice not in found and (best is None or choice.predicted < best.predicted):
             sliced = fitted(problem, STRATEGIES[choice.strategy].make, limit - problem.held)
             if sliced is not None:
                 found.append(_Choice.of(choice.strategy, problem, sliced))
-    if not found:
+                best = min(found, key=_predicted)
+    if best is None:
         raise _refused(problem, limit, min((choice.cost.peak for choice in counted), default=float("inf")))
-    strategy, routine, cost, predicted = min(found, key=_predicted)
+    strategy, routine, cost, predicted = best
     inputs, run = problem.inputs, routine.compiled()
     return Plan(strategy, predicted, cost, routine.order, routine.slices, routine.text, inputs, run)
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from .. import emit, interop
+from ..calls import Compiled
 from ..errors import ShapeError
 from ..function import Function, Jacobian
 from .contraction import Operand, Product, products
@@ -136,7 +137,7 @@ class Problem:
         """Source whose last function is the routine, with the function's constants in scope."""
         return Routine(text, {"math": math, **self.function.constants, **interop.special_names(text)})
 
-    def source(self, function: Function, name: str) -> str:
+    def source(self, function: Compiled, name: str) -> str:
         """The source of a function at these sizes, under a name."""
         _, _, rest = function.source(self.sizes).partition("(")
         return f"def {name}({rest}"
@@ -172,6 +173,10 @@ class Routine:
         names: dict[str, Any] = {**self.scope, "np": numpy}
         exec(compile(self.text, f"<tensorjac {self.name}>", "exec"), names)
         return names[self.name]  # type: ignore[no-any-return]
+
+    def within(self, room: float) -> Routine | None:
+        """The same in parts, in about so many bytes besides arguments and gradient; None where there is no such way."""
+        return None
 
     def cost(self, shapes: Sequence[Shape], dtype: Any = np.float64) -> Cost:
         """What it would cost at arguments of these shapes."""

@@ -187,16 +187,29 @@ class Apart(Routine):
 # Which index, and how many parts
 
 
-def fitted(problem: Problem, make: Make, room: float) -> Sliced | Apart | None:
+def fitted(problem: Problem, make: Make, room: float) -> Routine | None:
     """The problem in slices that need at most ``room`` bytes besides the arguments; None where none are small enough.
+
+    Either parts of the problem, one after the other, or the routine's own way to keep within a limit: what is predicted
+    to be faster.
+    """
+    beside = room - problem.bytes(problem.wrt)
+    if beside <= 0:
+        return None
+    found: list[Routine] = [sliced for sliced in (_sliced(problem, make, beside),) if sliced is not None]
+    own = make(problem).within(beside)
+    if own is not None and problem.cost(own).peak <= room:
+        found.append(own)
+    return min(found, key=lambda routine: model().seconds(problem.cost(routine), problem.itemsize), default=None)
+
+
+def _sliced(problem: Problem, make: Make, room: float) -> Sliced | Apart | None:
+    """Slices that need at most ``room`` bytes besides arguments and gradient.
 
     Of all indices that can be cut the one whose slices are predicted to be fastest, one by which the input is read in
     parts and whole only where there is no other. Where there is none that is enough, terms that have no index in
     common are taken one after the other; where there are no such, slices of size 1 are cut in turn.
     """
-    room -= problem.bytes(problem.wrt)
-    if room <= 0:
-        return None
     return _by(_once, problem, make, room) or _apart(problem, make, room) or _by(_twice, problem, make, room)
 
 

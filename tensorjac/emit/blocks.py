@@ -6,11 +6,13 @@ blocks, temporaries are as small as these, and stay in the cache besides.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..arrays import FREE, Value, Write
+from ..dims import Dim
 from ..plan import Costs, Program, computed
 from ..terms import ONE
 from .axes import dotted, places, repeated
@@ -19,7 +21,7 @@ from .peaks import peak
 from .squares import Square, weighted
 from .texts import is_elementwise, is_storable, owns_memory
 
-# From this many elements on, a result is computed in blocks, each of so many elements at most.
+# From this many elements on, a result is computed in blocks, arrays made for each of so many elements at most.
 LARGE, BLOCK = 2**18, 2**15
 # A product of matrices loses where one of them is cut into pieces of fewer rows than these, but four at least.
 ROWS, PIECES = 256, 4
@@ -28,6 +30,8 @@ ROWS, PIECES = 256, 4
 TENTH, FEWEST = 10, 2**7
 # What a block takes beside inputs and result is less than this share of both.
 BESIDE = 12
+# Not more arrays than these are made for a block and needed at once, as a rule.
+ALIVE = 8
 # Temporaries of less than this share of the result do not count.
 SHARE = 16
 # Passes over large temporaries must bring the memory down to less than this.
@@ -57,50 +61,75 @@ class Blocks:
         return repeated(cut, texts, rows)[id(self.value)]
 
 
-def in_blocks(program: Program, sparing: bool = False) -> Program:
-    """The same program, with large arrays computed in blocks where that saves memory; ``sparing`` may cost time."""
+def in_blocks(program: Program, sparing: bool = False, room: float | None = None) -> Program:
+    """The same program, with large arrays computed in blocks where that saves memory; ``sparing`` may cost time.
+
+    ``room`` is how many elements arrays should take beside the results; without it, a share of arguments and results.
+    """
     costs = program.costs
     arrays = [value for value in computed(program.outputs) if value.kind != "scalar"]
-    if not costs.tuned or not any(costs.elements(value.shape) >= LARGE for value in arrays):
+    large, block = (LARGE, BLOCK) if room is None else (min(LARGE, room / PIECES), min(BLOCK, room / ALIVE))
+    if not costs.tuned or not any(costs.elements(value.shape) >= large for value in arrays):
         return program
-    found = _cut(program, sparing)
+    found = _cut(program, sparing, large, block)
     results = sum(costs.elements(value.shape) for value in program.outputs)
-    allowed = max(results + (results + sum(costs.elements(v.shape) for v in arrays if v.kind == "name")) / SHARE, LARGE)
+    least = large
+    if room is None:
+        inputs = sum(costs.elements(value.shape) for value in arrays if value.kind == "name")
+        least = room = max((results + inputs) / SHARE, LARGE - results)
     most = peak(found)
-    if most <= allowed:
+    if most <= results + room:
         return found
-    other = _cut(in_passes(program, allowed - results), sparing)
+    other = _cut(in_passes(program, least, block), sparing, large, block)
     return other if peak(other) < WORTH * most else found
 
 
-def _cut(program: Program, sparing: bool) -> Program:
+def blocks_of(program: Program) -> int:
+    """How many blocks a program computes one after the other; 1 where it does everything at once."""
+    found = 0
+    for value in computed(program.outputs):
+        each = value.detail
+        if value.kind == "pass":
+            found += math.ceil(program.costs.elements((each.dim,)) / each.step)
+        elif value.kind == "blocks":
+            axis, step = (0, each.columns) if isinstance(each, Square) else (each.axis, Dim.of(each.step))
+            found += math.ceil(program.costs.elements(value.shape[axis : axis + 1]) / program.costs.elements((step,)))
+    return max(found, 1)
+
+
+def _cut(program: Program, sparing: bool, large: float, block: float) -> Program:
     """The same program, with large results computed in blocks."""
     costs, order = program.costs, computed(program.outputs)
     users = Counter(map(id, program.outputs))
     users.update(id(arg) for value in order for arg in value.args)
     inputs = sum(costs.elements(value.shape) for value in order if value.kind == "name")
-    found = _Cutting(costs, users, inputs, sparing)
+    found = _Cutting(costs, users, inputs, sparing, large, block)
     return Program([found.result(value) for value in program.outputs], program.costs)
 
 
 @dataclass(frozen=True)
 class _Cutting:
-    """How results are cut into blocks; ``users`` counts where each value is read, ``inputs`` what is given."""
+    """How results are cut into blocks; ``users`` counts where each value is read, ``inputs`` what is given.
+
+    Results of ``large`` elements are, so that arrays made for a block have about ``block`` elements each.
+    """
 
     costs: Costs
     users: Counter[int]
     inputs: float
     sparing: bool
+    large: float
+    block: float
 
     def result(self, value: Value) -> Value:
         """A result, or what it is a reshape of, written block by block where one array is not enough for it."""
-        if self.users[id(value)] > 1 or not (self.sparing or self.costs.elements(value.shape) >= LARGE):
+        if self.users[id(value)] > 1 or not (self.sparing or self.costs.elements(value.shape) >= self.large):
             return value
         if value.kind == "call" and value.detail[0].startswith(_RESHAPE):
             (inner,) = value.args
             cut = self.result(inner)
             return value if cut is inner else remade(value, (cut,))
-        large = self.costs.elements(value.shape) >= LARGE
+        large = self.costs.elements(value.shape) >= self.large
         if value.kind == "filled":
             return self._filled(value) if large else value
         blocks = self._square(value) or (self._blocks(value, value, spare=1) if large else None)
@@ -150,10 +179,10 @@ class _Cutting:
             return None
         (array, _), size = found, self.costs.elements(value.shape)
         columns = None
-        if size >= LARGE and (self.inputs + size) / BESIDE >= ROWS * self._extent(array, 0):
-            columns = str(ROWS)
-        elif self.sparing and self.costs.elements(array.shape) >= LARGE and self._extent(array, 1) >= FEWEST:
-            columns = str(array.shape[1] // TENTH)
+        if size >= self.large and (self.inputs + size) / BESIDE >= ROWS * self._extent(array, 0):
+            columns = Dim.of(ROWS)
+        elif self.sparing and self.costs.elements(array.shape) >= self.large and self._extent(array, 1) >= FEWEST:
+            columns = array.shape[1] // TENTH
         return Value("blocks", found, Square(columns), value.shape, hint=value.hint) if columns else None
 
     def _step(self, value: Value, axis: int, cut: Mapping[int, tuple[Value, int]]) -> int:
@@ -164,7 +193,7 @@ class _Cutting:
         # a product is written where it belongs
         beside = max(made - (value.kind == "matmul"), 1)
         share = min((self.inputs / size + 1) / BESIDE / beside, 1 / PIECES)
-        return max(int(extent * min(BLOCK / size, 2 / SHARE / (made + 1))), int(min(rows, extent * share)), 1)
+        return max(int(extent * min(self.block / size, 2 / SHARE / (made + 1))), int(min(rows, extent * share)), 1)
 
     def _extent(self, value: Value, axis: int) -> float:
         return self.costs.elements(value.shape[axis : axis + 1])

@@ -15,8 +15,8 @@ from ..terms import ONE
 from .axes import Places, places, repeated, summed
 from .texts import owner
 
-# Each array that is made for a block has so many elements at most; or so many rows, if that is so small a share.
-BLOCK, ROWS, SHARE = 2**15, 128, 8
+# A block has so many rows, even if arrays that are made for it then have more elements, if that is so small a share.
+ROWS, SHARE = 128, 8
 # Passes may compute so many times as much as the plain program: what is needed again is computed again.
 AGAIN = 3
 # More sums than these are left as they are: which go into one pass is found by comparing all.
@@ -75,10 +75,10 @@ class Pass:
         return [done[id(value)] for value, _ in self.sums]
 
 
-def in_passes(program: Program, least: float) -> Program:
-    """The same program, sums over arrays of more elements than ``least`` computed in passes."""
+def in_passes(program: Program, least: float, block: float) -> Program:
+    """The same program, sums over arrays of more elements than ``least`` computed in passes by blocks of this size."""
     order = computed(program.outputs)
-    found = _Passes(program.costs, least, {id(value) for value in program.outputs})
+    found = _Passes(program.costs, least, block, {id(value) for value in program.outputs})
     ways = {id(value): cuts for value in order if (cuts := list(found.cuts(value)))}
     if not 0 < len(ways) <= MANY:
         return program
@@ -93,6 +93,7 @@ class _Passes:
 
     costs: Costs
     least: float
+    block: float
     kept: set[int]
     begun: list[Value] = field(default_factory=list)
 
@@ -176,7 +177,7 @@ class _Passes:
         extent = self.costs.elements((each.dim,))
         made = [value for key, (value, _) in each.parts.items() if key in each.axes]
         most = max(self.costs.elements(value.shape) for value in made) / extent
-        return max(int(BLOCK / most), min(ROWS, int(self.least / SHARE / most)), 1)
+        return max(int(self.block / most), min(ROWS, int(self.least / SHARE / most)), 1)
 
     def work(self, values: Sequence[Value]) -> float:
         """How many elements operations write, those of sums as often as something is added."""

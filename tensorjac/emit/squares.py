@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..arrays import Value
+from ..dims import Dim
 from ..terms import ONE
 
 _ROOT = "np.sqrt({0})"
@@ -14,7 +15,7 @@ _ROOT = "np.sqrt({0})"
 class Square:
     """How many columns are computed at once: those of an array, weighted, times that array from there on."""
 
-    columns: str
+    columns: Dim
 
     def lines(self, step: str, place: str, array: str, weight: str, dim: str) -> list[str]:
         """The entries from the diagonal on, and what they are turned; ``place`` is the array that is written into."""
