@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -311,6 +312,58 @@ def test_symmetries_of_three_axes():
     assert len(pair.symmetries) == 1
     exponential = apply(PRIMITIVES["exp"], [of_factor(contraction([A(a, k), A(b, k)], [k]))], [()])
     assert exponential.tensor.symmetries == ((1, 0),)
+
+
+GRAPHS = {
+    "cycle": ([(k, (k + 1) % 7) for k in range(7)], 14),
+    "two triangles": ([(0, 1), (1, 2), (2, 0), (3, 4), (4, 5), (5, 3)], 72),
+    "complete bipartite": ([(i, j) for i in range(3) for j in range(3, 6)], 72),
+    "Petersen": ([(k, j) for i in range(5) for k, j in ((i, (i + 1) % 5), (i, i + 5), (i + 5, (i + 2) % 5 + 5))], 120),
+    "Frucht": (
+        [(k, (k + 1) % 7) for k in range(7)]
+        + [(0, 7), (1, 7), (2, 8), (3, 9), (4, 9), (5, 10), (6, 10), (7, 11), (8, 11), (8, 9), (10, 11)],
+        1,
+    ),
+    "Shrikhande": (
+        [
+            (4 * x + y, 4 * ((x + a) % 4) + (y + b) % 4)
+            for x in range(4)
+            for y in range(4)
+            for a, b in ((0, 1), (1, 0), (1, 1))
+        ],
+        192,
+    ),
+    "cube of four axes": ([(i, i ^ bit) for i in range(16) for bit in (1, 2, 4, 8) if i < i ^ bit], 384),
+    "complete": (list(combinations(range(6), 2)), 720),
+}
+"""Pairs of vertices, and how many renamings of the vertices keep them (Godsil and Royle, Algebraic Graph Theory)."""
+
+
+@pytest.mark.parametrize(("pairs", "count"), GRAPHS.values(), ids=GRAPHS)
+def test_symmetries_of_a_product_over_the_pairs_of_a_graph(pairs, count):
+    """All renamings are found, and the names of the vertices do not matter."""
+    found = set()
+    for seed in range(3):
+        vertices = shuffled([Index.fresh(n) for _ in range(max(map(max, pairs)) + 1)], seed)
+        factors = []
+        for i, j in pairs:
+            k = Index.fresh(m)
+            factors.append(contraction([A(vertices[i], k), A(vertices[j], k)], [k]))
+        found.add(shared(Sum([product(1, shuffled(factors, seed)), product(1, [])])).tensor)
+    (tensor,) = found
+    assert len(tensor.symmetries) == count - 1
+
+
+def test_more_symmetries_than_are_looked_at_one_by_one():
+    """Of the 10! orders of equal factors, few are needed to know that all are alike."""
+    indices = [Index.fresh(n) for _ in range(10)]
+    found = set()
+    for seed in range(3):
+        k = Index.fresh(m)
+        factors = [A(i, k) for i in shuffled(indices, seed)]
+        found.add(contraction(factors, [k]).tensor)
+        found.add(contraction([*factors, *(u(i) for i in indices)], [k, *indices]).tensor)
+    assert len(found) == 2
 
 
 @given(einsums(powers=(1, 2), least=2, letters=4))

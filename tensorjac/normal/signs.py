@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..terms import Factor, Index, Slot, Term, contraction, factor_key, product
 from ..terms.indices import substitute_slot
-from ..terms.labelling import Piece, canonical_order
+from ..terms.labelling import Piece, canonical_order, images
 
 
 def upright(term: Term) -> Term:
@@ -19,8 +19,8 @@ def upright(term: Term) -> Term:
     blind = [Factor(f.tensor, f.slots, 2 * f.power) if _turns(f) else f for f in term.factors]
     roles = {index: k for k, index in enumerate(sorted(term.free, key=lambda index: index.number))}
     roles.update(dict.fromkeys(term.summed, len(roles)))
-    _, orders = canonical_order([Piece("", product(1, blind).factors)], roles)
-    ways = [_in_order(term, order) for order in orders]
+    order, renamings = canonical_order([Piece("", product(1, blind).factors)], roles)
+    ways = [_in_order(term, one) for one in images(order, renamings)]
     keys = [reading(way) for way in ways]
     best = [way for way, found in zip(ways, keys, strict=True) if found == min(keys)]
     return best[0] if len({way.coefficient for way in best}) == 1 else Term(0, ())

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from ..dims import Dim
 from .indices import FRESH_FROM, Index, Number, Slot, slot_labels
-from .labelling import Piece, canonical_order, permutations_between
+from .labelling import Piece, Renaming, canonical_order, images, permutations_between
 from .sums import Sum, Term, number_key, product
 from .tensors import DELTA, Factor, Operation, Tensor, digest, factor_key
 
@@ -101,7 +101,7 @@ def contraction(factors: Sequence[Factor], summed: Sequence[Index]) -> Factor:
     roles = {label: 0 for factor in factors for label in factor.labels if label not in hidden}
     rank = len(roles)
     roles.update(dict.fromkeys(summed, 1))
-    order, orders = canonical_order([piece], roles)
+    order, renamings = canonical_order([piece], roles)
     mapping: dict[Index, Slot] = {index: Index.at(k, index.dim) for k, index in enumerate(order)}
     body = product(1, [factor.substitute(mapping) for factor in factors]).factors
     shape = tuple(index.dim for index in order[:rank])
@@ -116,7 +116,7 @@ def contraction(factors: Sequence[Factor], summed: Sequence[Index]) -> Factor:
                 shape,
                 _distinct(factor.tensor for factor in body),
                 min((factor.sign for factor in body), default=2),
-                permutations_between(orders, rank),
+                permutations_between(images(order[:rank], renamings)),
             )
             found.factors = body
             found.summed = sums
@@ -127,7 +127,7 @@ def contraction(factors: Sequence[Factor], summed: Sequence[Index]) -> Factor:
 
 def shared(body: Sum) -> Factor:
     """The sum as one closed tensor, read at its free indices."""
-    order, orders = _ordered(body)
+    order, renamings = _ordered(body)
     inner = _renumbered(body, order)
     shape = tuple(index.dim for index in order)
     key = digest("shared", sum_key(inner), tuple(map(str, shape)))
@@ -135,16 +135,16 @@ def shared(body: Sum) -> Factor:
         found = Tensor._interned.get(key)
         if found is None:
             found = Shared()
-            symmetries = permutations_between(orders, len(order))
-            turning = _turning(body, orders, inner)
+            symmetries = permutations_between(images(order, renamings))
+            turning = _turning(body, order, inner)
             found._setup(key, shape, _distinct(inner.tensors), inner.sign, symmetries, turning)
             found.body = inner
             Tensor._interned[key] = found
     return found(*order)
 
 
-def _ordered(body: Sum) -> tuple[tuple[Index, ...], list[tuple[Index, ...]]]:
-    """The canonical order of the free indices of a sum, and all orders as good."""
+def _ordered(body: Sum) -> tuple[tuple[Index, ...], list[Renaming]]:
+    """The canonical order of the free indices of a sum, and the renamings that leave it as it is."""
     pieces = [Piece(number_key(term.coefficient), term.factors) for term in body.terms]
     return canonical_order(pieces, dict.fromkeys(body.labels, 0))
 
@@ -153,13 +153,15 @@ def _renumbered(body: Sum, order: Sequence[Index]) -> Sum:
     return body.substitute({index: Index.at(k, index.dim) for k, index in enumerate(order)})
 
 
-def _turning(body: Sum, orders: Sequence[tuple[Index, ...]], inner: Sum) -> tuple[tuple[int, ...], ...]:
+def _turning(body: Sum, order: tuple[Index, ...], inner: Sum) -> tuple[tuple[int, ...], ...]:
     """The permutations of a sum's axes that turn its sign, as swapping i and j does in x[i] - x[j]."""
     if 2 * sum(term.coefficient < 0 for term in body.terms) != len(body.terms):
         return ()
     negative = Sum(Term(-term.coefficient, term.factors) for term in body.terms)
-    order, others = _ordered(negative)
-    return permutations_between([orders[0], *others], len(order)) if _renumbered(negative, order) == inner else ()
+    other, renamings = _ordered(negative)
+    if _renumbered(negative, other) != inner:
+        return ()
+    return permutations_between([order, *images(other, renamings)])
 
 
 def sum_key(body: Sum) -> tuple[Hashable, ...]:
@@ -203,7 +205,7 @@ def apply(
         found = Tensor._interned.get(key)
         if found is None:
             found = Apply()
-            symmetries = {(*order, *range(batch, len(shape))) for order in permutations_between(orders, batch)}
+            symmetries = {(*order, *range(batch, len(shape))) for order in permutations_between(orders)}
             for exchange in operation.symmetries(tuple(inner), batch):
                 symmetries.add((*range(batch), *(batch + k for k in exchange)))
             parts = _distinct(tensor for arg in inner for tensor in arg.tensors)
@@ -235,8 +237,8 @@ def _batch_orders(
         for k, arg in enumerate(args)
         for term in arg.terms
     ]
-    _, orders = canonical_order(pieces, roles)
-    return [order[:batch] for order in orders]
+    order, renamings = canonical_order(pieces, roles)
+    return images(order[:batch], renamings)
 
 
 def _place(arg: Sum) -> tuple[Hashable, ...]:

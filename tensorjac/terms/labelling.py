@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .indices import Index, Slot, slot_labels, slot_parts
@@ -11,6 +10,12 @@ from .sums import is_tie, product, tied_classes
 from .tensors import DELTA, Factor, factor_key
 
 _LEAVES = 720  # the search among indistinguishable labels stops here; a missed symmetry costs speed, never truth
+
+# Pieces with their labels numbered.
+Form = tuple[tuple[str, tuple[object, ...]], ...]
+
+# What each label is called instead.
+Renaming = dict[Index, Index]
 
 
 class Piece(NamedTuple):
@@ -67,55 +72,101 @@ def _refined(pieces: Sequence[Piece], colour: dict[Index, int]) -> dict[Index, i
         colour = {index: ranked[text] for index, text in signatures.items()}
 
 
-def _form(pieces: Sequence[Piece], order: Sequence[Index]) -> tuple[tuple[str, tuple[object, ...]], ...]:
+def _form(pieces: Sequence[Piece], order: Sequence[Index]) -> Form:
     """The pieces with the labels numbered in this order: equal forms are equal expressions."""
     mapping: dict[Index, Slot] = {index: Index.at(k, index.dim) for k, index in enumerate(order)}
-    return tuple(
-        sorted(
-            (tag, tuple(factor_key(f) for f in product(1, [f.substitute(mapping) for f in factors]).factors))
-            for tag, factors in pieces
-        )
-    )
+    forms = []
+    for tag, factors in pieces:
+        renamed = product(1, [factor.substitute(mapping) for factor in factors]).factors
+        forms.append((tag, tuple((key, tuple(slots), power) for key, slots, power in map(factor_key, renamed))))
+    return tuple(sorted(forms))
 
 
-def _orders(pieces: Sequence[Piece], colour: dict[Index, int]) -> Iterator[tuple[Index, ...]]:
-    """Every order of the labels that refinement cannot tell from the canonical one."""
-    stack = [colour]
-    while stack:
-        colour = _refined(pieces, stack.pop())
-        classes: dict[int, list[Index]] = {}
-        for index, k in colour.items():
-            classes.setdefault(k, []).append(index)
-        tied = next((classes[k] for k in sorted(classes) if len(classes[k]) > 1), None)
-        if tied is None:
-            yield tuple(sorted(colour, key=lambda index: colour[index]))
+class Branch(NamedTuple):
+    """A choice among labels that refinement cannot tell apart, after those chosen before it."""
+
+    path: tuple[Index, ...]
+    chosen: Index
+    tried: set[Index]  # what was chosen here before
+    colour: dict[Index, int]
+
+
+def _branches(path: tuple[Index, ...], colour: dict[Index, int]) -> list[Branch]:
+    """The ways to tell labels of one colour apart; none where each has its own."""
+    classes: dict[int, list[Index]] = {}
+    for index, k in colour.items():
+        classes.setdefault(k, []).append(index)
+    tied = next((classes[k] for k in sorted(classes) if len(classes[k]) > 1), ())
+    tried: set[Index] = set()
+    # doubling makes room for the chosen label just before the rest of its class
+    return [
+        Branch(path, one, tried, {i: 2 * k + (k == colour[one] and i is not one) for i, k in colour.items()})
+        for one in tied
+    ]
+
+
+def _searched(pieces: Sequence[Piece], colour: dict[Index, int]) -> tuple[tuple[Index, ...], list[Renaming]]:
+    """The order of the least form, and renamings that change nothing, of which all others are made.
+
+    What a renaming found makes of a branch that is done need not be looked at (McKay, Practical graph isomorphism,
+    1981).
+    """
+    leaves: dict[Form, tuple[tuple[Index, ...], tuple[Index, ...]]] = {}
+    found: list[Renaming] = []
+    stack = _branches((), colour)
+    while stack and len(leaves) <= _LEAVES:
+        path, chosen, tried, colour = stack.pop()
+        fixing = [renaming for renaming in found if all(renaming[label] is label for label in path)]
+        if any(label in tried for (label,) in images((chosen,), fixing)):
             continue
-        for chosen in tied:
-            # doubling makes room for the chosen label just before the rest of its class
-            stack.append({i: 2 * k + (k == colour[chosen] and i is not chosen) for i, k in colour.items()})
+        tried.add(chosen)
+        path, colour = (*path, chosen), _refined(pieces, colour)
+        further = _branches(path, colour)
+        if further:
+            stack += further
+            continue
+        order = _by_colour(colour)
+        before, like = leaves.setdefault(_form(pieces, order), (path, order))
+        if like is not order:
+            found.append(dict(zip(like, order, strict=True)))
+            common = next(k for k, (one, other) in enumerate(zip(before, path, strict=False)) if one is not other)
+            while stack and len(stack[-1].path) > common:
+                stack.pop()
+    return leaves[min(leaves)][1], found
 
 
-def canonical_order(
-    pieces: Sequence[Piece], roles: Mapping[Index, int]
-) -> tuple[tuple[Index, ...], list[tuple[Index, ...]]]:
-    """The canonical order of the labels (by role first), and all orders that give the same form."""
+def canonical_order(pieces: Sequence[Piece], roles: Mapping[Index, int]) -> tuple[tuple[Index, ...], list[Renaming]]:
+    """The canonical order of the labels (by role first), and renamings of which all are made that keep the form."""
     looks = {index: (roles[index], str(index.dim)) for index in roles}
     ranked = {look: k for k, look in enumerate(sorted(set(looks.values())))}
     colour = {index: ranked[look] for index, look in looks.items()}
-    if len(ranked) == len(colour):
-        order = tuple(sorted(colour, key=lambda index: colour[index]))
-        return order, [order]
-    found = list(islice(_orders(pieces, colour), _LEAVES + 1))
-    if len(found) == 1:
-        return found[0], found
-    forms = [_form(pieces, order) for order in found]
-    best = min(forms)
-    orders = [order for order, form in zip(found, forms, strict=True) if form == best]
-    return orders[0], orders
+    if len(ranked) < len(colour):
+        colour = _refined(pieces, colour)
+        if len(set(colour.values())) < len(colour):
+            return _searched(pieces, colour)
+    return _by_colour(colour), []
 
 
-def permutations_between(orders: Sequence[tuple[Index, ...]], rank: int) -> tuple[tuple[int, ...], ...]:
-    """The axis permutations by which equally good orders of the output labels differ."""
-    place = {index: k for k, index in enumerate(orders[0][:rank])}
-    found = {tuple(place[index] for index in order[:rank]) for order in orders}
-    return tuple(sorted(found - {tuple(range(rank))}))
+def _by_colour(colour: Mapping[Index, int]) -> tuple[Index, ...]:
+    return tuple(sorted(colour, key=lambda index: colour[index]))
+
+
+def images(labels: tuple[Index, ...], renamings: Sequence[Renaming]) -> list[tuple[Index, ...]]:
+    """The labels, and all that renamings make of them, one after the other."""
+    found = {labels: None}
+    waiting = [labels]
+    while waiting and renamings and len(found) <= _LEAVES:
+        one = waiting.pop()
+        for renaming in renamings:
+            other = tuple([renaming[label] for label in one])
+            if other not in found:
+                found[other] = None
+                waiting.append(other)
+    return list(found)
+
+
+def permutations_between(orders: Sequence[tuple[Index, ...]]) -> tuple[tuple[int, ...], ...]:
+    """The permutations by which orders of labels differ from the first."""
+    place = {index: k for k, index in enumerate(orders[0])}
+    found = {tuple(place[index] for index in order) for order in orders}
+    return tuple(sorted(found - {tuple(range(len(place)))}))
