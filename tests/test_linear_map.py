@@ -147,6 +147,8 @@ def test_as_an_array_inside_the_solvers_of_scipy(name):
 @pytest.mark.parametrize("name", SOLVERS)
 def test_matrices_in_single_precision_inside_the_solvers_of_scipy(name):
     """Flat vectors of float32 stand for arrays of three axes."""
+    if name == "bicg" and np.lib.NumpyVersion(scipy.__version__) < "1.16.0":
+        pytest.skip("before SciPy 1.16, bicg returns a function where it breaks down (scipy/scipy#22064)")
     rng = np.random.default_rng(0)
     X, A = rng.normal(size=(2, 3, 2)).astype(np.float32), rng.normal(size=(2, 2)).astype(np.float32) / 4
     J = tj.trace(lambda X, A: np.tanh(X @ A) + 3 * X, X="b m n", A="n n").jacobian("X")
