@@ -56,6 +56,8 @@ def _looked_up(factor: Factor, term: Term) -> tuple[Index, Factor] | None:
     if len(users) != 1 or users[0].tensor is DELTA or not isinstance(users[0].tensor, Input | Constant):
         return None
     (user,) = users
+    if user.power != 1:
+        return None  # a power of what is read, not of what is looked up
     at = [axis for slot, axis in zip(user.slots, user.tensor.shape, strict=True) if slot is label]
     if len(at) != 1 or at[0] is not label.dim or sum(found is label for found in user.labels) != 1:
         return None

@@ -33,8 +33,9 @@ from ..syntax import (
 # How tightly a node binds.
 SUM, PRODUCT, POWER, ATOM = range(4)
 
-# Products are written by juxtaposition in expressions, with * in δ, and without spaces in slots and sizes.
-FACTORS, SPACED, DENSE = range(3)
+# Products are written by juxtaposition in expressions, with * in δ, and without spaces in slots and sizes; in calls
+# such as arange(n**2) everything is as in NumPy.
+FACTORS, SPACED, DENSE, NUMPY = range(4)
 
 
 def write_equation(equation: Equation) -> str:
@@ -92,7 +93,7 @@ def _written(node: Node, style: int) -> tuple[int, str]:
         case Chain():
             return PRODUCT, _product(node, style)
         case Power(base, exponent):
-            return POWER, f"{write(base, ATOM, style)}^{write(exponent, ATOM)}"
+            return POWER, f"{write(base, ATOM, style)}{'**' if style == NUMPY else '^'}{write(exponent, ATOM)}"
         case SumOver(bound, body):
             return PRODUCT, f"Σ{_binder(bound)} {write(body, PRODUCT)}"
         case Apply(name, bound, arguments, slots):
@@ -105,7 +106,7 @@ def _written(node: Node, style: int) -> tuple[int, str]:
 
 
 def _call(call: Call) -> str:
-    return f"{write(call.function)}({', '.join(write(one, SUM, DENSE) for one in call.arguments)})"
+    return f"{write(call.function)}({', '.join(write(one, SUM, NUMPY) for one in call.arguments)})"
 
 
 def write_slots(slots: Sequence[Node]) -> str:
@@ -116,7 +117,7 @@ def write_slots(slots: Sequence[Node]) -> str:
 
 def _sum(node: Chain, style: int) -> str:
     first, *rest = node.operands
-    gap = "" if style == DENSE else " "
+    gap = "" if style >= DENSE else " "
     # only the first term may have a sign of its own
     parts = [write(first, SUM if isinstance(first, Unary) else PRODUCT, style)]
     for operator, operand in zip(node.operators, rest, strict=True):
@@ -143,7 +144,7 @@ def _floors(node: Node) -> bool:
 
 def _joint(operator: str, before: Node, operand: Node, style: int, text: str) -> str:
     """What stands between two factors."""
-    if operator == "//" or style == DENSE:
+    if operator == "//" or style >= DENSE:
         return operator
     name = before.operand if isinstance(before, Unary) else before
     if operator == "/":
