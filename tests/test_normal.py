@@ -330,6 +330,28 @@ def test_equal(first, second, shapes):
     assert hash(F) == hash(H)
 
 
+def windows(x):
+    return np.lib.stride_tricks.sliding_window_view(x, 2)
+
+
+WINDOWS = [
+    (lambda x: np.exp(windows(x)).sum(-1), lambda x: windows(np.exp(x)).sum(-1)),
+    (lambda x: np.exp(windows(x)).max(-1), lambda x: windows(np.exp(x)).max(-1)),
+    (lambda x: np.tanh(windows(x + x**2)).max(-1), lambda x: windows(np.tanh(x + x**2)).max(-1)),
+    (lambda x: np.sin(x[:-1]).prod() * np.sin(x[0]), lambda x: np.sin(x)[:-1].prod() * np.sin(x)[0]),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), WINDOWS)
+def test_functions_of_windows_are_windows_of_functions(first, second):
+    F, H = tj.trace(first, x="n"), tj.trace(second, x="n")
+    assert F == H
+    assert H == F
+    assert tj.trace(lambda x: 2 * first(x), x="n") != H
+    x = np.random.default_rng(0).normal(size=5)
+    assert_close(first(x), second(x), 1e-13)
+
+
 @pytest.mark.parametrize("name", EQUAL)
 def test_equal_forms_have_equal_values(name):
     """What the table calls equal is equal in NumPy, or the tests above would prove nothing."""

@@ -299,3 +299,27 @@ def test_found_reads_back(derivative, steps, last, shapes):
     F = tj.trace(program((*steps, *last)), **shapes)
     name, *wrt = derivative.split()
     assert_reads_back(F if name == "F" else getattr(F, name)(*wrt))
+
+
+def largest_of_windows(X, Z):
+    Y = np.concatenate([X[1:], Z[:1]]) * X
+    windows = np.lib.stride_tricks.sliding_window_view(Y.reshape(-1)[::-1].reshape(X.shape), 2, axis=0)
+    return np.tanh(windows.max(axis=-1)).prod(axis=1)
+
+
+OTHERS = {
+    "squares looked up": (lambda X: (np.take(X**2, [2, 0, 2], axis=0) ** 2).sum(), {"X": "b n"}),
+    "roots and inverses looked up": (lambda X: np.sqrt(X)[[2, 0]] * (1 / X)[[1, 2]] * X[[0, 1]], {"X": "b n"}),
+    "looked up among the entries of a square": (lambda X: X[::-1, ::-1].reshape(-1, 1)[[2, 0]], {"X": "n n"}),
+    "a determinant of tiles": (lambda X: np.linalg.det(np.tile(X, 2).T @ np.tile(X, 2)), {"X": "4 3"}),
+    "maxima of windows": (largest_of_windows, {"X": "b n", "Z": "b n"}),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_others_read_back(name):
+    """What no random program does."""
+    fun, shapes = OTHERS[name]
+    F = tj.trace(fun, **shapes)
+    for function in (F, F.vjp(), F.jvp(), F.jvp().vjp(), F.jacobian("X")):
+        assert_reads_back(function)

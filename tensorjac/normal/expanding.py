@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import inf, prod
 
 from ..primitives import Primitive
-from ..rewrites import apply, finished, multiply, power, reread, whole
+from ..rewrites import apply, elsewhere, finished, multiply, power, pushed, reread, whole
 from ..terms import (
     DELTA,
     ONE,
@@ -131,22 +131,34 @@ class Normal:
 
     def _choices(self, factor: Factor, summed: bool) -> list[Opened]:
         """The products that a factor opens into; to a power that is not a small whole number it stays one factor."""
-        tensor, slots, exponent = factor
-        body = self.known[tensor]
-        mapping: dict[Index, Slot] = dict(zip(tensor.axes, slots, strict=True))
+        exponent = factor.power
+        body = self._read(factor)
         if isinstance(exponent, int) and 1 <= exponent <= POWER and (exponent == 1 or len(body.terms) > 1 or summed):
             choices: list[Opened] = [(1, [], ())]
             for _ in range(exponent):
-                moved = body.substitute(mapping)
-                ready = [loosened(term) for term in moved.terms]
+                ready = [one for term in body.terms for one in self._in_place(loosened(term))]
                 choices = [
                     (number(c * t.coefficient), [*have, *t.factors], (*sums, *t.summed))
                     for c, have, sums in choices
                     for t in ready
                 ]
             return choices
-        raised = power(body.substitute(mapping), exponent)
+        raised = power(body, exponent)
         return [(t.coefficient, list(t.factors), t.summed) for t in raised.terms]
+
+    def _read(self, factor: Factor) -> Sum:
+        """The normal form of what is read, functions and whole sums of what is there: exp(x)[i+k] is exp(x[i+k])."""
+        tensor, slots, _ = factor
+        if isinstance(tensor, Apply | Shared) and elsewhere(factor):
+            return self.of(pushed(Factor(tensor, slots, 1)))
+        return self.known[tensor].substitute(dict(zip(tensor.axes, slots, strict=True)))
+
+    def _in_place(self, term: Term) -> list[Term]:
+        """The same for all that a term reads, its contractions opened."""
+        if not any(isinstance(factor.tensor, Apply | Shared) and elsewhere(factor) for factor in term.factors):
+            return [term]
+        self._prepare(factor.tensor for factor in term.factors)
+        return [loosened(one) for one in self._term(term)]
 
     def _flat(self, term: Term) -> list[Term]:
         """δ eliminated and unconnected sums closed; what the rewrites open again is opened here too."""

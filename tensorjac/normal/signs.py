@@ -51,6 +51,7 @@ def reading(term: Term) -> tuple[object, ...]:
     """What tells a product from others, whatever its indices are called.
 
     What is in it decides before how it is read, so that f[i] f[j] is found, which is symmetric, and not f[i] g[j] for
-    a g that is f read otherwise.
+    a g that is f read otherwise; and of the ways to read the same, what is most symmetric comes first.
     """
-    return [factor.tensor.key for factor in term.factors], factor_key(contraction(term.factors, term.summed))
+    closed = contraction(term.factors, term.summed)
+    return [factor.tensor.key for factor in term.factors], -len(closed.tensor.symmetries), factor_key(closed)

@@ -235,10 +235,13 @@ name_identity(
 
 
 def _pushed(factor: Factor) -> Sum | None:
-    if not pushable(factor):
-        return None
+    return pushed(factor) if pushable(factor) else None
+
+
+def pushed(factor: Factor) -> Sum:
+    """A computed tensor at these slots as what it is there: they are passed on to what it reads."""
     tensor, slots, exponent = factor
-    batch = slots[: tensor.batch] if isinstance(tensor, Apply) else slots
+    batch = _batch(factor)
     if isinstance(tensor, Contraction):
         inner = finished(reread(tensor.term(slots)))
     elif isinstance(tensor, Shared):
@@ -269,16 +272,27 @@ def _compares_extremes(tensor: Tensor) -> bool:
 
 
 def pushable(factor: Factor) -> bool:
-    """Whether a computed tensor is read at slots that are more, or less, than its axes by other names."""
-    tensor, slots, _ = factor
-    if not isinstance(tensor, Contraction | Shared | Apply) or _compares_extremes(tensor):
-        return False
-    batch = slots[: tensor.batch] if isinstance(tensor, Apply) else slots
-    renamed = all(isinstance(slot, Index) and slot.dim is dim for slot, dim in zip(batch, tensor.shape, strict=False))
-    if renamed and len(set(batch)) == len(batch):
+    """Whether what is read of a computed tensor elsewhere can as well be computed there."""
+    tensor = factor.tensor
+    if not elsewhere(factor) or _compares_extremes(tensor):
         return False
     # overlapping windows would compute the same entries many times
-    return all(reads_once(slot, axis.dim) for slot, axis in zip(batch, tensor.axes, strict=False))
+    return all(reads_once(slot, axis.dim) for slot, axis in zip(_batch(factor), tensor.axes, strict=False))
+
+
+def elsewhere(factor: Factor) -> bool:
+    """Whether a computed tensor is read at slots that are more, or less, than its axes by other names."""
+    tensor = factor.tensor
+    if not isinstance(tensor, Contraction | Shared | Apply):
+        return False
+    batch = _batch(factor)
+    renamed = all(isinstance(slot, Index) and slot.dim is dim for slot, dim in zip(batch, tensor.shape, strict=False))
+    return not renamed or len(set(batch)) < len(batch)
+
+
+def _batch(factor: Factor) -> tuple[Slot, ...]:
+    """The slots that a computed tensor shares with what it reads."""
+    return factor.slots[: factor.tensor.batch] if isinstance(factor.tensor, Apply) else factor.slots
 
 
 def substitute(body: Sum, mapping: Mapping[Index, Slot]) -> Sum:
