@@ -198,6 +198,10 @@ def softmax(X):
     return E / E.sum(axis=1, keepdims=True)
 
 
+def normed(X):
+    return X / np.sqrt(1 + (X**2).sum(axis=1, keepdims=True))
+
+
 FOUND = {
     "a product used whole and summed": lambda X: gram(X) + gram(X).sum(),
     "a product times its sum": lambda X: gram(X) * gram(X).sum(),
@@ -206,6 +210,7 @@ FOUND = {
     "a row of softmax": lambda X: softmax(X)[0],
     "a row of a function of two": lambda X: np.arctan2(np.logaddexp(X, X)[0], 1 + np.logaddexp(X, X)[0] ** 2),
     "a reversed softmax": lambda X: softmax(X[::-1]) * softmax(X),
+    "a leaky slope in two terms": lambda X: np.tanh(normed(np.tanh(np.where(X > 0, X, 0.1 * X)))),
     "a rotated sum of exponentials": lambda X: np.log(np.exp(np.concatenate([X[1:], X[:1]])).sum(axis=-1)),
 }
 
@@ -218,6 +223,7 @@ def test_found(name):
     assert_near(F(X), fun(X), 1e-12)
     G = np.asarray(np.random.default_rng(1).normal(size=np.shape(fun(X))))
     assert_slope(F.vjp()(X, G), fun, {"X": X}, "X", G)
+    assert_slope(F.jacobian("X").dense(X), fun, {"X": X}, "X")
     for function in (F, F.vjp()):
         args = {"X": X, "G": G} if function is not F else {"X": X}
         single = function(**{key: value.astype(np.float32) for key, value in args.items()})

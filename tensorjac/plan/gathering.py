@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from ..rewrites.patterns import is_applied
+from ..rewrites.patterns import is_applied, is_complement
 from ..terms import (
     DELTA,
     Contraction,
@@ -38,14 +38,15 @@ def gathered(bodies: Bodies, costs: Costs, kinds: tuple[type[Tensor], ...]) -> B
 
     A contraction takes in what has fewer axes than it, since that may scale one of its factors, too; the elementwise
     products and sums among the ``kinds`` take in numbers only. What is compared stays as it is: parts of what has a
-    maximum would be rounded in another way than the whole, and might never be equal to it.
+    maximum would be rounded in another way than the whole, and might never be equal to it. So does 1 less a mask, which
+    is not multiplied but tells a choice between two values.
     """
     sides = [body for tensor, group in bodies.inner.items() if is_applied(tensor, "equal") for body in group]
-    compared = set(Bodies(sides, bodies.inner).needed())
+    left = set(Bodies(sides, bodies.inner).needed())
     places = _Places(bodies)
     # users first: what they have taken in, they hand down
     for tensor in reversed(bodies.needed()):
-        if isinstance(tensor, kinds) and tensor not in compared and not is_indicator(tensor):
+        if isinstance(tensor, kinds) and not (tensor in left or is_indicator(tensor) or is_complement(tensor)):
             for scaling in _common(tensor, places.uses(tensor)):
                 if _saves(tensor, scaling, places.uses(tensor), places.of(tensor), costs):
                     places.move(tensor, scaling)
