@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from . import emit, interop, rewrites
-from .dims import Dim, Requirement, bind_sizes
+from .dims import Dim, Requirement, bind_others, named_sizes, not_met, unmet
 from .errors import ShapeError, TraceError
 from .interop.arguments import arrays_of, common_library, numpy_arrays
 from .interop.namespaces import Namespace
 from .plan import Program, plan
 from .primitives import Primitive
+from .recalling import looking_up, recalling
 from .terms import Apply, Constant, Index, Sum, Tensor, topological
 
 Shape = tuple[str | int, ...]
@@ -56,6 +57,9 @@ class Origin:
 class Compiled:
     """Parts that run: the source is written and compiled when arrays of new sizes come, and kept for the next call."""
 
+    # where it is known how the function was made
+    _again: Callable[[Mapping[str, Dim]], Self] | None = None
+
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._compiled: dict[tuple[int, ...], Any] = {}
@@ -63,6 +67,8 @@ class Compiled:
         self._ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._known: Callable[..., Any] = self._checked
         self._names = tuple(parts.inputs)
+        # made anew for sizes that break the requirements
+        self._others: dict[tuple[tuple[str, int], ...], Self] = {}
         # for arrays of other libraries
         self._ported: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
@@ -104,9 +110,9 @@ class Compiled:
             self._ready.clear()
         self._ready[tuple([each for array in arrays for each in (type(array), array.dtype, array.shape)])] = code
         count = len(arrays)
-        others = _looking_up(count)(self._ready, self._checked)
+        others = looking_up(count)(self._ready, self._checked)
         dtypes, shapes = [array.dtype for array in arrays], [array.shape for array in arrays]
-        self._known = _recalling(count)(code, others, np.ndarray, *dtypes, *shapes)
+        self._known = recalling(count)(code, others, np.ndarray, *dtypes, *shapes)
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The arguments in order, as arrays of floats."""
@@ -121,9 +127,39 @@ class Compiled:
 
     def _code_for(self, arguments: Sequence[Any]) -> Any:
         """The function for arrays like these; ShapeError where their shapes are not what it relies on."""
-        shapes = {name: array.shape for name, array in zip(self._parts.inputs, arguments, strict=True)}
-        sizes = bind_sizes(self._parts.inputs, shapes, self._parts.requirements)
-        return self._code(sizes, self._alike(arguments))
+        runs, sizes = self._fitting(arguments)
+        return runs._code(sizes, runs._alike(arguments))
+
+    def _fitting(self, arguments: Sequence[Any]) -> tuple[Self, dict[str, int]]:
+        """What computes at arrays like these, and their sizes.
+
+        That is the function itself, or where sizes break what it relies on, the same function made at these sizes:
+        ``x[1:]`` has n - 1 entries, and none where n is 0.
+        """
+        inputs, facts = self._parts.inputs, self._parts.requirements
+        shapes = {name: tuple(each.shape) for name, each in zip(inputs, arguments, strict=True)}
+        sizes, plain = named_sizes(inputs, shapes)
+        broken = unmet(facts, sizes)
+        if not plain and broken is None:
+            # what has no entries is said to have n - 1 of them where n is 0: so this comes second
+            bind_others(inputs, shapes, sizes)
+            broken = unmet(facts, sizes)
+        if broken is None:
+            return self, sizes
+        fixed = tuple((name, sizes[name]) for name in sorted(broken.dim.names))
+        found = self._others.get(fixed)
+        if found is None:
+            refusal = not_met(broken, sizes, inputs)
+            if self._again is None:
+                raise refusal
+            try:
+                found = self._again({name: Dim.of(number) for name, number in fixed})
+            except Exception as error:  # whatever a person's function raises where NumPy does not take such arrays
+                raise refusal from error
+            if len(self._others) >= PLANS:
+                self._others.clear()
+            self._others[fixed] = found
+        return found._fitting(arguments)
 
     def _alike(self, arguments: Sequence[Any]) -> bool:
         """Whether all arrays, captured ones included, are of one dtype."""
@@ -153,8 +189,9 @@ class Compiled:
     def ported(self, library: Namespace, values: Sequence[Any]) -> Any:
         """The results for arrays of another library, computed there: one array, or a tuple in order."""
         arrays = arrays_of(library, dict(zip(self._names, values, strict=True)))
-        shapes = {name: tuple(array.shape) for name, array in zip(self._names, arrays, strict=True)}
-        sizes = bind_sizes(self._parts.inputs, shapes, self._parts.requirements)
+        runs, sizes = self._fitting(arrays)
+        if runs is not self:
+            return runs.ported(library, values)
         key = (library, *(size.bit_length() for size in sizes.values()))
         found = self._ported.get(key)
         if found is None:
@@ -240,30 +277,6 @@ class Compiled:
                     f"a size is a whole number of at least 0, and {name} is {number!r}: pass {{{example}}}."
                 )
         return {name: int(number) for name, number in sizes.items()}
-
-
-# Written out for a number of arguments, checks take half the time of a loop over them.
-
-
-@cache
-def _recalling(count: int) -> Callable[..., Callable[..., Any]]:
-    """Calls of ``code`` for arrays of these dtypes and shapes, of ``others`` for all that differ from them."""
-    places = range(count)
-    given = ", ".join(f"a{k}" for k in places)
-    alike = " and ".join(f"a{k}.shape == s{k} and a{k}.dtype is d{k} and a{k}.__class__ is array" for k in places)
-    kept = ", ".join(["code", "others", "array", *(f"d{k}" for k in places), *(f"s{k}" for k in places)])
-    known = f"code({given}) if {alike or True} else others({given})"
-    return eval(f"lambda {kept}: lambda {given}: {known}")  # type: ignore[no-any-return]
-
-
-@cache
-def _looking_up(count: int) -> Callable[..., Callable[..., Any]]:
-    """Calls of what was checked before for arrays of these classes, dtypes and shapes, else of what checks them."""
-    names = [f"a{k}" for k in range(count)]
-    key = "".join(f"{name}.__class__, {name}.dtype, {name}.shape, " for name in names)
-    given = ", ".join(names)
-    known = f"checked({given}) if (code := ready.get(({key}))) is None else code({given})"
-    return eval(f"lambda ready, checked: lambda {given}: {known}")  # type: ignore[no-any-return]
 
 
 def given_by_name(

@@ -14,14 +14,20 @@ from .terms import Input, Sum, Tensor
 Shapes = dict[str, tuple[Dim, ...]]
 
 
-def substituted(outer: Parts, inner: Mapping[str, tuple[Parts, str, Expression]]) -> Parts:
-    """The parts of ``outer`` with expressions in place of some inputs; each comes with its function and its name.
+# Expressions in place of inputs, by the names of these: each comes with its function and its name.
+Inner = Mapping[str, tuple[Parts, str, Expression]]
 
-    Sizes of ``outer`` are called what they are called there.
-    """
+
+def called(outer: Parts, inner: Inner) -> dict[str, Dim]:
+    """What the expressions call the sizes of ``outer``."""
     sizes: dict[str, Dim] = {}
     for name, (_, output, (axes, _)) in inner.items():
         sizes.update(unified(name, outer.inputs[name], output, tuple(axis.dim for axis in axes), sizes))
+    return sizes
+
+
+def substituted(outer: Parts, inner: Inner, sizes: Mapping[str, Dim]) -> Parts:
+    """The parts of ``outer`` with expressions in place of some inputs, and these sizes in place of names."""
     outer = replace(outer, origin=None)
     whole = outer = resized(outer, sizes) if sizes else outer
     inputs: Shapes = {}

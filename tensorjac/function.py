@@ -18,11 +18,12 @@ from .calls import (
     owned_axes,
     shape_text,
 )
-from .composition import joined, resized, substituted, unified
+from .composition import called, joined, resized, substituted, unified
 from .dims import Dim
 from .errors import ShapeError, TraceError
 from .linear_map import LinearMap
 from .notation import printing
+from .remaking import combined, remade
 from .structure.merging import Convention, Form, Layout, Order, merged
 from .terms import Index, Input, Sum, constant, of_factor
 from .written import Written
@@ -39,6 +40,7 @@ class Function(Written):
     ({'X': ('b', 'm'), 'A': ('m', 'n')}, {'Y': ('b', 'n')})
     """
 
+    @remade
     def vjp(self, *wrt: str) -> Function:
         """The gradients ∂L/∂input for cotangents ``G`` (``G1``, ``G2``, …) of the outputs, as a function.
 
@@ -57,6 +59,7 @@ class Function(Written):
             seeds.append((axes, body, of_factor(Input(name, inputs[name])(*axes))))
         return self._gradients(seeds, names, inputs)
 
+    @remade
     def grad(self, *wrt: str, of: str | None = None) -> Function:
         """The gradient of a scalar output: the VJP with the cotangent 1.
 
@@ -86,6 +89,7 @@ class Function(Written):
             outputs[name] = owned_axes(target.axes, found[target])
         return self._derived(inputs, outputs, Origin(self, tuple(wrt), True))
 
+    @remade
     def jvp(self, *wrt: str) -> Function:
         """The tangents of the outputs, for tangents ``dX`` of inputs, as a function.
 
@@ -110,6 +114,7 @@ class Function(Written):
         }
         return self._derived(inputs, outputs)
 
+    @remade
     def jacobian(self, wrt: str, of: str | None = None) -> Jacobian:
         """∂output/∂input: output axes first, input axes last.
 
@@ -125,6 +130,7 @@ class Function(Written):
             found = calculus.pullback([(axes, body, calculus.identity(axes, out))], [target])[target]
         return self._jacobian(name, out, wrt, target.axes, found)
 
+    @remade
     def _forward_jacobian(self, wrt: str, of: str | None = None) -> Jacobian:
         """The same Jacobian from one forward pass, its tangent a product of δ."""
         name, (axes, body) = self._single(of, "jacobian")
@@ -148,6 +154,7 @@ class Function(Written):
         )
         return Jacobian(parts, name, (wrt,), len(out))
 
+    @remade
     def hessian(self, wrt: str, other: str | None = None, of: str | None = None) -> Jacobian:
         """The Jacobian of the gradient of a scalar output; with two names the mixed one.
 
@@ -186,7 +193,14 @@ class Function(Written):
                     f"{type(function).__name__}: pass tj.trace(…) of what computes {name}."
                 )
         inner = {name: (function._parts, *function._single(None, "after")) for name, function in functions.items()}
-        return Function(substituted(self._parts, inner))
+        sizes = called(self._parts, inner)
+        made = Function(substituted(self._parts, inner, sizes))
+
+        def afterwards(outer: Function, *each: Function) -> Function:
+            return outer.after(**dict(zip(functions, each, strict=True)))
+
+        made._again = combined(self, list(functions.values()), sizes, afterwards)
+        return made
 
     def _derived(
         self,
@@ -320,7 +334,9 @@ class Jacobian(LinearMap, Function):
         whole = owned_axes((*axes[: self._rank], *others[inner._rank :]), chained)
         outputs = {f"d{self._of}_{''.join(f'd{name}' for name in wrt)}": whole}
         chain = (*(inner._chain or (inner,)), *(outer._chain or (outer,)))
-        return Jacobian(replace(parts, outputs=outputs, origin=None), self._of, wrt, self._rank, chain)
+        made = Jacobian(replace(parts, outputs=outputs, origin=None), self._of, wrt, self._rank, chain)
+        made._again = combined(self, [inner], sizes, Jacobian.compose)
+        return made
 
     def _resized(self, sizes: Mapping[str, Dim]) -> Jacobian:
         """The same with other sizes in the place of names."""
@@ -329,6 +345,7 @@ class Jacobian(LinearMap, Function):
         chain = [each._resized(sizes) for each in self._chain]
         return Jacobian(resized(self._parts, sizes), self._of, self._by, self._rank, chain)
 
+    @remade
     def matrix(self, order: Order = "C", layout: Layout = "numerator") -> Matrix:
         """The Jacobian of vec(output) by vec(input), a function of two axes, with its Kronecker form where it has one.
 
@@ -350,6 +367,7 @@ class Jacobian(LinearMap, Function):
             form = Form.of(axes, body, self._terms, self._rank, convention, names)
         return Matrix(replace(self._parts, outputs={free_name("J", self._parts.inputs): whole}, origin=None), form)
 
+    @remade
     def _contracted(self, vector: str, output: str, forward: bool) -> Function:
         inputs = dict(self._parts.inputs)
         if not isinstance(vector, str) or not vector.isidentifier() or iskeyword(vector):

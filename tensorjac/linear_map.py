@@ -39,16 +39,18 @@ class LinearMap(Structured):
         >>> op.shape, op.out_shape, op.in_shape, op.matvec(np.arange(12.0))
         ((8, 12), (2, 4), (3, 4), array([0., 1., 2., 3., 4., 5., 6., 7.]))
         """
-        arrays, sizes = self._at(args, kwargs)
-        shape = numbers(self._dims, sizes)
-        out, into = shape[: self._rank], shape[self._rank :]
-        saved, products = self._linearised
+        J, arrays, sizes = self._at(args, kwargs)
+        shape = numbers(J._dims, sizes)
+        out, into = shape[: J._rank], shape[J._rank :]
+        saved, products = J._linearised
         # whoever writes into the arguments afterwards does not move the point
         arrays = [array.copy() for array in arrays]
         fixed = [*arrays, *(saved(*arrays) if saved is not None else ())]
 
         def times(function: Compiled, taken: tuple[int, ...], made: tuple[int, ...]) -> Callable[[Array], Array]:
             def applied(vectors: Array) -> Array:
+                if 0 in taken:
+                    return np.zeros((prod(made), *vectors.shape[1:]), vectors.dtype)
                 if vectors.dtype.kind == "c":
                     return applied(vectors.real) + 1j * applied(vectors.imag)
                 many = vectors.shape[1:]
@@ -61,12 +63,12 @@ class LinearMap(Structured):
             for function, shapes in zip(products, [(into, out)] * 2 + [(out, into)] * 2, strict=True)
         )
         operator = interop.linear_operator(
-            self._flat_shape(sizes),
+            J._flat_shape(sizes),
             matvec=lambda vector: matvec(vector.ravel()),
             rmatvec=lambda vector: rmatvec(vector.ravel()),
             matmat=matmat,
             rmatmat=rmatmat,
-            dtype=self._dtype(arrays),
+            dtype=J._dtype(arrays),
         )
         operator.out_shape, operator.in_shape = out, into
         return operator
@@ -83,7 +85,7 @@ class LinearMap(Structured):
         >>> print(sign, round(np.exp(log)) == (2**2) ** 3 * (5**3) ** 2)
         1.0 True
         """
-        return self._factored(self._determinant, args, kwargs, "a determinant").slogdet()
+        return self._factored(True, args, kwargs, "a determinant").slogdet()
 
     def svdvals(self, *args: Any, **kwargs: Any) -> Array:
         """The singular values of the flattened Jacobian, the largest first, as ``scipy.linalg.svdvals`` returns them.
@@ -93,7 +95,7 @@ class LinearMap(Structured):
         >>> J.svdvals(np.diag([3.0, 4.0]), np.ones((2, 3)))
         array([4., 4., 4., 3., 3., 3.])
         """
-        return self._factored(self._blocks, args, kwargs).svdvals()
+        return self._factored(False, args, kwargs).svdvals()
 
     def solve(self, right: Any, /, *args: Any, **kwargs: Any) -> Array:
         """x with J x = ``right``, x of the input's shape and ``right`` of the output's; the inputs follow.
@@ -108,7 +110,7 @@ class LinearMap(Structured):
         array([[1.],
                [1.]])
         """
-        found = self._factored(self._blocks, args, kwargs, "a system of equations")
+        found = self._factored(False, args, kwargs, "a system of equations")
         (array,) = numpy_arrays({"the right side": right})
         shape = found.shape[: self._rank]
         if array.shape != shape:
@@ -118,21 +120,19 @@ class LinearMap(Structured):
             )
         return found.solve(array)
 
-    def _factored(
-        self, of: tuple[Blocks, Compiled], args: tuple[Any, ...], kwargs: dict[str, Any], what: str = ""
-    ) -> Factored:
-        """The blocks with their arrays; ``what`` needs a square Jacobian."""
-        arrays, sizes = self._at(args, kwargs)
-        rows, columns = self._flat_shape(sizes)
-        shape = numbers(self._dims, sizes)
+    def _factored(self, triangles: bool, args: tuple[Any, ...], kwargs: dict[str, Any], what: str = "") -> Factored:
+        """The blocks with their arrays, of ``triangles`` the diagonal only; ``what`` needs a square Jacobian."""
+        J, arrays, sizes = self._at(args, kwargs)
+        rows, columns = J._flat_shape(sizes)
+        shape = numbers(J._dims, sizes)
         if what and rows != columns:
             raise ShapeError(
                 f"{what} needs as many output as input entries, and there are {rows} and {columns}:\n"
                 f"  {self}\nthe output has shape {shape[: self._rank]} and the input {shape[self._rank :]}: "
                 "use svdvals, or an operator in scipy.sparse.linalg.lsqr."
             )
-        found, compiled = of
-        return Factored.of(found, shape, self._rank, compiled(*arrays))
+        found, compiled = J._determinant if triangles else J._blocks
+        return Factored.of(found, shape, J._rank, compiled(*arrays))
 
     @cached_property
     def _blocks(self) -> tuple[Blocks, Compiled]:

@@ -35,8 +35,19 @@ def trace(fun: Callable[..., Any], /, **shapes: Any) -> Function:
             f"what is traced is a function, and this is of type {type(fun).__name__}: pass the function itself, "
             "and the shapes of its arguments by their names."
         )
-    traced = run_traced(fun, _dims(shapes))
-    return _function(traced)
+    dims = _dims(shapes)
+    made = _function(run_traced(fun, dims))
+
+    def again(sizes: Mapping[str, Dim]) -> Function:
+        if _function(run_traced(fun, dims)) != made:
+            raise TraceError(
+                "at sizes that break its requirements a function is traced again, and what this one reads from "
+                "outside has changed since it was traced: pass what changes as an argument, or trace it again."
+            )
+        return trace(fun, **_substituted(dims, sizes))
+
+    made._again = again
+    return made
 
 
 def parse(text: str, /, **shapes: Any) -> Function:
@@ -56,7 +67,10 @@ def parse(text: str, /, **shapes: Any) -> Function:
     arrays = {name: value for name, value in shapes.items() if isinstance(value, np.ndarray)}
     dims = _dims({name: shape for name, shape in shapes.items() if name not in arrays}, arrays)
     if not is_index_notation(text):
-        return _function(trace_text(parse_numpy(text), text, dims, arrays))
+        made = _function(trace_text(parse_numpy(text), text, dims, arrays))
+        known = {**arrays, **made.constants}
+        made._again = lambda sizes: parse(text, **_substituted(dims, sizes), **known)
+        return made
     constants = {name: constant_of(array) for name, array in arrays.items()}
     tensors: dict[str, Tensor] = {name: Input(name, shape) for name, shape in dims.items()}
     tensors.update(constants)
@@ -104,6 +118,11 @@ def _dims(shapes: Mapping[str, Any], arrays: Collection[str] = ()) -> dict[str, 
                 f"{sizes[name]}; rename one of the two."
             )
     return dims
+
+
+def _substituted(dims: Mapping[str, tuple[Dim, ...]], sizes: Mapping[str, Dim]) -> dict[str, tuple[Dim, ...]]:
+    """Shapes with other sizes in the place of names."""
+    return {name: tuple(dim.substitute(sizes) for dim in own) for name, own in dims.items()}
 
 
 def _function(traced: Traced) -> Function:

@@ -8,13 +8,13 @@ from functools import cached_property
 from math import prod
 from numbers import Real
 from os import PathLike
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from . import emit, interop, rewrites
 from .calls import Compiled, Expression, Nesting, Parts
-from .dims import Dim, bind_sizes
+from .dims import Dim
 from .errors import TraceError
 from .plan import Program
 from .sparing import Sparing
@@ -122,9 +122,9 @@ class Structured(Compiled):
                 f"a limit is a number of bytes, and this one is {limit!r}: pass 2**30 for one GiB, or nothing for half "
                 "of the free memory."
             )
-        arrays, sizes = self._at(args, kwargs)
-        self._within(limit, "the limit", arrays, sizes)
-        return np.asarray(self._sparing.unlimited(sizes, self._alike(arrays))(*arrays))
+        J, arrays, sizes = self._at(args, kwargs)
+        J._within(limit, "the limit", arrays, sizes)
+        return np.asarray(J._sparing.unlimited(sizes, J._alike(arrays))(*arrays))
 
     def core(self, *args: Any, **kwargs: Any) -> list[tuple[Entries, Array]]:
         """The compressed form: for each pattern of δ the array of what stands there, over the axes that it names.
@@ -138,10 +138,11 @@ class Structured(Compiled):
         ('jl', array([[6., 6.],
                [6., 6.]]))
         """
-        entries = self.structure.terms
+        J = self._at(args, kwargs)[0] if self._parts.requirements else self
+        entries = J.structure.terms
         if len(entries) == 1:
-            return [(entries[0], self._cores._at_arrays(args, kwargs))]
-        return list(zip(entries, self._core_arrays(self._bound(args, kwargs)), strict=True))
+            return [(entries[0], J._cores._at_arrays(args, kwargs))]
+        return list(zip(entries, J._core_arrays(self._bound(args, kwargs)), strict=True))
 
     def factors(self, *args: Any, **kwargs: Any) -> list[tuple[Entries, str, tuple[Array, ...]]]:
         """The cores as products that are not carried out: for each pattern an einsum equation and its operands.
@@ -152,13 +153,14 @@ class Structured(Compiled):
         >>> equation, [array.shape for array in arrays]
         ('ij,kl->ikjl', [(2, 3), (5, 4)])
         """
-        found, compiled = self._products
+        J = self._at(args, kwargs)[0] if self._parts.requirements else self
+        found, compiled = J._products
         if not found:
             return []
         arrays = iter(compiled(*args, **kwargs))
         return [
             (entries, product.equation, tuple(next(arrays) for _ in product.groups))
-            for entries, product in zip(self.structure.terms, found, strict=True)
+            for entries, product in zip(J.structure.terms, found, strict=True)
         ]
 
     def sparse(self, *args: Any, **kwargs: Any) -> Any:
@@ -172,11 +174,11 @@ class Structured(Compiled):
         array([[-1.,  1.,  0.],
                [ 0., -1.,  1.]])
         """
-        arrays, sizes = self._at(args, kwargs)
-        data, rows, columns = triplets(self._terms, self._core_arrays(arrays), self._rank, sizes)
+        J, arrays, sizes = self._at(args, kwargs)
+        data, rows, columns = triplets(J._terms, J._core_arrays(arrays), J._rank, sizes)
         # SciPy has no sparse arrays of half precision
-        data = data.astype(np.promote_types(self._dtype(arrays), np.float32), copy=False)
-        return interop.sparse().coo_array((data, (rows, columns)), self._flat_shape(sizes)).tocsr()
+        data = data.astype(np.promote_types(J._dtype(arrays), np.float32), copy=False)
+        return interop.sparse().coo_array((data, (rows, columns)), J._flat_shape(sizes)).tocsr()
 
     def spy(self, path: str | PathLike[str], /, *args: Any, **kwargs: Any) -> None:
         """Save a picture of the flattened Jacobian: where its entries stand, the darker the larger they are.
@@ -187,12 +189,11 @@ class Structured(Compiled):
         >>> J = tj.trace(lambda X, A: X @ A, X="b m", A="m n").jacobian("X")
         >>> J.spy("jacobian.png", np.ones((4, 3)), np.eye(3, 2))
         """
-        arrays, sizes = self._at(args, kwargs)
-        shape = numbers(self._dims, sizes)
-        found = triplets(self._terms, self._core_arrays(arrays), self._rank, sizes)
-        picture = Picture.of(found, shape, self._rank)
+        J, arrays, sizes = self._at(args, kwargs)
+        found = triplets(J._terms, J._core_arrays(arrays), J._rank, sizes)
+        picture = Picture.of(found, numbers(J._dims, sizes), J._rank)
         figure = interop.figure(picture.inches)
-        picture.draw(figure, str(self.structure))
+        picture.draw(figure, str(J.structure))
         figure.savefig(path, dpi=200)
 
     # What these are made of
@@ -245,11 +246,11 @@ class Structured(Compiled):
                 "Use core, sparse or operator, which keep the structure, or dense(limit=…) with more bytes."
             )
 
-    def _at(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, int]]:
-        """The arguments as arrays in order, and the sizes that they have."""
+    def _at(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Self, list[Any], dict[str, int]]:
+        """The expression for arguments of these sizes, the arguments as arrays in order, and the sizes."""
         arrays = self._bound(args, kwargs)
-        shapes = {name: array.shape for name, array in zip(self._parts.inputs, arrays, strict=True)}
-        return arrays, dict(bind_sizes(self._parts.inputs, shapes, self._parts.requirements))
+        fitting, sizes = self._fitting(arrays)
+        return fitting, arrays, sizes
 
     def _dtype(self, arrays: Sequence[Any]) -> np.dtype[Any]:
         return np.result_type(*arrays, *self._parts.constants.values())

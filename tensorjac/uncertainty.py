@@ -42,8 +42,9 @@ def propagate(
             "covariances are given by the names of inputs, and these are of type "
             f'{type(covariances).__name__}: pass {{"{next(iter(function.inputs), "x")}": …}}.'
         )
-    jacobians = [function.jacobian(name, of=of) for name in covariances]
     arrays = function._bound(args, kwargs)
+    function, _ = function._fitting(arrays)
+    jacobians = [function.jacobian(name, of=of) for name in covariances]
     shapes = dict(zip(function.inputs, (array.shape for array in arrays), strict=True))
     matrices = numpy_arrays({f"the covariance of {name}": matrix for name, matrix in covariances.items()})
     for name, matrix in zip(covariances, matrices, strict=True):

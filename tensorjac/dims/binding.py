@@ -20,33 +20,52 @@ def bind_sizes(shapes: Shapes, actual: Actual, requirements: Iterable[Requiremen
     >>> bind_sizes(shapes, {"X": (2, 3), "A": (3, 5)})
     {'b': 2, 'm': 3, 'n': 5}
     """
+    sizes, plain = named_sizes(shapes, actual)
+    if not plain:
+        bind_others(shapes, actual, sizes)
+    broken = unmet(requirements, sizes)
+    if broken is not None:
+        raise not_met(broken, sizes, shapes)
+    return sizes
+
+
+def named_sizes(shapes: Shapes, actual: Actual) -> tuple[dict[str, int], bool]:
+    """The sizes that are names, and whether they are all that there is to be read or checked."""
     sizes: dict[str, int] = {}
-    composed = False
+    plain = True
     for owner, shape in shapes.items():
         numbers = actual[owner]
-        if len(numbers) != len(shape):
-            raise _wrong_rank(owner, shape, numbers)
+        plain = plain and len(numbers) == len(shape)
         for dim, number in zip(shape, numbers):  # noqa: B905 - strict= costs a fifth of a call's time
             name = dim.name
             if name is None:
-                composed = composed or dim.value is None
-                if dim.value is not None and dim.value != number:
-                    raise _wrong_number(owner, shape, numbers, _mismatch(shape, numbers), {})
+                plain = plain and dim.value == number
             elif name not in sizes:
                 sizes[name] = number
             elif sizes[name] != number:
                 raise _contradiction(name, shapes, actual)
-    if composed:
-        _bind_composed(shapes, actual, sizes)
+    return sizes, plain
+
+
+def unmet(requirements: Iterable[Requirement], sizes: Mapping[str, int]) -> Requirement | None:
+    """The first requirement that these sizes break, of those whose names are known."""
     for requirement in requirements:
+        if not requirement.dim.names <= sizes.keys():
+            continue
         number = requirement.dim.evaluate(sizes)
         if number != 0 and (number < 0 or requirement.relation == "=="):
-            raise _not_met(requirement, sizes, shapes)
-    return sizes
+            return requirement
+    return None
 
 
-def _bind_composed(shapes: Shapes, actual: Actual, sizes: dict[str, int]) -> None:
-    """Checks sizes such as b*n; where one name is unknown and linear, solves for it first."""
+def bind_others(shapes: Shapes, actual: Actual, sizes: dict[str, int]) -> None:
+    """Checks ranks, numbers, and sizes such as b*n; where one name is unknown and linear, solves for it first."""
+    for owner, shape in shapes.items():
+        numbers = actual[owner]
+        if len(numbers) != len(shape):
+            raise _wrong_rank(owner, shape, numbers)
+        if any(dim.value is not None and dim.value != number for dim, number in zip(shape, numbers, strict=True)):
+            raise _wrong_number(owner, shape, numbers, _mismatch(shape, numbers), {})
     left = [
         (owner, axis, dim)
         for owner, shape in shapes.items()
@@ -167,7 +186,8 @@ def _wrong_number(
     )
 
 
-def _not_met(requirement: Requirement, sizes: Mapping[str, int], shapes: Shapes) -> ShapeError:
+def not_met(requirement: Requirement, sizes: Mapping[str, int], shapes: Shapes) -> ShapeError:
+    """What is said of sizes that break a requirement."""
     dim, relation, reason = requirement
     text, fixed = f"{dim} {relation} 0", " and ".join(f"{name} at {sizes[name]}" for name in sorted(dim.names))
     owners = []

@@ -104,6 +104,10 @@ def squeeze(a: Any, axis: Any = None) -> Tracer:
                 f"only axes of size 1 are squeezed: axis {k} of {described(array)} has size {array.dims[k]}",
                 "name an axis of size 1, or take one entry, as in x[0].",
             )
+    for label in array.axes if axis is None else ():
+        if label.dim.value is None:
+            advice = "name the axes to be squeezed: an axis of size 1 would be one of them, too."
+            require(label.dim - 2, ">=", f"np.squeeze along an axis of size {label.dim}", advice)
     mapping: dict[Index, Slot] = {array.axes[k]: constant_slot(0) for k in dropped}
     axes = [label for k, label in enumerate(array.axes) if k not in dropped]
     return array.alias(axes, substitute(array.body, mapping))

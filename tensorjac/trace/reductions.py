@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Literal
@@ -12,10 +14,10 @@ from ..dims import Dim
 from ..errors import TraceError, UnsupportedError
 from ..primitives import PRIMITIVES
 from ..rewrites import add, apply, contract, multiply, power, substitute
-from ..terms import ONE, Index, Sum, combine, constant, of_factor, of_size, zero_of
+from ..terms import ONE, ZERO, Index, Sum, combine, constant, of_factor, of_size, zero_of
 from .elementwise import minus, over, plus, raised, root, times
 from .operands import axis_number, axis_numbers, elementwise, is_number, lift, wider
-from .record import fail, require
+from .record import at_least, fail, require
 from .registry import implements
 from .sizes import dim_of, is_whole, product_of
 from .tracer import Kind, Tracer
@@ -49,14 +51,17 @@ def mean(a: Any, axis: Any = None, *, keepdims: Any = NONE) -> Tracer:
     array = lift(a)
     numbers, labels = reduced_labels(array, axis)
     count = product_of(label.dim for label in labels)
-    body = multiply(contract(array.body, labels), reciprocal_size(count))
-    return Tracer(left_over(array, numbers, keepdims), body)
+    return Tracer(left_over(array, numbers, keepdims), shared_among(contract(array.body, labels), count))
 
 
-def reciprocal_size(count: Dim) -> Sum:
-    if count.value == 0:
-        fail(TraceError, "the mean of no entries has no value", "reduce an axis that has entries.")
-    return power(of_size(count), -1)
+def shared_among(total: Sum, count: Dim) -> Sum:
+    """A total divided by a size: by 0 it is infinite, and of nothing, nan with a warning, as in NumPy."""
+    if count is not ZERO:
+        return multiply(total, power(of_size(count), -1))
+    if total.terms:
+        return multiply(total, constant(np.inf))
+    warnings.warn("a mean of no entries is nan", RuntimeWarning, stacklevel=2)
+    return constant(np.nan)
 
 
 @implements("average")
@@ -87,15 +92,19 @@ def variance(
     squares = contract(power(centred.body, 2), [centred.axes[k] for k in numbers])
     count = product_of(label.dim for label in labels)
     lost = ddof if correction is NONE else correction
-    if is_whole(lost):
-        # of fewer entries NumPy divides by 0, too, and not by the negative number
-        require(count - dim_of(lost), ">=", f"a variance of {count} entries with ddof={lost}", "give it more entries.")
-        scale = reciprocal_size(count - dim_of(lost))
-    elif is_number(lost):
-        scale = power(add(of_size(count), constant(-float(lost))), -1)
-    else:
+    if not is_whole(lost) and not is_number(lost):
         fail(TraceError, "ddof is a number", "pass ddof=1 for the unbiased variance.")
-    return Tracer(left_over(centred, numbers, keepdims), multiply(squares, scale))
+    whole = is_whole(lost)
+    # of fewer entries NumPy divides by 0, too, and not by the negative number
+    few = count.value is not None and (at_least(dim_of(lost) - count) if whole else count.value <= lost)
+    least = dim_of(lost if whole else math.ceil(lost))
+    if not few:
+        require(count - least, ">=", f"a variance of {count} entries with ddof={lost}", "give it more entries.")
+    if few or whole:
+        body = shared_among(squares, ZERO if few else count - least)
+    else:
+        body = multiply(squares, power(add(of_size(count), constant(-float(lost))), -1))
+    return Tracer(left_over(centred, numbers, keepdims), body)
 
 
 _mean = mean
