@@ -14,7 +14,7 @@ from .calls import Compiled, Expression, free_name, owned_axes, shape_text
 from .dims import Dim
 from .errors import ShapeError
 from .interop.arguments import numpy_arrays
-from .structure.blocks import Blocks, blocks
+from .structure.blocks import Blocks, blocks, undivided
 from .structure.linear import Factored
 from .structure.sparse import numbers
 from .structured import Structured
@@ -132,7 +132,11 @@ class LinearMap(Structured):
                 "use svdvals, or an operator in scipy.sparse.linalg.lsqr."
             )
         found, compiled = J._determinant if triangles else J._blocks
-        return Factored.of(found, shape, J._rank, compiled(*arrays))
+        scale, *pieces = compiled(*arrays)
+        if not np.isfinite(scale).all():
+            # what ∞ times 0 is depends on where one divides: as in the dense array
+            found, scale, pieces = undivided(*J._expression, J._rank), np.ones(()), [J.dense(*arrays)]
+        return Factored.of(found, shape, J._rank, (scale, *pieces))
 
     @cached_property
     def _blocks(self) -> tuple[Blocks, Compiled]:

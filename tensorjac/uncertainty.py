@@ -43,7 +43,7 @@ def propagate(
             f'{type(covariances).__name__}: pass {{"{next(iter(function.inputs), "x")}": …}}.'
         )
     arrays = function._bound(args, kwargs)
-    function, _ = function._fitting(arrays)
+    function, sizes = function._fitting(arrays)
     jacobians = [function.jacobian(name, of=of) for name in covariances]
     shapes = dict(zip(function.inputs, (array.shape for array in arrays), strict=True))
     matrices = numpy_arrays({f"the covariance of {name}": matrix for name, matrix in covariances.items()})
@@ -53,13 +53,23 @@ def propagate(
                 f"the covariance of an input has its shape twice: {name} has shape {shapes[name]}, and its covariance "
                 f"shape {matrix.shape}: pass an array of shape {2 * shapes[name]}."
             )
-    # an input without entries has no uncertainty, also where something is divided by their number
-    jacobians = [jacobian for jacobian, matrix in zip(jacobians, matrices, strict=True) if matrix.size]
-    matrices = [matrix for matrix in matrices if matrix.size]
+    if 0 in sizes.values():
+        # of no entries: what ∞ times 0 is depends on where one divides, and what has none has no uncertainty
+        return _summed(jacobians, arrays, matrices)
     taken = {*function.inputs, *(str(size) for shape in function.inputs.values() for size in shape)}
     names = [free_name(f"S{k}", taken) for k in range(1, len(jacobians) + 1)]
     _, (axes, _) = function._single(of, "propagate")
     return np.asarray(_covariance(function._parts, axes, jacobians, names)(*arrays, *matrices))
+
+
+def _summed(jacobians: Sequence[Jacobian], arrays: Sequence[Any], matrices: Sequence[Any]) -> np.ndarray[Any, Any]:
+    """J Σ Jᵀ of dense Jacobians, the sum of all."""
+    total: Any = 0.0
+    for jacobian, matrix in zip(jacobians, matrices, strict=True):
+        dense, rank = jacobian.dense(*arrays), matrix.ndim // 2
+        columns = range(-rank, 0)
+        total = total + np.tensordot(np.tensordot(dense, matrix, rank), dense, (columns, columns))
+    return np.asarray(total)
 
 
 def _covariance(parts: Parts, axes: Sequence[Index], jacobians: Sequence[Jacobian], names: Sequence[str]) -> Compiled:

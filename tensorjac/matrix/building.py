@@ -28,9 +28,7 @@ from .tree import (
     Scaled,
     Transpose,
     Zero,
-    places,
     size,
-    transposes,
 )
 
 # Products --------------------------------------------------------------------------------------------------------
@@ -49,7 +47,7 @@ def transpose(node: Node) -> Node:
     if isinstance(node, Repeated) and isinstance(node.base, Diagonal):
         return node
     inside = _transposed_inside(node) if node.tall and node.wide else None
-    return inside if inside is not None and transposes(inside) <= transposes(node) else Transpose(node)
+    return inside if inside is not None and inside.transposes <= node.transposes else Transpose(node)
 
 
 def _transposed_inside(node: Node) -> Node | None:
@@ -203,8 +201,8 @@ def leads_with_minus(node: Node) -> bool:
     """Whether there is a minus in front, or where it is not expected: mean - X for X - mean, or Y - 1."""
     if not isinstance(node, Plus):
         return isinstance(node, Scaled) and node.coefficient < 0
-    first = min(node.terms, key=lambda term: (len(places(term)), size(term)))
-    alike = not places(first) or all(set(places(term)) == set(places(first)) for term in node.terms)
+    first = min(node.terms, key=lambda term: (len(term.places), size(term)))
+    alike = not first.places or all(set(term.places) == set(first.places) for term in node.terms)
     return alike and _coefficient(first) < 0
 
 

@@ -32,7 +32,7 @@ from .inlining import DEEPEST, Forms, inlined
 from .network import Network, NoForm
 from .opening import Opening, inside
 from .pairs import repeated_pairs
-from .tree import Extent, Function, Identity, Name, Node, OfRows, Zero, depth, places, size, transposes
+from .tree import Extent, Function, Identity, Name, Node, OfRows, Zero, size
 
 Expression = tuple[Sequence[Index], Sum]
 
@@ -136,7 +136,7 @@ class _Reader:
                 raise NoForm
             return OfRows(primitive, inner)
         turned = transpose(inner)
-        swap = not primitive.core_out and transposes(turned) < transposes(inner)
+        swap = not primitive.core_out and turned.transposes < inner.transposes
         return Function(primitive, (turned if swap else inner,))
 
     # Names
@@ -147,18 +147,18 @@ class _Reader:
         again = self.uses[tensor] > 1 and size(form) > short
         if isinstance(tensor, Shared) and self.opening.product_of(tensor) is not None:
             again = tensor in self.opening.pairs
-        if (not again and depth(form) < DEEPEST) or isinstance(tensor, Input | Constant):
+        if (not again and form.depth < DEEPEST) or isinstance(tensor, Input | Constant):
             return form
         self.named.add(tensor)
         minus = tensor not in self.signed and leads_with_minus(form)
         form = scaled(-1, (), (), form) if minus else form
         turned = transpose(form)
-        swap = form.wide and (transposes(turned), places(turned)) < (transposes(form), places(form))
+        swap = form.wide and (turned.transposes, turned.places) < (form.transposes, form.places)
         wished = FUNCTIONS.get(tensor.operation.name, "") if isinstance(tensor, Apply) else ""
         name = free_letter(wished, tensor.rank, self.taken)
         self.taken.add(name)
         self.definitions[name] = turned if swap else form
-        node: Node = Name(tensor.rank, name, places(self.definitions[name])[:1])
+        node: Node = Name(tensor.rank, name, self.definitions[name].places[:1])
         return scaled(-1 if minus else 1, (), (), transpose(node) if swap else node)
 
     # Expressions

@@ -9,7 +9,7 @@ from typing import Any
 
 from .building import multiply, plus, scaled, transpose
 from .entries import Item, hadamard
-from .tree import Hadamard, Name, Node, Plus, Product, Scaled, Transpose, depth, walk
+from .tree import Hadamard, Name, Node, Plus, Product, Scaled, Transpose, walk
 
 # A form as deep as this gets a name, so that no tree is deep, however long the chain of layers.
 DEEPEST = 20
@@ -33,7 +33,7 @@ def inlined(outputs: dict[str, Node], definitions: Mapping[str, Node]) -> Forms:
             for node in walk(root)
             if isinstance(node, Name) and node.name in used
         )
-        once = next((name for name, count in uses.items() if count == 1 and depth(used[name]) < DEEPEST // 2), None)
+        once = next((name for name, count in uses.items() if count == 1 and used[name].depth < DEEPEST // 2), None)
         if once is None:
             return Forms(outputs, used)
         names = {once: used[once]}

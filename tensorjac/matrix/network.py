@@ -17,7 +17,7 @@ from ..terms import number as exact
 from .building import multiply, power, scaled, transpose, upright
 from .entries import Item, column, diagonal, hadamard
 from .orders import easiest, entry_order
-from .tree import DiagonalOf, Node, Norm, Ones, Product, Scaled, Trace, Transpose, transposes
+from .tree import DiagonalOf, Node, Norm, Ones, Product, Scaled, Trace, Transpose
 
 
 class NoForm(Exception):
@@ -156,7 +156,7 @@ class Network:
         scale = diagonal(items)
         ways = ((first, second), (second, first))
         chain = easiest(multiply(a.seen_from(far), *scale, b.seen_from(label)) for a, b in ways)
-        if transposes(beside) <= transposes(chain):
+        if beside.transposes <= chain.transposes:
             self.add(multiply(beside, hadamard(items) if items else Ones(label.dim)), [far])
         else:
             self.add(DiagonalOf(chain), [far])

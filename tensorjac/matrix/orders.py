@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .tree import Extent, Function, Name, Node, Plus, Power, Product, Transpose, places, transposes, walk
+from .tree import Extent, Function, Name, Node, Plus, Power, Product, Transpose, walk
 
 Order = tuple[int, tuple[int, ...], int]
 
@@ -18,7 +18,7 @@ def _effort(node: Node) -> tuple[int, int, bool, tuple[int, ...], bool]:
     turned = [part.of for part in walk(node) if isinstance(part, Transpose) and part.of.wide]
     long = sum(not isinstance(part, Name) for part in turned)
     first = node.factors[0] if isinstance(node, Product) else node
-    return len(turned), long, _starts_with_sum(node), places(node), not isinstance(first, Transpose)
+    return len(turned), long, _starts_with_sum(node), node.places, not isinstance(first, Transpose)
 
 
 def _starts_with_sum(node: Node) -> bool:
@@ -29,7 +29,7 @@ def _starts_with_sum(node: Node) -> bool:
 
 def order(node: Node) -> Order:
     """The order of what may be written in any order: by signature, sums last."""
-    return isinstance(node, Plus), places(node), transposes(node)
+    return isinstance(node, Plus), node.places, node.transposes
 
 
 def entry_order(node: Node) -> Order:
@@ -38,7 +38,7 @@ def entry_order(node: Node) -> Order:
     while isinstance(bare, Transpose | Power):
         bare = bare.of if isinstance(bare, Transpose) else bare.base
     kinds = ((Plus, 3), (Product, 2), (Function, 1))
-    return next((rank for kind, rank in kinds if isinstance(bare, kind)), 0), places(node), transposes(node)
+    return next((rank for kind, rank in kinds if isinstance(bare, kind)), 0), node.places, node.transposes
 
 
 def scalar_order(node: Node) -> tuple[bool, str, Order]:

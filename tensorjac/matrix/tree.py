@@ -7,7 +7,8 @@ neither. Trees are not deep: what would make one so has a name and a definition 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 
 from ..dims import Dim
 from ..primitives import Primitive
@@ -30,14 +31,27 @@ class Node:
     def scalar(self) -> bool:
         return not self.tall and not self.wide
 
-    @property
-    def parts(self) -> Iterator[Node]:
+    @cached_property
+    def parts(self) -> tuple[Node, ...]:
         """The nodes directly below, in the order of writing."""
-        for value in vars(self).values():
-            if isinstance(value, Node):
-                yield value
-            elif isinstance(value, tuple):
-                yield from (item for item in value if isinstance(item, Node))
+        values = [getattr(self, each.name) for each in fields(self)]
+        below = (each for value in values for each in (value if isinstance(value, tuple) else (value,)))
+        return tuple(each for each in below if isinstance(each, Node))
+
+    @cached_property
+    def transposes(self) -> int:
+        """How many transposes of matrices there are to read; rows cannot be written without one and count nothing."""
+        return sum(part.transposes for part in self.parts)
+
+    @cached_property
+    def places(self) -> tuple[int, ...]:
+        """Where in the signature the names stand, in the order of writing."""
+        return tuple(place for part in self.parts for place in part.places)
+
+    @cached_property
+    def depth(self) -> int:
+        """The longest way down."""
+        return 1 + max((part.depth for part in self.parts), default=0)
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,10 @@ class Name(_OfRank):
     name: str
     place: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
+    @cached_property
+    def places(self) -> tuple[int, ...]:
+        return self.place
+
 
 @dataclass(frozen=True)
 class Zero(_OfRank):
@@ -132,6 +150,10 @@ class Transpose(Node):
     @property
     def wide(self) -> bool:
         return self.of.tall
+
+    @cached_property
+    def transposes(self) -> int:
+        return self.of.transposes + self.of.wide
 
 
 @dataclass(frozen=True)
@@ -251,24 +273,9 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(part)
 
 
-def transposes(node: Node) -> int:
-    """How many transposes of matrices there are to read; rows cannot be written without one and count nothing."""
-    return sum(isinstance(part, Transpose) and part.of.wide for part in walk(node))
-
-
-def places(node: Node) -> tuple[int, ...]:
-    """Where in the signature the names stand, in the order of writing."""
-    return tuple(place for part in walk(node) if isinstance(part, Name) for place in part.place)
-
-
 def size(node: Node) -> int:
     """How much there is to read: names and functions, but no inverses."""
     return sum(
         isinstance(part, Name | Ones | OfRows) or (isinstance(part, Function) and part.primitive.name != "inv")
         for part in walk(node)
     )
-
-
-def depth(node: Node) -> int:
-    """The longest way down."""
-    return 1 + max(map(depth, node.parts), default=0)

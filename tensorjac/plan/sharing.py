@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ..dims import Dim
 from ..rewrites import add, whole
 from ..terms import (
     DELTA,
@@ -38,7 +37,7 @@ from .triangles import with_indicators
 def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
     """The expressions of a program with these outputs."""
     below = _with_extremes_once(Bodies.below(lifted(roots)))
-    bodies = with_indicators(_opened(reordered(shared_between_gradients(rebracketed(below), costs), costs), costs)).mapped(
+    bodies = with_indicators(_opened(reordered(shared_between_gradients(rebracketed(below), costs), costs))).mapped(
         _joined_products
     )
     _include_new(bodies)
@@ -73,16 +72,14 @@ def _with_extremes_once(bodies: Bodies) -> Bodies:
     return bodies
 
 
-def _opened(bodies: Bodies, costs: Costs) -> Bodies:
+def _opened(bodies: Bodies) -> Bodies:
     """Contractions that stand once are opened in products without sums, so that scalings can move into them; those
-    with more axes than any of their factors are opened under a sum, where another order is far cheaper.
-
-    Where nothing is summed, scalings stay outside: 0 divided by 0 is nan, and a sum over no quotients is 0."""
+    with more axes than any of their factors are opened under a sum, where another order is far cheaper."""
     uses = bodies.uses()
 
     def chosen(term: Term) -> Factor | None:
         found = _wide(term) if term.summed else [f for f in term.factors if _is_sum(f) and uses[f.tensor] == 1]
-        return found[0] if len(found) == 1 and all(map(costs.value, _over(found[0]))) else None
+        return found[0] if len(found) == 1 else None
 
     opened = _with_opened(bodies, chosen)
     # under the sums that have come to light now, only what nothing else needs
@@ -94,12 +91,6 @@ def _opened(bodies: Bodies, costs: Costs) -> Bodies:
         return wide[0] if len(wide) == 1 and here[wide[0].tensor] == uses[wide[0].tensor] else None
 
     return _with_opened(opened, left)
-
-
-def _over(factor: Factor) -> list[Dim]:
-    """The sizes that a contraction sums over."""
-    assert isinstance(factor.tensor, Contraction)
-    return [label.dim for label in factor.tensor.summed]
 
 
 def _is_sum(factor: Factor) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from itertools import permutations
 from typing import Any
 
@@ -146,9 +147,15 @@ def _flatten_lone(term: Term) -> Sum | None:
     return Sum((product(term.coefficient, inner.factors, (*term.summed, *inner.summed)),))
 
 
+# Whether terms merge is tried out. Within such a trial nothing is: each would try all factors, and so on.
+_trying: ContextVar[bool] = ContextVar("trying", default=False)
+
+
 @term_rewrite("distribute")
 def _distribute(term: Term) -> Sum | None:
     """Σ_j a[j] (b[j] + c) = Σ_j a[j] b[j] + c Σ_j a[j], only where terms then vanish or merge."""
+    if _trying.get():
+        return None
     hidden = set(term.summed)
     for factor in term.factors:
         tensor, slots, exponent = factor
@@ -176,8 +183,11 @@ def _merges(term: Term) -> bool:
     used = term.labels
     unused = [index for index in term.summed if index not in used]
     parts = [Sum((product(term.coefficient, free),)), *(of_size(index.dim) for index in unused)]
-    for factors, summed in groups:
-        parts.append(contracted(product(1, factors, tuple(summed))))
+    token = _trying.set(True)
+    try:
+        parts += [contracted(product(1, factors, tuple(summed))) for factors, summed in groups]
+    finally:
+        _trying.reset(token)
     if any(len(part.terms) != 1 for part in parts):
         return False
     joined = multiply(*parts)

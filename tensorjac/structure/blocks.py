@@ -64,6 +64,12 @@ def blocks(axes: Sequence[Index], body: Sum, parts: Sequence[Part], rank: int, t
     return _whole(axes, body, parts, ties, rank, triangles)
 
 
+def undivided(axes: Sequence[Index], body: Sum, rank: int) -> Blocks:
+    """The whole as one block, whatever its structure."""
+    piece = Piece(tuple(range(rank)), tuple(range(rank, len(axes))), (), (tuple(axes), body))
+    return Blocks((), (piece,), ((), constant(1)), ())
+
+
 def _pieces(part: Part, ties: tuple[tuple[int, int], ...], rank: int) -> Blocks | None:
     """The independent factors of a single part."""
     slots = part.pattern.slots

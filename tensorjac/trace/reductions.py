@@ -201,7 +201,9 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
         return root(total(Tracer(array.axes, power(array.body, 2)), axis, keepdims=keepdims))
     sizes = elementwise("abs", array)
     if ord == np.inf:
-        return maximum(sizes, axis, keepdims=keepdims)
+        empty = any(label.dim is ZERO for label in reduced_labels(array, axis)[1])
+        # of no entries NumPy takes the largest to be 0
+        return (total if empty else maximum)(sizes, axis, keepdims=keepdims)
     if ord == -np.inf:
         return minimum(sizes, axis, keepdims=keepdims)
     if ord == 1:
