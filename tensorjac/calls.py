@@ -58,7 +58,7 @@ class Compiled:
     """Parts that run: the source is written and compiled when arrays of new sizes come, and kept for the next call."""
 
     # where it is known how the function was made
-    _again: Callable[[Mapping[str, Dim]], Self] | None = None
+    _again: Callable[[Mapping[str, Dim]], Any] | None = None
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -68,7 +68,7 @@ class Compiled:
         self._known: Callable[..., Any] = self._checked
         self._names = tuple(parts.inputs)
         # made anew for sizes that break the requirements
-        self._others: dict[tuple[tuple[str, int], ...], Self] = {}
+        self._others: dict[tuple[tuple[str, Dim], ...], Self] = {}
         # for arrays of other libraries
         self._ported: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
@@ -146,20 +146,25 @@ class Compiled:
             broken = unmet(facts, sizes)
         if broken is None:
             return self, sizes
-        fixed = tuple((name, sizes[name]) for name in sorted(broken.dim.names))
-        found = self._others.get(fixed)
+        if self._again is None:
+            raise not_met(broken, sizes, inputs)
+        try:
+            other = self._made_again({name: Dim.of(sizes[name]) for name in sorted(broken.dim.names)})
+        except Exception as error:  # whatever a person's function raises where NumPy does not take such arrays
+            raise not_met(broken, sizes, inputs, tried=True) from error
+        return other._fitting(arguments)
+
+    def _made_again(self, sizes: Mapping[str, Dim]) -> Self:
+        """The same function, made with these sizes in the place of names."""
+        assert self._again is not None
+        key = tuple(sizes.items())
+        found: Self | None = self._others.get(key)
         if found is None:
-            refusal = not_met(broken, sizes, inputs)
-            if self._again is None:
-                raise refusal
-            try:
-                found = self._again({name: Dim.of(number) for name, number in fixed})
-            except Exception as error:  # whatever a person's function raises where NumPy does not take such arrays
-                raise refusal from error
+            found = self._again(sizes)
             if len(self._others) >= PLANS:
                 self._others.clear()
-            self._others[fixed] = found
-        return found._fitting(arguments)
+            self._others[key] = found
+        return found
 
     def _alike(self, arguments: Sequence[Any]) -> bool:
         """Whether all arrays, captured ones included, are of one dtype."""

@@ -20,9 +20,8 @@ def remade(derive: Callable[Concatenate[Whole, P], Made]) -> Callable[Concatenat
     @wraps(derive)
     def made(whole: Whole, /, *args: P.args, **kwargs: P.kwargs) -> Made:
         found = derive(whole, *args, **kwargs)
-        again = whole._again
-        if again is not None:
-            found._again = lambda sizes: made(again(sizes), *args, **kwargs)
+        if whole._again is not None:
+            found._again = lambda sizes: made(whole._made_again(sizes), *args, **kwargs)
         return found
 
     return made
@@ -35,14 +34,12 @@ def combined(
     combine: Callable[..., Any],
 ) -> Callable[[Mapping[str, Dim]], Any] | None:
     """How a function that several were put together to is made again; its outermost one calls sizes otherwise."""
-    again = outer._again
-    agains = [each._again for each in inner if each._again is not None]
-    if again is None or len(agains) < len(inner):
+    if any(each._again is None for each in (outer, *inner)):
         return None
     names = {name for dims in outer._parts.inputs.values() for dim in dims for name in dim.names}
 
     def made(sizes: Mapping[str, Dim]) -> Any:
         own = {name: called.get(name, Dim.of(name)).substitute(sizes) for name in names}
-        return combine(again(own), *(each(sizes) for each in agains))
+        return combine(outer._made_again(own), *(each._made_again(sizes) for each in inner))
 
     return made

@@ -14,7 +14,7 @@ from .atoms import Atom, FloorDiv, Monomial, Number, Positive
 from .binding import Actual, Shapes, bind_others, bind_sizes, named_sizes, not_met, unmet
 from .division import divide, divide_with_rest, positive
 from .polynomial import Polynomial
-from .prover import Requirement, equal, nonnegative
+from .prover import Requirement, always, equal, nonnegative
 from .shapes import Entry, parse_shape
 from .size import Dim, Size
 
@@ -31,6 +31,7 @@ __all__ = [
     "Requirement",
     "Shapes",
     "Size",
+    "always",
     "bind_others",
     "bind_sizes",
     "divide",

@@ -35,7 +35,9 @@ def named_sizes(shapes: Shapes, actual: Actual) -> tuple[dict[str, int], bool]:
     plain = True
     for owner, shape in shapes.items():
         numbers = actual[owner]
-        plain = plain and len(numbers) == len(shape)
+        if len(numbers) != len(shape):
+            plain = False
+            continue
         for dim, number in zip(shape, numbers):  # noqa: B905 - strict= costs a fifth of a call's time
             name = dim.name
             if name is None:
@@ -186,8 +188,8 @@ def _wrong_number(
     )
 
 
-def not_met(requirement: Requirement, sizes: Mapping[str, int], shapes: Shapes) -> ShapeError:
-    """What is said of sizes that break a requirement."""
+def not_met(requirement: Requirement, sizes: Mapping[str, int], shapes: Shapes, tried: bool = False) -> ShapeError:
+    """What is said of sizes that break a requirement; ``tried`` is whether the function was made for them, in vain."""
     dim, relation, reason = requirement
     text, fixed = f"{dim} {relation} 0", " and ".join(f"{name} at {sizes[name]}" for name in sorted(dim.names))
     owners = []
@@ -196,6 +198,6 @@ def not_met(requirement: Requirement, sizes: Mapping[str, int], shapes: Shapes) 
         owners.append(f"{name} is {sizes[name]}{(*places, '')[0]}")
     return ShapeError(
         f"the sizes must satisfy {text} ({reason}), and {dim} is {dim.evaluate(sizes)}:\n"
-        f"{caret(text, 0, len(dim.key))}\n{', '.join(owners)}; give arrays whose sizes satisfy it, "
-        f"or fix {fixed} in the shapes, if NumPy takes such arrays."
+        f"{caret(text, 0, len(dim.key))}\n{', '.join(owners)}; give arrays whose sizes satisfy it"
+        + ("." if tried else f", or fix {fixed} in the shapes, if NumPy takes such arrays.")
     )

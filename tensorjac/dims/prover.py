@@ -56,6 +56,22 @@ def nonnegative(dim: Size, requirements: tuple[Requirement, ...] = ()) -> bool:
     return _proved(dim, requirements)
 
 
+def always(dim: Size, requirements: tuple[Requirement, ...] = ()) -> bool:
+    """Whether `dim >= 0` is provable, and true where all names are 0, too.
+
+    >>> n = Dim.of("n")
+    >>> nonnegative(n - 1), always(n - 1), always(n - n // 2)
+    (True, False, True)
+    """
+    dim = Dim.of(dim)
+    if not nonnegative(dim, requirements):
+        return False
+    try:
+        return dim.evaluate(dict.fromkeys(dim.names, 0)) >= 0
+    except ShapeError:  # a divisor is 0
+        return False
+
+
 @lru_cache(maxsize=1 << 14)
 def _proved(dim: Dim, requirements: tuple[Requirement, ...]) -> bool:
     cases = [atom for m, _ in dim.terms for atom, _ in m if isinstance(atom, Positive)]

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from types import FrameType
 from typing import Literal, NoReturn
 
-from ..dims import Dim, Requirement, nonnegative
+from ..dims import Dim, Requirement, always, nonnegative
 from ..errors import ShapeError, TensorjacError, TraceError, caret
 from ..rewrites import assuming
 from ..terms import Constant, Index
@@ -90,8 +90,7 @@ def require(dim: Dim, relation: Literal[">=", "=="], reason: str, advice: str) -
 
     Proofs take sizes to be at least 1: what may be wrong where one is 0 is left to be checked by each call.
     """
-    holds = at_least(dim) and (relation == ">=" or at_least(-dim))
-    if holds and dim.evaluate(dict.fromkeys(dim.names, 0)) >= 0:
+    if always(dim, known()) and (relation == ">=" or at_least(-dim)):
         return
     never = at_least(-dim, 1) or (relation == "==" and at_least(dim, 1))
     record = _running.get()

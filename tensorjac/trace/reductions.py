@@ -201,9 +201,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
         return root(total(Tracer(array.axes, power(array.body, 2)), axis, keepdims=keepdims))
     sizes = elementwise("abs", array)
     if ord == np.inf:
-        empty = any(label.dim is ZERO for label in reduced_labels(array, axis)[1])
-        # of no entries NumPy takes the largest to be 0
-        return (total if empty else maximum)(sizes, axis, keepdims=keepdims)
+        return _largest(sizes, axis, keepdims)
     if ord == -np.inf:
         return minimum(sizes, axis, keepdims=keepdims)
     if ord == 1:
@@ -216,6 +214,12 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
         f"there is no rule for the vector norm with ord={ord}",
         "pass a number other than 0.",
     )
+
+
+def _largest(sizes: Tracer, axis: Any, keepdims: Any) -> Tracer:
+    """The largest of what is at least 0; of no entries NumPy takes it to be 0."""
+    empty = any(label.dim is ZERO for label in reduced_labels(sizes, axis)[1])
+    return (total if empty else maximum)(sizes, axis, keepdims=keepdims)
 
 
 def raised_to(array: Tracer, exponent: Fraction | float) -> Tracer:
@@ -235,7 +239,7 @@ def matrix_norm(array: Tracer, axes: Sequence[int], keepdims: bool, ord: Any) ->
     if ord in (1, -1, np.inf, -np.inf):
         summed, compared = (row, column) if abs(ord) == 1 else (column, row)
         sums = total(elementwise("abs", array), summed, keepdims=True)
-        extreme = (maximum if ord > 0 else minimum)(sums, compared, keepdims=True)
+        extreme = _largest(sums, compared, True) if ord > 0 else minimum(sums, compared, keepdims=True)
         return extreme if keepdims else extreme.squeeze((row, column))
     fail(
         UnsupportedError,

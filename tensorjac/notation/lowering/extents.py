@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from ...dims import Dim, Requirement, nonnegative
+from ...dims import Dim, Requirement, always, nonnegative
 from ...errors import ShapeError
 from ..syntax import Name, Node
 from .letters import LetterReader
@@ -90,6 +90,10 @@ class SizeReader(LetterReader[P]):
         self.fail(where, found, f'sum over it with its size, as in "Σ_{{{letter.name}:{example}}}"')
 
     def check(self) -> None:
+        for letter in self.letters:
+            assert letter.dim is not None
+            if not always(letter.dim):
+                self.require(letter.dim, f"index {letter.name} has size {letter.dim}")
         for slot, scope, axis, owner in self.uses:
             dim = axis.dim if isinstance(axis, Letter) else axis
             if looked_up(slot):
@@ -130,7 +134,8 @@ class SizeReader(LetterReader[P]):
         return True
 
     def require(self, dim: Dim, reason: str) -> None:
-        self.requirements.append(Requirement(dim, ">=", reason))
+        if all(known.dim is not dim for known in self.requirements):
+            self.requirements.append(Requirement(dim, ">=", reason))
 
     def contradiction(self, letter: Letter, dim: Dim, owner: Node) -> NoReturn:
         found = f"an index has one size, and index {letter.name} has size {letter.dim}{_within(letter.owner)}"
@@ -145,7 +150,7 @@ class SizeReader(LetterReader[P]):
             return
         low, high = span
         for spare in (low, dim - 1 - high):
-            if nonnegative(spare):
+            if always(spare):
                 continue
             if nonnegative(-1 - spare):
                 said = f"here stands {low}" if low is high else f"{self.shown(slot)} runs from {low} to {high}"
