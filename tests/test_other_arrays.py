@@ -461,6 +461,9 @@ TRANSFORMS = {
     "jacobian": lambda p, x: tj.jacobian(scores, argnums=1)(p, x),
     "hessian": lambda p, x: tj.hessian(total, argnums=1)(p, x),
     "vjp": lambda p, x: (lambda value, pullback: (value, pullback(value)))(*tj.vjp(scores, p, x)),
+    "vjp with more": lambda p, x: (lambda value, pullback, more: (value, pullback(value), more))(
+        *tj.vjp(lambda p, x: (scores(p, x), 2 * x), p, x, has_aux=True)
+    ),
     "jvp": lambda p, x: tj.jvp(scores, (p, x), (p, x)),
     "hvp": lambda p, x: tj.hvp(total, (p, x), (p, x)),
 }

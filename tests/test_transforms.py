@@ -285,6 +285,38 @@ def test_has_aux():
     rows, found = tj.jacobian(fun, (0,), has_aux=True)(x3)
     close(rows, (2 * x3,))
     close(found["double"], 2 * x3)
+    curvature, found = tj.hessian(fun, has_aux=True)(x3)
+    close(curvature, 2 * np.eye(3))
+    assert found["name"] == "x"
+    close(tj.grad(lambda x: [x @ x, 1], has_aux=True)(x3)[0], 2 * x3)
+
+
+def test_has_aux_along_vectors():
+    """As in JAX: (value, pullback, aux) and (value, change, aux), of arrays and inside a trace, with any nesting."""
+
+    def fun(x, y):
+        return {"s": x * y, "t": (x @ y,)}, {"mask": x > 0, "n": 3, "y": 2 * y}
+
+    for _ in range(2):
+        value, pullback, aux = tj.vjp(fun, x3, 2 * x3, has_aux=True)
+        close(value["s"], 2 * x3**2)
+        assert aux["n"] == 3 and aux["mask"].tolist() == [True, False, True]
+        close(aux["y"], 4 * x3)
+        close(pullback({"t": (1.0,), "s": x3})[0], 2 * x3 + 2 * x3**2)
+        value, change, aux = tj.jvp(fun, (x3, 2 * x3), (x3, 0 * x3), has_aux=True)
+        close(change["t"][0], 2 * x3 @ x3)
+        close(aux["y"], 4 * x3)
+
+    def inner(x):
+        _, pullback, aux = tj.vjp(lambda z: (z**3, z.sum()), x, has_aux=True)
+        _, change, more = tj.jvp(lambda z: (z**2, 2 * z), (x,), (x,), has_aux=True)
+        return (pullback(x)[0] * change * aux + more).sum()
+
+    x = np.array([1.0, 2.0])
+    # of 6 Σx Σx⁵ + 2 Σx
+    close(tj.grad(inner)(x), 6 * (x**5).sum() + 30 * x.sum() * x**4 + 2)
+    seed, pullback, _ = tj.vjp(lambda z: (z**3, z), x, has_aux=True)
+    close(tj.jacobian(lambda g: pullback(g)[0])(seed), np.diag(3 * x**2))
 
 
 def test_aux_arrays_are_new_in_each_call():
@@ -1334,7 +1366,7 @@ REFUSED = {
         lambda: tj.jvp(square, x3, x3),
     ),
     "nesting of tangents": (
-        ValueError,
+        TypeError,
         "tangents is nested as args is:\n  args: (*,)\n  tangents: (*, *)\n"
         "give tangents the same tuples, lists and keys, with an array wherever args has one.",
         lambda: tj.jvp(square, (1.0,), (1.0, 2.0)),

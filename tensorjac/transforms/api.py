@@ -63,24 +63,26 @@ def jacobian(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux:
     return transformed(_wish("jacobian", fun, argnums, has_aux))
 
 
-def hessian(fun: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def hessian(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The function that calculates the Hessian of ``fun``, which is the Jacobian of its Jacobian.
 
-    With a tuple in ``argnums`` the second derivatives nest as [argument][argument].
+    With a tuple in ``argnums`` the second derivatives nest as [argument][argument]. With ``has_aux``, the result is the
+    pair (Hessian, aux).
 
     >>> import numpy as np, tensorjac as tj
     >>> tj.hessian(lambda x: x[0] * x[1] ** 2)(np.array([5.0, 3.0]))
     array([[ 0.,  6.],
            [ 6., 10.]])
     """
-    return jacobian(jacobian(fun, argnums), argnums)
+    return jacobian(jacobian(fun, argnums, has_aux), argnums, has_aux)
 
 
-def vjp(fun: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(fun: Callable[..., Any], *args: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value of ``fun`` at these arguments, and the pullback: a function from a cotangent of the output to the
     gradients of all arguments.
 
-    The cotangent is nested as the output is; the pullback returns a tuple with one entry per argument.
+    The cotangent is nested as the output is; the pullback returns a tuple with one entry per argument. With
+    ``has_aux``, ``fun`` returns a pair (output, aux), and the result is (value, pullback, aux).
 
     >>> import numpy as np, tensorjac as tj
     >>> value, pullback = tj.vjp(lambda X, A: X @ A, np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
@@ -88,20 +90,23 @@ def vjp(fun: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple
     >>> print(value, dX, dA.T)
     [[11.]] [[30. 40.]] [[10. 20.]]
     """
-    return calls.evaluate(Transform("vjp", fun), args, {})  # type: ignore[no-any-return]
+    return calls.evaluate(Transform("vjp", fun, has_aux=bool(has_aux)), args, {})  # type: ignore[no-any-return]
 
 
-def jvp(fun: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(
+    fun: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> tuple[Any, ...]:
     """The value of ``fun`` at these arguments, and its change per unit of a step along ``tangents``.
 
-    Both ``args`` and ``tangents`` are tuples with one entry per argument.
+    Both ``args`` and ``tangents`` are tuples with one entry per argument. With ``has_aux``, ``fun`` returns a pair
+    (output, aux), and the result is (value, change, aux).
 
     >>> import tensorjac as tj
     >>> value, change = tj.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 10.0))
     >>> print(value, change)
     6.0 23.0
     """
-    return calls.push("jvp", fun, args, tangents)  # type: ignore[no-any-return]
+    return calls.push("jvp", fun, args, tangents, bool(has_aux))  # type: ignore[no-any-return]
 
 
 def hvp(fun: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any]) -> Any:

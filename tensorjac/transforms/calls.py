@@ -113,7 +113,7 @@ def _plain(tree: Any) -> Any:
 
 def _evaluated(wish: Transform, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     if running() is not None:
-        return vjp(wish.fun, args) if wish.kind == "vjp" else wish.shown(*wish.apply(args, kwargs, True))
+        return vjp(wish.fun, args, wish.has_aux) if wish.kind == "vjp" else wish.shown(*wish.apply(args, kwargs, True))
     quick = None if kwargs else _quick_key(wish, args)
     found = None if quick is None else _ready.get(quick)
     if found is not None:
@@ -156,7 +156,7 @@ def _elsewhere(library: Namespace, wish: Transform, tree: Tree, leaves: Sequence
 declare_pure([evaluate])
 
 
-def push(kind: str, fun: Callable[..., Any], args: Any, tangents: Any) -> Any:
+def push(kind: str, fun: Callable[..., Any], args: Any, tangents: Any, has_aux: bool = False) -> Any:
     """The derivative of the function along tangents; ``kind`` is jvp or hvp."""
     look_for_torch()
     for name, value in (("args", args), ("tangents", tangents)):
@@ -167,11 +167,11 @@ def push(kind: str, fun: Callable[..., Any], args: Any, tangents: Any) -> Any:
             )
     args = tuple(args)
     leaves, tree = flatten(args)
-    moves = leaves_like(tree, tuple(tangents), "tangents", "args")
+    moves = leaves_like(tree, tuple(tangents), "tangents", "args", TraceError)
     if running() is None:
         texts = paths(tree, "tangents")
         moves = [_tangent(move, leaf, text) for move, leaf, text in zip(moves, leaves, texts, strict=True)]
-    return evaluate(Transform(kind, fun), (args, unflatten(tree, moves)), {})
+    return evaluate(Transform(kind, fun, has_aux=has_aux), (args, unflatten(tree, moves)), {})
 
 
 def _tangent(value: Any, leaf: Any, text: str) -> Any:

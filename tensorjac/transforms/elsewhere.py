@@ -14,6 +14,7 @@ from ..interop.libraries import libraries_of
 from ..interop.namespaces import Namespace
 from .halves import Halves
 from .programs import Program
+from .ready import pulled_back
 from .rules import Transform
 from .trees import leaves_like
 
@@ -61,11 +62,11 @@ class Elsewhere:
 
         def pullback(cotangent: Any) -> tuple[Any, ...]:
             """The gradients by all arguments."""
-            given = leaves_like(program.plain.tree, cotangent, "the cotangent", "the output")
+            given = leaves_like(program.output, cotangent, "the cotangent", "the output")
             gradients = self._computed(self._gradients, [*point, *given], dtypes[self._split :])
             return program.derivative.nested(gradients)  # type: ignore[no-any-return]
 
-        return program.plain.nested(values), pullback
+        return pulled_back(wish, program.plain.nested(values), pullback)
 
     def _computed(self, function: Compiled, arguments: Sequence[Any], dtypes: Sequence[Any]) -> list[Any]:
         """The outputs, a gradient in the dtype of what it is by."""

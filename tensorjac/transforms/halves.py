@@ -26,7 +26,7 @@ class Halves(Compiled):
 
     def __init__(self, parts: Parts, count: int, later: int) -> None:
         super().__init__(parts)
-        self.count = count
+        self.count, self.later = count, later
         self._early = dict(list(parts.inputs.items())[: len(parts.inputs) - later])
 
     def codes(self, arguments: Sequence[Any]) -> Codes:

@@ -79,6 +79,7 @@ class Program:
     derivative: Side
     dtypes: tuple[int | type | None, ...]
     reusable: bool
+    output: Tree  # how the output is nested, as its cotangent is
 
 
 class Job:
@@ -157,6 +158,7 @@ class _Body:
         self.cotangents: dict[str, tuple[Dim, ...]] = {}
         self.outputs: dict[str, Tracer] = {}
         self.reusable = True
+        self.output: Tree = ""
         # where errors say that they happened
         self.__name__ = name_of(job.wish.fun)
         self.__code__ = getattr(job.wish.fun, "__code__", None)
@@ -181,14 +183,17 @@ class _Body:
         return self.outputs or {"nothing": 0.0}
 
     def _vjp(self, args: Sequence[Any]) -> tuple[Any, Any]:
-        found, gradients = pull(self.job.wish.fun, args, False)
+        wish = self.job.wish
+        found, gradients = pull(wish.fun, args, wish.has_aux, False)
+        self.output = found.tree
         cotangents: list[Tracer] = []
         for out in found.outputs:
             name = _free(f"G{len(cotangents) + 1}", self.taken)
             self.taken.add(name)
             self.cotangents[name] = out.dims
             cotangents.append(of_input(name, out.dims))
-        return found.values(), gradients(cotangents)
+        plain = found.values()
+        return (plain, found.auxiliary()) if wish.has_aux else plain, gradients(cotangents)
 
     def _side(self, value: Any) -> Side:
         leaves, tree = flatten(value)
@@ -210,10 +215,12 @@ class _Body:
         parts = _parts(traced, outputs, self.cotangents)
         function = Compiled(parts)
         if self.job.wish.kind == "vjp":
-            count = len(self.plain.leaves)
+            count = sum(isinstance(leaf, int) for leaf in self.plain.leaves)
             function = Halves(parts, count, len(self.cotangents))
             self.derivative = Side(self.derivative.tree, range(len(outputs) - count))
-        return Program(function, self.wanted, self.plain, self.derivative, tuple(self.dtypes), self.reusable)
+        return Program(
+            function, self.wanted, self.plain, self.derivative, tuple(self.dtypes), self.reusable, self.output
+        )
 
 
 def _constant(leaf: Any) -> Any:

@@ -111,7 +111,7 @@ class Pulled(Ready):
         function = self.program.function
         assert isinstance(function, Halves)
         values, gradients, read = function.codes(arguments)
-        self._count = function.count
+        self._count, self._cotangents = function.count, function.later
         self._run, self._gradients = Finished(values, dtypes[: self._count]), Finished(gradients, dtypes[self._count :])
         # arrays may be written into before the pullback is called
         self._copied = [k for k in read if np.ndim(arguments[k])]
@@ -133,13 +133,13 @@ class Pulled(Ready):
         for k in self._copied:
             found[k] = found[k].copy()
         outputs, known = values[: self._count], [*found, *values[self._count :]]
-        self._like = self._like or [(each.shape, each.dtype) for each in outputs]
+        self._like = self._like or [(each.shape, each.dtype) for each in outputs[: self._cotangents]]
 
         def pullback(cotangent: Any) -> tuple[Any, ...]:
             """The gradients by all arguments."""
             return self._pulled(wish, found, known, cotangent)
 
-        return self.program.plain.nested(outputs), pullback
+        return pulled_back(wish, self.program.plain.nested(outputs), pullback)
 
     def _pulled(self, wish: Transform, point: Sequence[Any], known: list[Any], cotangent: Any) -> tuple[Any, ...]:
         """The gradients from a cotangent; ``known`` are the arguments and what was kept of the values."""
@@ -149,7 +149,7 @@ class Pulled(Ready):
         elif running() is not None:
             return self._traced(wish, point, cotangent)
         else:
-            given = _cotangents(self.program.plain.tree, cotangent, like)
+            given = _cotangents(self.program.output, cotangent, like)
         found = self.program.derivative.nested(self._gradients(known + given))
         if self._is_direct and self._direct is None and self._run.is_done and self._gradients.is_done:
             make = _directly(len(point), tuple(self._copied), len(known) - len(point))
@@ -162,7 +162,7 @@ class Pulled(Ready):
         if not self.symbolic:
             parts = program.function._parts
             outputs = dict(list(parts.outputs.items())[self._count :])
-            leaves = leaves_like(program.plain.tree, cotangent, "the cotangent", "the output")
+            leaves = leaves_like(program.output, cotangent, "the cotangent", "the output")
             return program.derivative.nested(applied(parts.inputs, outputs, [*point, *leaves]))  # type: ignore[no-any-return]
         if reads_of(wish) != self.reads:
             raise TraceError(
@@ -170,8 +170,13 @@ class Pulled(Ready):
                 "have changed since tj.vjp was called.\ncall tj.vjp again."
             )
         program = Job(wish, flatten((tuple(point), {}))[1], point).traced({})
-        again: tuple[Any, Callable[[Any], tuple[Any, ...]]] = Pulled(program, point)(wish, point)
-        return again[1](cotangent)
+        again: tuple[Any, ...] = Pulled(program, point)(wish, point)
+        return again[1](cotangent)  # type: ignore[no-any-return]
+
+
+def pulled_back(wish: Transform, plain: Any, pullback: Callable[[Any], tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The value and the pullback, and what the function returned besides, as the user gets them."""
+    return (plain[0], pullback, plain[1]) if wish.has_aux else (plain, pullback)
 
 
 # Written out for a number of arguments, a call takes half the time of one that goes over lists of them.

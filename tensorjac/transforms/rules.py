@@ -36,6 +36,9 @@ class Transform(NamedTuple):
 
     def shown(self, plain: Any, derivative: Any) -> Any:
         """Both as the user gets them."""
+        if self.kind == "jvp" and self.has_aux:
+            value, aux = plain
+            return value, derivative, aux
         if self.kind in ("value_and_grad", "jvp"):
             return plain, derivative
         return (derivative, plain) if self.has_aux else derivative
@@ -93,27 +96,27 @@ def _jacobian(wish: Transform, args: Sequence[Any], kwargs: Mapping[str, Any], f
 
 def _jvp(wish: Transform, args: Sequence[Any], kwargs: Mapping[str, Any], fresh: bool) -> tuple[Any, Any]:
     primals, tangents = args
-    found = run(wish.fun, primals, {}, range(len(primals)), False, fresh)
+    found = run(wish.fun, primals, {}, range(len(primals)), wish.has_aux, fresh)
     moves = [lift(tangent) for tangent in matching(found, primals, tangents, wish.fun)]
     plain = found.values() if wish.kind == "jvp" else None
-    return plain, unflatten(found.tree, found.pushed(moves))
+    return (plain, found.auxiliary()) if wish.has_aux else plain, unflatten(found.tree, found.pushed(moves))
 
 
 def matching(found: Run, primals: Sequence[Any], tangents: Sequence[Any], fun: Any) -> list[Any]:
     """The tangents in the order of the targets, of the same shapes."""
     tree = flatten(tuple(primals))[1]
-    leaves = leaves_like(tree, tuple(tangents), "tangents", "args")
+    leaves = leaves_like(tree, tuple(tangents), "tangents", "args", TraceError)
     for target, tangent, path in zip(found.targets, leaves, paths(tree, "tangents"), strict=True):
         same_shape(path, lift(tangent).shape, "its argument", tuple(axis.dim for axis in target.axes))
     return leaves
 
 
 def pull(
-    fun: Callable[..., Any], args: Sequence[Any], fresh: bool
+    fun: Callable[..., Any], args: Sequence[Any], has_aux: bool, fresh: bool
 ) -> tuple[Run, Callable[[Iterable[Tracer]], tuple[Any, ...]]]:
     """Run the function; and the gradients of all arguments, nested as these, from cotangents of the outputs."""
     positions = tuple(range(len(args)))
-    found = run(fun, args, {}, positions, False, fresh)
+    found = run(fun, args, {}, positions, has_aux, fresh)
 
     def pullback(cotangents: Iterable[Tracer]) -> tuple[Any, ...]:
         seeds: list[Sum | None] = [
@@ -125,9 +128,9 @@ def pull(
     return found, pullback
 
 
-def vjp(fun: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """The value and the pullback, inside a trace."""
-    found, gradients = pull(fun, args, True)
+def vjp(fun: Callable[..., Any], args: Sequence[Any], has_aux: bool) -> tuple[Any, ...]:
+    """The value and the pullback, and what the function returned besides, inside a trace."""
+    found, gradients = pull(fun, args, has_aux, True)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         leaves = leaves_like(found.tree, cotangent, "the cotangent", "the output")
@@ -136,7 +139,7 @@ def vjp(fun: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, Callable[[An
             same_shape(path, each.shape, "its output", out.shape)
         return gradients(cotangents)
 
-    return found.values(), pullback
+    return (found.values(), pullback, found.auxiliary()) if has_aux else (found.values(), pullback)
 
 
 _RULES: dict[str, Callable[[Transform, Sequence[Any], Mapping[str, Any], bool], tuple[Any, Any]]] = {

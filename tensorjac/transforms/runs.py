@@ -204,7 +204,7 @@ def run(
     result = fun(*args, **kwargs)
     aux = None
     if has_aux:
-        if not (isinstance(result, tuple) and len(result) == 2):
+        if not (isinstance(result, tuple | list) and len(result) == 2):
             raise TraceError(
                 f"with has_aux=True a function returns a pair, the output and what else there is, and "
                 f"{name_of(fun)} returned {returned(result)}.\nreturn output, aux, or leave has_aux out."

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ShapeError, TensorjacError
 
 # A leaf is LEAF; a container is its class, its typed keys if it is a dict, and its children.
 Tree: TypeAlias = str | tuple[type, tuple[tuple[type, Any], ...], tuple["Tree", ...]]
@@ -66,11 +66,11 @@ def _unflatten(tree: Tree, leaves: Iterator[Any]) -> Any:
     return kind(*parts) if _is_named(kind) else kind(parts)
 
 
-def leaves_like(tree: Tree, value: Any, what: str, model: str) -> list[Any]:
+def leaves_like(tree: Tree, value: Any, what: str, model: str, error: type[TensorjacError] = ShapeError) -> list[Any]:
     """The leaves of a value that is nested as ``tree`` is; dicts match by key, in whatever order they are."""
     leaves: list[Any] = []
     if not _follow(tree, value, leaves):
-        raise ShapeError(
+        raise error(
             f"{what} is nested as {model} is:\n  {model}: {spelled(tree)}\n  {what}: {spelled(flatten(value)[1])}\n"
             f"give {what} the same tuples, lists and keys, with an array wherever {model} has one."
         )
