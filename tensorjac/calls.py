@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from . import emit, interop, rewrites
-from .dims import Dim, Requirement, bind_others, named_sizes, not_met, unmet
+from .dims import Dim, Requirement, checked_sizes, not_met
 from .errors import ShapeError, TraceError
 from .interop.arguments import arrays_of, common_library, numpy_arrays
 from .interop.namespaces import Namespace
@@ -138,12 +138,7 @@ class Compiled:
         """
         inputs, facts = self._parts.inputs, self._parts.requirements
         shapes = {name: tuple(each.shape) for name, each in zip(inputs, arguments, strict=True)}
-        sizes, plain = named_sizes(inputs, shapes)
-        broken = unmet(facts, sizes)
-        if not plain and broken is None:
-            # what has no entries is said to have n - 1 of them where n is 0: so this comes second
-            bind_others(inputs, shapes, sizes)
-            broken = unmet(facts, sizes)
+        sizes, broken = checked_sizes(inputs, shapes, facts)
         if broken is None:
             return self, sizes
         if self._again is None:

@@ -314,7 +314,7 @@ def test_parsed_functions_are_made_again():
     with pytest.raises(tj.ShapeError) as caught:
         tj.parse("Y[i:n-1] = x[i+1] x[i]", x="n")(np.ones(0))
     assert str(caught.value) == (
-        "the sizes must satisfy n - 1 >= 0 (x[i+1] stands at an axis of size n), and n - 1 is -1:\n"
+        "the sizes must satisfy n - 1 >= 0 (index i has size n - 1), and n - 1 is -1:\n"
         "  n - 1 >= 0\n  ^^^^^\nn is 0 in x (axis 0 of 'n'); give arrays whose sizes satisfy it, or fix n at 0 in the "
         "shapes, if NumPy takes such arrays."
     )

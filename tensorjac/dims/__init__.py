@@ -11,7 +11,7 @@ b*n n + 2 max(n - 3, 0)
 """
 
 from .atoms import Atom, FloorDiv, Monomial, Number, Positive
-from .binding import Actual, Shapes, bind_others, bind_sizes, named_sizes, not_met, unmet
+from .binding import Actual, Shapes, bind_sizes, checked_sizes, not_met
 from .division import divide, divide_with_rest, positive
 from .polynomial import Polynomial
 from .prover import Requirement, always, equal, nonnegative
@@ -32,15 +32,13 @@ __all__ = [
     "Shapes",
     "Size",
     "always",
-    "bind_others",
     "bind_sizes",
+    "checked_sizes",
     "divide",
     "divide_with_rest",
     "equal",
-    "named_sizes",
     "nonnegative",
     "not_met",
     "parse_shape",
     "positive",
-    "unmet",
 ]

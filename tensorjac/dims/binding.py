@@ -20,16 +20,26 @@ def bind_sizes(shapes: Shapes, actual: Actual, requirements: Iterable[Requiremen
     >>> bind_sizes(shapes, {"X": (2, 3), "A": (3, 5)})
     {'b': 2, 'm': 3, 'n': 5}
     """
-    sizes, plain = named_sizes(shapes, actual)
-    if not plain:
-        bind_others(shapes, actual, sizes)
-    broken = unmet(requirements, sizes)
+    sizes, broken = checked_sizes(shapes, actual, requirements)
     if broken is not None:
         raise not_met(broken, sizes, shapes)
     return sizes
 
 
-def named_sizes(shapes: Shapes, actual: Actual) -> tuple[dict[str, int], bool]:
+def checked_sizes(
+    shapes: Shapes, actual: Actual, requirements: Iterable[Requirement]
+) -> tuple[dict[str, int], Requirement | None]:
+    """The number of each size, and the first requirement that they break."""
+    sizes, plain = _named_sizes(shapes, actual)
+    broken = _unmet(requirements, sizes)
+    if not plain and broken is None:
+        # what has no entries is said to have n - 1 of them where n is 0: so this comes second
+        _bind_others(shapes, actual, sizes)
+        broken = _unmet(requirements, sizes)
+    return sizes, broken
+
+
+def _named_sizes(shapes: Shapes, actual: Actual) -> tuple[dict[str, int], bool]:
     """The sizes that are names, and whether they are all that there is to be read or checked."""
     sizes: dict[str, int] = {}
     plain = True
@@ -49,7 +59,7 @@ def named_sizes(shapes: Shapes, actual: Actual) -> tuple[dict[str, int], bool]:
     return sizes, plain
 
 
-def unmet(requirements: Iterable[Requirement], sizes: Mapping[str, int]) -> Requirement | None:
+def _unmet(requirements: Iterable[Requirement], sizes: Mapping[str, int]) -> Requirement | None:
     """The first requirement that these sizes break, of those whose names are known."""
     for requirement in requirements:
         if not requirement.dim.names <= sizes.keys():
@@ -60,7 +70,7 @@ def unmet(requirements: Iterable[Requirement], sizes: Mapping[str, int]) -> Requ
     return None
 
 
-def bind_others(shapes: Shapes, actual: Actual, sizes: dict[str, int]) -> None:
+def _bind_others(shapes: Shapes, actual: Actual, sizes: dict[str, int]) -> None:
     """Checks ranks, numbers, and sizes such as b*n; where one name is unknown and linear, solves for it first."""
     for owner, shape in shapes.items():
         numbers = actual[owner]
