@@ -414,3 +414,31 @@ def test_hessian_of_a_network_in_factors():
     source = H._products[1].source(sizes)
     # three products forward, and one chain for the slopes that both sides hold
     assert sum(source.count(word) for word in ("@", ".dot(", "tensordot")) == 3 + 1, source
+
+
+def test_factors_of_a_deep_network():
+    """One look at each layer: were all choices of slopes multiplied out, there would be 2²⁴ of them."""
+
+    def network(W, x):
+        for layer in W:
+            x = np.tanh(layer @ x)
+        return x
+
+    F = tj.trace(lambda x, **W: network(W.values(), x), x="n", **{f"W{k}": "n n" for k in range(24)})
+    rng = np.random.default_rng(0)
+    args = {name: rng.normal(size=[3] * len(shape)) for name, shape in F.inputs.items()}
+    for wrt in ("x", "W0"):
+        J = F.jacobian(wrt)
+        for (_, equation, arrays), (_, core) in zip(J.factors(**args), J.core(**args), strict=True):
+            assert_close(np.einsum(equation, *arrays), core)
+
+
+def test_long_products_of_sums():
+    """Each factor of a product is tried once to be multiplied out, not in all combinations with others."""
+    names = [f"A{k}" for k in range(14)]
+    letters = "abcdefghijklmno"
+    equation = ",".join(letters[k : k + 2] for k in range(14)) + "->ao"
+    F = tj.trace(lambda **A: np.einsum(equation, *(1 - a**2 for a in A.values())), **dict.fromkeys(names, "n n"))
+    rng = np.random.default_rng(0)
+    args = [rng.normal(size=(2, 2)) for _ in names]
+    assert_close(F(*args), np.linalg.multi_dot([1 - a**2 for a in args]))
