@@ -47,7 +47,7 @@ def entries(J, sizes):
 
 def expanded(J, args):
     """The array that the parts and their cores stand for, built entry by entry."""
-    arrays, sizes = J._at((), args)
+    _, arrays, sizes = J._at((), args)
     cores = dict(zip(J._terms, J._core_arrays(arrays), strict=True))
     dense = np.zeros([dim.evaluate(sizes) for dim in J._dims])
     for part, place, at in entries(J, sizes):
@@ -79,7 +79,7 @@ def test_all_forms_are_one_array(row):
 @rows
 def test_structural_nonzeros(row):
     J, args = jacobian(row), point(row)
-    _, sizes = J._at((), args)
+    _, _, sizes = J._at((), args)
     places = np.zeros([dim.evaluate(sizes) for dim in J._dims], dtype=bool)
     for _, place, _ in entries(J, sizes):
         places[place] = True
@@ -316,7 +316,7 @@ def test_picture(tmp_path):
 def test_picture_adds_up_what_stands_at_one_place():
     J = tj.trace(lambda x: x * x - x * x.sum(), x="n").jacobian("x")
     args = {"x": np.array([1.0, 2.0, 4.0])}
-    arrays, sizes = J._at((), args)
+    _, arrays, sizes = J._at((), args)
     picture = Picture.of(triplets(J._terms, J._core_arrays(arrays), 1, sizes), (3, 3), 1)
     dense = np.abs(J.dense(**args))
     assert_close(picture.image, 0.2 + 0.8 * dense / dense.max())
