@@ -20,6 +20,8 @@ class Sparing(Compiled):
         super().__init__(whole._parts)
         self._whole = whole
         self._room = room
+        if whole._again is not None:
+            self._again = lambda sizes: type(self)(whole._made_again(sizes), room)
 
     def _planned(self) -> list[Expression]:
         return self._whole._planned()

@@ -207,7 +207,9 @@ def test_what_only_a_call_can_tell_is_required() -> None:
     assert requirement == (Dim.of("n") - 2, ">=", "an index of size 2 stands at an axis of size n")
     (requirement,) = only("Y[i:m] = x[i+0]").requirements
     assert requirement == (Dim.of("n") - Dim.of("m"), ">=", "i+0 stands at an axis of size n")
-    assert not only("Y[i] = x[i+1]").requirements
+    (requirement,) = only("Y[i] = x[i+1]").requirements
+    assert requirement == (Dim.of("n") - 1, ">=", "index i has size n - 1")
+    assert not only("Y[i] = x[n-1-i]").requirements
 
 
 def test_a_function_of_whole_tensors_may_be_read_by_others() -> None:

@@ -330,8 +330,12 @@ def test_what_has_changed_is_not_traced_again():
     assert F(np.ones(2)).tolist() == [2.0] and G(np.ones(0), np.ones(0)).shape == (0,)
     F = tj.trace(lambda x: weights[0] * x[1:], x="n")
     weights[0] = 4.0
-    with pytest.raises(tj.ShapeError, match=REFUSED.pattern) as caught:
+    with pytest.raises(tj.ShapeError) as caught:
         F(np.ones(0))
+    assert str(caught.value) == (
+        "the sizes must satisfy n - 1 >= 0 (the slice [1:] of an axis of size n), and n - 1 is -1:\n"
+        "  n - 1 >= 0\n  ^^^^^\nn is 0 in x (axis 0 of 'n'); give arrays whose sizes satisfy it."
+    )
     assert str(caught.value.__cause__) == (
         "at sizes that break its requirements a function is traced again, and what this one reads from outside has "
         "changed since it was traced: pass what changes as an argument, or trace it again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .building import multiply, plus, scaled, transpose
@@ -70,9 +70,10 @@ def _rebuilt(node: Node, names: Mapping[str, Node]) -> Node:
             items = [Item(_rebuilt(part, names), 1) for part in above]
             return hadamard([*items, *(Item(_rebuilt(part, names), -1) for part in below)])
     changed: dict[str, Any] = {}
-    for key, value in vars(node).items():
+    for each in fields(node):
+        value = getattr(node, each.name)
         if isinstance(value, Node):
-            changed[key] = _rebuilt(value, names)
+            changed[each.name] = _rebuilt(value, names)
         elif isinstance(value, tuple):
-            changed[key] = tuple(_rebuilt(part, names) if isinstance(part, Node) else part for part in value)
+            changed[each.name] = tuple(_rebuilt(part, names) if isinstance(part, Node) else part for part in value)
     return replace(node, **changed) if changed else node

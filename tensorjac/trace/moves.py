@@ -234,7 +234,7 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Tracer:
             f"{described(taps)} and {mode!r}",
             "pass two vectors.",
         )
-    if not at_least(signal.dims[0] - taps.dims[0]) and at_least(taps.dims[0] - signal.dims[0]):
+    if _longer(taps, signal):
         signal, taps = taps, signal
     place, tap = Index.fresh(signal.dims[0]), Index.fresh(taps.dims[0])
     length = place.dim + tap.dim - 1
@@ -261,7 +261,15 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Tracer:
 
 @implements("correlate")
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Tracer:
+    signal, taps = lift(a), lift(v)
+    if signal.ndim == taps.ndim == 1 and _longer(taps, signal):
+        return flip(convolve(v, flip(a), mode))
     return convolve(a, flip(v), mode)
+
+
+def _longer(one: Tracer, other: Tracer) -> bool:
+    """Whether a vector is the longer one for certain."""
+    return at_least(one.dims[0] - other.dims[0]) and not at_least(other.dims[0] - one.dims[0])
 
 
 @implements("cross", "linalg.cross")
