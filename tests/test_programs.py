@@ -211,6 +211,7 @@ FOUND = {
     "a row of a function of two": lambda X: np.arctan2(np.logaddexp(X, X)[0], 1 + np.logaddexp(X, X)[0] ** 2),
     "a reversed softmax": lambda X: softmax(X[::-1]) * softmax(X),
     "a leaky slope in two terms": lambda X: np.tanh(normed(np.tanh(np.where(X > 0, X, 0.1 * X)))),
+    "a product of a reshape and its sum": lambda X: gram(X.T.reshape(X.shape)) + gram(X.T.reshape(X.shape)).sum(),
     "a rotated sum of exponentials": lambda X: np.log(np.exp(np.concatenate([X[1:], X[:1]])).sum(axis=-1)),
 }
 

@@ -29,7 +29,9 @@ class Layouts:
         """Whether a tensor is a product, or one to which something smaller is added."""
         if not isinstance(tensor, Contraction | Shared):
             return False
-        whole = [term for body in self.bodies.inner[tensor] for term in body.terms if len(term.free) == tensor.rank]
+        # what stands only in expressions that joining products has left unused is not there
+        group = self.bodies.inner.get(tensor, ())
+        whole = [term for body in group for term in body.terms if len(term.free) == tensor.rank]
         return len(whole) == 1 and bool(whole[0].summed)
 
     def wanted(self, tensor: Tensor) -> tuple[Index, ...] | None:
