@@ -69,7 +69,7 @@ CHOSEN = list(dict.fromkeys([*LAYERS, *CHANGED, *(case.name for case in CASES[::
 # Enough of them for counting operations in a short run.
 COUNTED = [
     *("softmax_shifted", "cross_entropy", "layer_norm", "rms_norm", "attention", "gelu_by_tanh"),
-    *("gated_mlp", "gaussian_log_likelihood", "mahalanobis", "factorisation_loss"),
+    *("gated_mlp", "contrastive", "gaussian_log_likelihood", "mahalanobis", "factorisation_loss"),
 ]
 
 
@@ -399,32 +399,27 @@ def operations(source):
     return sum(isinstance(part, ast.BinOp | ast.Call) for part in ast.walk(ast.parse(source)))
 
 
-# One operation more may be a sign or a scaling that now stands elsewhere. Where a rewrite costs more than that, and
-# at most how many: (rewrite, layer) → for the value, for the VJP.
-DEARER = {
-    ("common factors", "contrastive"): (0, 3),
-    ("common factors", "layer_norm"): (0, 2),
-    ("read what is needed", "contrastive"): (0, 5),
-    ("separate sums", "contrastive"): (0, 13),
+# (rewrite, layer) where the VJP has one operation more with the rewrite than without, and why.
+ONE_MORE = {
+    ("common factors", "gated_mlp"): "σ (1 + x (1 - σ)), as people write it, in place of σ x (1 - σ) + σ",
+    ("separate sums", "contrastive"): "the norms stand outside the product of the embeddings, and are applied to sums",
+    ("separate sums", "ridge_regression"): "two products with vectors in place of one with a matrix",
 }
 
 
 @every_rewrite
 def test_it_never_costs_operations(name, request):
-    """Over the layers; what is known to cost is listed above."""
+    """Over the layers, value and VJP; the exceptions are listed above, each with its reason."""
     excess = {}
     for case in chosen(request.config, COUNTED, LAYERS):
         F = traced(case)
         with rewrites.without(name):
             other = tj.trace(case.fun, **case.shapes)
             plain = (other, other.vjp())
-        counts = [
-            (operations(on.source()), operations(off.source())) for on, off in zip((F, F.vjp()), plain, strict=True)
-        ]
-        known = DEARER.get((name, case.name), (1, 1))
-        if any(on > off + more for (on, off), more in zip(counts, known, strict=True)):
-            excess[case.name] = counts
-    assert excess == {}
+        on, off = ([operations(each.source()) for each in pair] for pair in ((F, F.vjp()), plain))
+        if any(mine > others for mine, others in zip(on, off, strict=True)):
+            excess[name, case.name] = [mine - others for mine, others in zip(on, off, strict=True)]
+    assert {key: more for key, more in excess.items() if key not in ONE_MORE or more[0] > 0 or more[1] > 1} == {}
 
 
 # What a rewrite is for ----------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 All outputs are seen at once. Contractions that are used once are opened, elementwise pairs that several products need
 are shared, common factors are taken out of sums, each product is ordered by cost, and every step of it becomes a
-matrix product, an elementwise product, or, where nothing better fits, an ``einsum``.
+matrix product, an elementwise product, or, where nothing better fits, an ``einsum``. A choice that no rule makes well
+for every program is made both ways, and the cheaper program is kept.
 """
 
 from .costs import Costs

@@ -40,6 +40,11 @@ class Bodies:
             {tensor: [change(body) for body in group] for tensor, group in self.inner.items()},
         )
 
+    def pruned(self) -> Bodies:
+        """The same without the tensors that the roots do not need."""
+        needed: set[Tensor] = set(self.needed())
+        return Bodies(self.roots, {tensor: group for tensor, group in self.inner.items() if tensor in needed})
+
     def opened(self, factor: Factor) -> Term:
         """The product that a contraction is, read at the slots of the factor, with summed indices of its own."""
         tensor, slots, _ = factor

@@ -8,12 +8,13 @@ from itertools import combinations
 
 from ..terms import Contraction, Factor, Index, Sum, Tensor, Term, contraction, product, signature
 from .bodies import Bodies
+from .choices import Choice, Choices
 from .paths import EXHAUSTIVE
 
 
-def rebracketed(bodies: Bodies) -> Bodies:
+def rebracketed(bodies: Bodies, choices: Choices) -> Bodies:
     """⟨G, ⟨E, V⟩⟩ becomes ⟨E, ⟨G, V⟩⟩ where ⟨G, V⟩ is computed anyway and ⟨E, V⟩ stands nowhere else."""
-    computed = _Computed(bodies)
+    computed = _Computed(bodies, choices)
     # users first, and each until it stays: so a chain opens link by link
     waiting = [tensor for tensor in bodies.inner if isinstance(tensor, Contraction)]
     while waiting:
@@ -25,7 +26,8 @@ def rebracketed(bodies: Bodies) -> Bodies:
 class _Computed:
     """The expressions of a program, how often each tensor is used, and which signatures its contractions have."""
 
-    def __init__(self, bodies: Bodies) -> None:
+    def __init__(self, bodies: Bodies, choices: Choices) -> None:
+        self.choices = choices
         self.bodies = Bodies(bodies.roots, dict(bodies.inner))
         self.uses = Counter(bodies.uses())
         self.signatures = Counter(t.signature for t in bodies.inner if isinstance(t, Contraction))
@@ -37,7 +39,7 @@ class _Computed:
         ((term,),) = (body.terms for body in self.bodies.inner[tensor])
         lone = [f for f in term.factors if f.power == 1 and self.uses[f.tensor] == 1 and f.tensor in self.bodies.inner]
         lone = [factor for factor in lone if isinstance(factor.tensor, Contraction)]
-        better = self._found_in(term, lone, tensor) if lone else None
+        better = (self._found_in(term, lone, tensor) if lone else None) or self._found_in_needed(term, tensor)
         if better is None:
             return False
         # the new one counts first, so that what both use is not taken for unused
@@ -46,6 +48,15 @@ class _Computed:
         for factor in term.factors:
             self._release(factor.tensor)
         return True
+
+    def _found_in_needed(self, term: Term, tensor: Tensor) -> Term | None:
+        """The term with one contraction opened that something else needs, too, where it has fewer factors then."""
+        for factor in term.factors:
+            if isinstance(factor.tensor, Contraction) and factor.power == 1 and self.uses[factor.tensor] > 1:
+                better = self._found_in(term, [factor], tensor)
+                if better is not None and len(better.factors) < len(term.factors):
+                    return better if self.choices.takes(Choice.OPENED) else None
+        return None
 
     def _release(self, tensor: Tensor) -> None:
         """One use less, and what nobody uses any more goes."""

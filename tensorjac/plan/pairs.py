@@ -10,12 +10,13 @@ from itertools import combinations, count
 
 from ..terms import DELTA, Factor, Index, Shared, Size, Slot, Sum, Tensor, Term, number, product, shared
 from .bodies import Bodies
+from .choices import Choice, Choices
 from .costs import Costs
 
 
-def paired(bodies: Bodies, costs: Costs) -> Bodies:
+def paired(bodies: Bodies, costs: Costs, choices: Choices) -> Bodies:
     """Share the pair that saves most, until none saves anything."""
-    pairs = _Pairs(bodies, costs)
+    pairs = _Pairs(bodies, costs, choices)
     while (best := pairs.best()) is not None:
         pairs.share(best)
     return pairs.bodies()
@@ -29,6 +30,7 @@ class _Pair:
     factors: tuple[Factor, Factor]
     cost: float
     otherwise: float  # the least cost of applying the smaller factor elsewhere
+    summed: bool  # whether the product is summed over an index of the larger one
 
 
 class _Pairs:
@@ -37,8 +39,9 @@ class _Pairs:
     Expressions are known by their places: first those of the outputs, then those inside tensors.
     """
 
-    def __init__(self, bodies: Bodies, costs: Costs) -> None:
+    def __init__(self, bodies: Bodies, costs: Costs, choices: Choices) -> None:
         self.costs = costs
+        self.choices = choices
         # by identity, the term being kept alive
         self.known: dict[int, tuple[Term, list[_Pair]]] = {}
         self.sums: list[Sum] = []
@@ -107,9 +110,16 @@ class _Pairs:
         noted = [pair for term in self.sums[place].terms for pair in self.of(term)]
         for rank, pair in enumerate(noted):
             _, costs = self.found.setdefault(pair.key, {}).setdefault(place, (rank, []))
-            costs.append(pair.otherwise)
+            if not (costs and self._is_taken_out(pair, place)):
+                costs.append(pair.otherwise)
             self.first.setdefault(pair.key, pair)
         return [pair.key for pair in noted]
+
+    def _is_taken_out(self, pair: _Pair, place: int) -> bool:
+        """Whether a pair that another term of the sum has, too, is multiplied once for both."""
+        if pair.summed or any(f.tensor is DELTA for term in self.sums[place].terms for f in term.factors):
+            return False
+        return self.choices.takes(Choice.TAKEN_OUT)
 
     def _forget(self, place: int) -> list[Hashable]:
         noted = list(dict.fromkeys(pair.key for term in self.sums[place].terms for pair in self.of(term)))
@@ -125,11 +135,15 @@ class _Pairs:
         self.entered.pop(key, None)
         otherwise = [cost for _, costs in self.found[key].values() for cost in costs]
         saved = sum(otherwise) - self.first[key].cost
-        if len(otherwise) > 1 and saved >= 0:
+        if len(otherwise) > 1 and saved >= 0 and self._is_wanted(self.first[key]):
             first = min(self.found[key])
             entry = self.entered[key] = next(self.count)
             rank, _ = self.found[key][first]
             heappush(self.queue, (-saved, -len(otherwise), first, rank, entry, key))
+
+    def _is_wanted(self, pair: _Pair) -> bool:
+        """Whether a pair is to be an array of its own: two numbers are only where that is chosen."""
+        return any(set(factor.labels) for factor in pair.factors) or self.choices.takes(Choice.NUMBERS)
 
     def of(self, term: Term) -> list[_Pair]:
         found = self.known.get(id(term))
@@ -152,11 +166,15 @@ class _Pairs:
             if key in seen:
                 continue
             seen.add(key)
-            others = [k for k, (_, other) in enumerate(units) if k not in (big, small) and other >= labels]
+            others = [
+                k
+                for k, (unit, other) in enumerate(units)
+                if k not in (big, small) and other >= labels and not _is_number(unit)
+            ]
             least = min([volumes[k] for k in (big, *others)])
             if labels <= out and (hidden or others):
                 least = min(least, whole)
-            yield _Pair(key, (larger, smaller), volumes[big], least)
+            yield _Pair(key, (larger, smaller), volumes[big], least, not hidden.isdisjoint(larger.labels))
 
 
 # A factor and its indices.
@@ -168,9 +186,8 @@ def _units(term: Term) -> list[Unit]:
 
 
 def _unit(factor: Factor) -> Factor | None:
-    """One copy of a factor: to the power ±1, or ±1/2 for odd halves. Of what has no axes, only divisors are looked at:
-    what is divided by its sum is an array that people name."""
-    if factor.tensor is DELTA or isinstance(factor.tensor, Size) or (not factor.slots and factor.power > 0):
+    """One copy of a factor: to the power ±1, or ±1/2 for odd halves."""
+    if factor.tensor is DELTA:
         return None
     if isinstance(factor.power, int):
         return Factor(factor.tensor, factor.slots, 1 if factor.power > 0 else -1)
@@ -181,14 +198,21 @@ def _unit(factor: Factor) -> Factor | None:
 
 
 def _nested(units: Sequence[Unit]) -> Iterator[tuple[int, int]]:
-    """The places of the pairs of which one factor carries all indices of the other, that one first."""
+    """The places of the pairs of which one factor carries all indices of the other, that one first.
+
+    Of numbers beside an array, only divisors are looked at: what is divided by its sum is an array that people name.
+    """
     for (m, (a, la)), (n, (b, lb)) in combinations(enumerate(units), 2):
-        if la > lb:
+        if la > lb and not _is_number(b):
             yield m, n
-        elif lb > la:
+        elif lb > la and not _is_number(a):
             yield n, m
-        elif la == lb and la:
+        elif la == lb and (la or not (isinstance(a.tensor, Size) and isinstance(b.tensor, Size))):
             yield (m, n) if a.tensor.key <= b.tensor.key else (n, m)
+
+
+def _is_number(unit: Factor) -> bool:
+    return isinstance(unit.tensor, Size) or (not unit.slots and unit.power > 0)
 
 
 def _key(a: Factor, b: Factor) -> Hashable:

@@ -15,7 +15,6 @@ from ..terms import (
     Shared,
     Slot,
     Sum,
-    Tensor,
     Term,
     of_factor,
     product,
@@ -24,24 +23,32 @@ from ..terms import (
 )
 from .bodies import Bodies
 from .bracketing import rebracketed
+from .choices import Choices
 from .costs import Costs
 from .cycles import shared_between_gradients
 from .gathering import gathered
 from .lifting import lifted
+from .multiplying import multiplied_out
 from .orienting import oriented
 from .pairs import paired
 from .reordering import reordered
 from .triangles import with_indicators
 
+# Programs of more tensors than this are planned once: of them, no other is made to be compared with.
+LIMIT = 200
 
-def prepared(roots: Sequence[Sum], costs: Costs) -> Bodies:
+
+def prepared(roots: Sequence[Sum], costs: Costs, choices: Choices) -> Bodies:
     """The expressions of a program with these outputs."""
-    below = _with_extremes_once(Bodies.below(lifted(roots)))
-    bodies = with_indicators(_opened(reordered(shared_between_gradients(rebracketed(below), costs), costs))).mapped(
-        _joined_products
-    )
+    bodies = _with_extremes_once(Bodies.below(lifted(roots)))
+    if len(bodies.inner) > LIMIT:
+        choices = Choices()
+    below = rebracketed(bodies, choices)
+    ordered = multiplied_out(reordered(shared_between_gradients(below, costs), costs), choices)
+    bodies = with_indicators(_opened(ordered)).mapped(_joined_products)
     _include_new(bodies)
-    return oriented(gathered(paired(gathered(bodies, costs, (Contraction,)), costs), costs, (Contraction, Shared)))
+    shared_pairs = paired(gathered(bodies, costs, (Contraction,)), costs, choices)
+    return oriented(gathered(shared_pairs, costs, (Contraction, Shared)))
 
 
 def _include_new(bodies: Bodies) -> None:
@@ -122,9 +129,7 @@ def _with_opened(bodies: Bodies, chosen: Callable[[Term], Factor | None]) -> Bod
             return term
         return product(coefficient, factors, (*term.summed, *inside.summed))
 
-    changed = bodies.mapped(lambda body: Sum([opened(term) for term in body.terms]))
-    needed: set[Tensor] = set(changed.needed())
-    return Bodies(changed.roots, {tensor: group for tensor, group in changed.inner.items() if tensor in needed})
+    return bodies.mapped(lambda body: Sum([opened(term) for term in body.terms])).pruned()
 
 
 def _joined_products(body: Sum) -> Sum:
