@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import emit, interop, rewrites
-from .calls import Compiled, Expression, Nesting, Parts
+from .calls import PLANS, Compiled, Expression, Nesting, Parts
 from .dims import Dim
 from .errors import TraceError
 from .plan import Program
@@ -39,6 +39,8 @@ class Structured(Compiled):
     def __init__(self, parts: Parts, rank: int) -> None:
         super().__init__(parts)
         self._rank = rank
+        # of arguments at which nothing is broken that this relies on
+        self._fitting_shapes: set[tuple[Any, ...]] = set()
 
     @property
     def _expression(self) -> Expression:
@@ -138,7 +140,7 @@ class Structured(Compiled):
         ('jl', array([[6., 6.],
                [6., 6.]]))
         """
-        J = self._at(args, kwargs)[0] if self._parts.requirements else self
+        J = self._fitted(args, kwargs) if self._parts.requirements else self
         entries = J.structure.terms
         if len(entries) == 1:
             return [(entries[0], J._cores._at_arrays(args, kwargs))]
@@ -153,7 +155,7 @@ class Structured(Compiled):
         >>> equation, [array.shape for array in arrays]
         ('ij,kl->ikjl', [(2, 3), (5, 4)])
         """
-        J = self._at(args, kwargs)[0] if self._parts.requirements else self
+        J = self._fitted(args, kwargs) if self._parts.requirements else self
         found, compiled = J._products
         if not found:
             return []
@@ -245,6 +247,31 @@ class Structured(Compiled):
                 f"{gibibytes(needed)}:\n  {self}\n{symbols} = {values} numbers, from {owners}. "
                 "Use core, sparse or operator, which keep the structure, or dense(limit=…) with more bytes."
             )
+
+    def _fitted(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
+        """The expression for arguments of these sizes; arrays of shapes at which it was this one are looked up."""
+        known = not kwargs and len(args) == len(self._names)
+        shapes = tuple([getattr(args[k], "shape", None) for k in self._relied_on]) if known else ()
+        if known and shapes in self._fitting_shapes:
+            return self
+        J, _, _ = self._at(args, kwargs)
+        if J is self and known and None not in shapes:
+            if len(self._fitting_shapes) >= PLANS:
+                self._fitting_shapes.clear()
+            self._fitting_shapes.add(shapes)
+        return J
+
+    @cached_property
+    def _relied_on(self) -> list[int]:
+        """The places of arguments whose shapes tell the sizes of which something is required."""
+        names = {name for fact in self._parts.requirements for name in fact.dim.names}
+        places = []
+        for place, dims in enumerate(self._parts.inputs.values()):
+            told = {name for dim in dims for name in dim.names}
+            if told & names:
+                places.append(place)
+                names -= told
+        return places
 
     def _at(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Self, list[Any], dict[str, int]]:
         """The expression for arguments of these sizes, the arguments as arrays in order, and the sizes."""
