@@ -96,6 +96,13 @@ def two_layers(np: ModuleType) -> Function:
     return f
 
 
+def norm_of_two_layers(np: ModuleType) -> Function:
+    def f(X, W1, W2):
+        return np.sqrt(np.sum((np.tanh(X @ W1) @ W2) ** 2))
+
+    return f
+
+
 def chain(np: ModuleType, layer: str) -> Function:
     """As many layers as there are matrices: linear, tanh, residual or softmax."""
 

@@ -19,11 +19,12 @@ from benchmarks import functions
 from tensorjac.compare import STRATEGIES
 from tensorjac.compare.calibration import model
 from tensorjac.compare.problem import Problem, Routine
-from tensorjac.compare.slicing import fitted
+from tensorjac.compare.slicing import Sliced, fitted
 
 CASES = {
     "two layers by X": (functions.two_layers, {"X": "b m", "W1": "m n", "W2": "n k"}, "X", "compiled"),
     "two layers by W1": (functions.two_layers, {"X": "b m", "W1": "m n", "W2": "n k"}, "W1", "compiled"),
+    "a norm by W1": (functions.norm_of_two_layers, {"X": "b m", "W1": "m n", "W2": "n k"}, "W1", "compiled"),
     "attention by K": (functions.attention, {"Q": "b m", "K": "n m", "V": "n m"}, "K", "compiled"),
     "dense Jacobian of a product": (functions.product, {"X": "k m", "A": "m n"}, "A", "dense_writes"),
 }
@@ -56,7 +57,8 @@ def row(name: str, share: float) -> str:
     times = [[timed(run, values) for run in runs] for _ in range(ROUNDS)]
     measured = median(slices / piece for slices, piece in times) - 1
     predicted = model().seconds(problem.cost(sliced)) / model().seconds(problem.cost(whole)) - 1
-    return f"| {name} | {share:.0%} | {sliced.slices} of {sliced.cut.index.dim} | {predicted:+.0%} | {measured:+.0%} |"
+    parts = f"of {sliced.cut.index.dim}" if isinstance(sliced, Sliced) else "in passes"
+    return f"| {name} | {share:.0%} | {sliced.slices} {parts} | {predicted:+.0%} | {measured:+.0%} |"
 
 
 if __name__ == "__main__":
