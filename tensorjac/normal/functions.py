@@ -16,6 +16,7 @@ from ..terms import (
     Index,
     Number,
     Shared,
+    Size,
     Slot,
     Sum,
     Tensor,
@@ -164,12 +165,15 @@ def without_multiple(primitive: Primitive, arg: Sum, core: Sequence[Index]) -> t
 
 
 def of_step(primitive: Primitive, arg: Sum) -> Sum | None:
-    """heaviside of a sum, by that of the sum with its sign turned round or its number left out; None for others."""
+    """heaviside of a sum, by that of the sum without what it is multiplied by: a number, sizes; None for others."""
     if primitive.name != "heaviside" or len(arg.terms) < 2:
         return None
     (term,) = whole(arg).terms
-    (factor,) = term.factors
-    if term.coefficient == 1 or not isinstance(factor.tensor, Shared):
+    others = [f for f in term.factors if not isinstance(f.tensor, Size) or f.tensor.dim.name is None]
+    if len(others) != 1 or term == product(1, others):
+        return None
+    (factor,) = others
+    if factor.power != 1 or not isinstance(factor.tensor, Shared):
         return None
     step = apply(primitive, (factor.tensor.expression(factor.slots),))
     return step if term.coefficient > 0 else add(constant(1), multiply(MINUS, step))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..primitives import Primitive
-from ..rewrites import add, apply, finished, multiply, power, whole
+from ..rewrites import add, apply, contract, multiply, power, whole
 from ..rewrites.patterns import arguments_of, is_applied
-from ..terms import Apply, Contraction, Factor, Index, Slot, Sum, constant, of_factor, product
+from ..terms import Apply, Contraction, Factor, Index, Slot, Sum, constant, of_factor
 
 # A matrix in a chain: its factor, and the indices of its rows and columns.
 Link = tuple[Factor, Index, Index]
@@ -69,11 +69,11 @@ def _reversed(primitive: Primitive, chain: Sequence[Link], result: Sequence[Slot
     dim = chain[0][1].dim
     between = [Index.fresh(dim) for _ in chain[1:]]
     ends: list[Slot] = [result[0], *between, result[1]]
-    factors: list[Factor] = []
-    for (factor, near, far), left, right in zip(reversed(chain), ends, ends[1:], strict=False):
-        (term,) = apply(primitive, (of_factor(factor),), ((near, far),), (left, right), (dim, dim)).terms
-        factors.extend(term.factors)
-    return finished(Sum((product(1, factors, tuple(between)),)))
+    parts = [
+        apply(primitive, (of_factor(factor),), ((near, far),), (left, right), (dim, dim))
+        for (factor, near, far), left, right in zip(reversed(chain), ends, ends[1:], strict=False)
+    ]
+    return contract(multiply(*parts), between)
 
 
 def _of_inverse(primitive: Primitive, factor: Factor, core: Sequence[Index], result: Sequence[Slot]) -> Sum | None:
