@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from . import emit, interop, rewrites
-from .dims import Dim, Requirement, checked_sizes, not_met
+from .dims import Dim, Requirement, checked_sizes, emptying, not_met
 from .errors import ShapeError, TraceError
 from .interop.arguments import arrays_of, common_library, numpy_arrays
 from .interop.namespaces import Namespace
@@ -134,18 +134,22 @@ class Compiled:
         """What computes at arrays like these, and their sizes.
 
         That is the function itself, or where sizes break what it relies on, the same function made at these sizes:
-        ``x[1:]`` has n - 1 entries, and none where n is 0.
+        ``x[1:]`` has n - 1 entries, and none where n is 0. It is made again also where arrays have no entries, of which
+        NumPy makes what the algebra does not: a softmax over no classes sums to 0.
         """
         inputs, facts = self._parts.inputs, self._parts.requirements
         shapes = {name: tuple(each.shape) for name, each in zip(inputs, arguments, strict=True)}
         sizes, broken = checked_sizes(inputs, shapes, facts)
-        if broken is None:
-            return self, sizes
-        if self._again is None:
+        if broken is not None and self._again is None:
             raise not_met(broken, sizes, inputs)
+        fixed = emptying(sizes, facts) or (broken.dim.names if broken else ())
+        if not fixed or self._again is None:
+            return self, sizes
         try:
-            other = self._made_again({name: Dim.of(sizes[name]) for name in sorted(broken.dim.names)})
+            other = self._made_again({name: Dim.of(sizes[name]) for name in sorted(fixed)})
         except Exception as error:  # whatever a person's function raises where NumPy does not take such arrays
+            if broken is None:
+                return self, sizes
             raise not_met(broken, sizes, inputs, tried=True) from error
         return other._fitting(arguments)
 
@@ -208,7 +212,7 @@ class Compiled:
     def _run(self, generated: emit.Source) -> Callable[..., Any]:
         """The function that a source defines, its results in C order."""
         code = self._defined(generated)
-        return code if generated.ordered else _put_in_order(code)
+        return code if generated.ordered else emit.in_c_order(code)
 
     def _defined(self, generated: emit.Source, **scope: Any) -> Callable[..., Any]:
         scope = {"np": np, "math": math, **scope, **self._parts.constants, **interop.special_names(generated.text)}
@@ -324,17 +328,3 @@ def owned_axes(axes: Sequence[Index], body: Sum) -> Expression:
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence."""
     return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1] if names else "nothing"
-
-
-def _put_in_order(code: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *arrays: _contiguous(code(*arrays))
-
-
-def _contiguous(result: Any) -> Any:
-    """The results in C order, which NumPy leaves to the order of the operands."""
-    if result.__class__ is tuple:
-        for each in result:
-            if not each.flags.c_contiguous:
-                return tuple(map(_contiguous, result))
-        return result
-    return result if result.flags.c_contiguous else np.ascontiguousarray(result)

@@ -93,7 +93,7 @@ def test_every_form_of_every_function(case):
     for name in named(case.fun(**args)):
         for wrt in args:
             J = F.jacobian(wrt, of=name)
-            _, arrays, sizes = J._at((), args)
+            J, arrays, sizes = J._at((), args)
             dense = J.dense(**args)
             sparse = J.sparse(**args)
             # sums of other orders: a few roundings of the largest entry

@@ -1,6 +1,7 @@
 """Sizes of 0 and of 1, differences of sizes that are 0, sizes that are rounded: as in NumPy, or refused in words."""
 
 import functools
+import itertools
 import re
 from math import prod
 
@@ -13,8 +14,6 @@ from oracles import distinct_sizes, random_inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
-# Of no classes, the sum of the probabilities is taken to be 1.
-IMPROBABLE = "divergence_of_logits"
 REFUSED = re.compile(r"the sizes must satisfy .* [>=]= 0 \(.*\), and .* is -?\d+:\n")
 
 
@@ -54,7 +53,7 @@ def test_small_sizes(case):
             continue
         if wanted is None:
             continue
-        for key, value in wanted.items() if sizes.get("n") or case.name != IMPROBABLE else ():
+        for key, value in wanted.items():
             np.testing.assert_allclose(found[key], value, rtol=1e-5, atol=1e-6)
         doors(F, J, args, (name, wrt), np.shape(wanted[name]))
         cotangents = [np.ones(np.shape(value)) for value in wanted.values()]
@@ -90,6 +89,66 @@ def assert_same_values(found, wanted):
             results.append(np.array([np.nan]))
     if not all(np.isnan(one).any() for one in results):
         np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-5)
+
+
+def softmax(x):
+    E = np.exp(x)
+    return E / E.sum(axis=-1, keepdims=True)
+
+
+# What arrays without entries become where the algebra would have it otherwise: sums of nothing are 0, whatever factor
+# could be taken out of them; means of nothing are nan, whatever is 0 beside them.
+EMPTY = {
+    "probabilities": (lambda x: softmax(x).sum(), {"x": "n"}),
+    "probabilities of a part": (lambda x: softmax(x[:, 1:]).sum(1), {"x": "b n"}),
+    "probabilities of the end": (lambda x: softmax(x[2:]).sum(), {"x": "n"}),
+    "sum of means": (lambda x: x.mean(0).sum(), {"x": "b n"}),
+    "mean of parts": (lambda x: 2 * x[:, 1:].mean(1), {"x": "b n"}),
+    "loss and weights": (lambda x, A: ((x @ A) ** 2).sum() + (A**2).sum(), {"x": "b n", "A": "n m"}),
+    "mean beside weights": (lambda x, A: np.tanh(x @ A).mean(0) * A.sum(), {"x": "b n", "A": "n m"}),
+    "rectified": (lambda x, A: np.maximum(x @ A, 0).var(0) + A.sum(0), {"x": "b n", "A": "n m"}),
+    "entropy": (lambda x: (softmax(x) * np.log(softmax(x))).sum(-1).mean(), {"x": "b n"}),
+    "log-sum-exp": (lambda x, y: np.log(np.exp(x).sum(-1)) * y.sum(), {"x": "b n", "y": "b"}),
+    "unit vector": (lambda x: x / np.linalg.norm(x), {"x": "b n"}),
+    "product": (lambda x, y: x.prod() * y.sum(), {"x": "n", "y": "m"}),
+    "joined": (lambda x, y: np.concatenate([x, y]).sum() * np.concatenate([x, y]) ** 2, {"x": "n", "y": "m"}),
+    "stacked": (lambda x, y: np.stack([x, x * 2]).sum(1) + y.sum(), {"x": "n", "y": "m"}),
+    "determinant": (lambda x, y: np.linalg.det(x) * y, {"x": "n n", "y": "m"}),
+    "in place": (lambda x, y: add_in_place(x.copy(), y), {"x": "n", "y": ""}),
+    "method": (lambda x, y: x.dot(y), {"x": "b n", "y": "n m"}),
+}
+
+
+def add_in_place(x, y):
+    x += y
+    return x
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", EMPTY)
+def test_arrays_without_entries(name, dtype):
+    """What NumPy gives, by functions and by transforms, and gradients that are the same from both."""
+    fun, shapes = EMPTY[name]
+    F = tj.trace(fun, **shapes)
+    names = sorted({size for shape in shapes.values() for size in shape.split()})
+    rng = np.random.default_rng(0)
+    for numbers in itertools.product((0, 1, 2, 3), repeat=len(names)):
+        sizes = dict(zip(names, numbers, strict=True))
+        args = [
+            rng.uniform(0.5, 1.5, [sizes[size] for size in shape.split()]).astype(dtype) for shape in shapes.values()
+        ]
+        wanted, found = np.asarray(fun(*args)), np.asarray(F(*args))
+        assert found.dtype == wanted.dtype == dtype
+        close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+        close(found, wanted)
+        value, pullback = tj.vjp(fun, *args)
+        close(value, wanted)
+        gradients = pullback(np.ones_like(wanted))
+        for wrt, arg, gradient in zip(shapes, args, gradients, strict=True):
+            assert gradient.shape == arg.shape
+            assert gradient.dtype == dtype
+            close(F.vjp(wrt)(*args, np.ones_like(wanted)), gradient)
+            assert F.jacobian(wrt).dense(*args).shape == wanted.shape + arg.shape
 
 
 # Sizes that are 0 below a fraction bar, or less than 0 under a root, where n is 0, 1 or 2.

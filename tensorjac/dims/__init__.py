@@ -11,7 +11,7 @@ b*n n + 2 max(n - 3, 0)
 """
 
 from .atoms import Atom, FloorDiv, Monomial, Number, Positive
-from .binding import Actual, Shapes, bind_sizes, checked_sizes, not_met
+from .binding import Actual, Shapes, bind_sizes, checked_sizes, emptying, not_met
 from .division import divide, divide_with_rest, positive
 from .polynomial import Polynomial
 from .prover import Requirement, always, equal, nonnegative
@@ -36,6 +36,7 @@ __all__ = [
     "checked_sizes",
     "divide",
     "divide_with_rest",
+    "emptying",
     "equal",
     "nonnegative",
     "not_met",

@@ -39,6 +39,14 @@ def checked_sizes(
     return sizes, broken
 
 
+def emptying(sizes: Mapping[str, int], facts: Iterable[Requirement]) -> set[str]:
+    """The sizes for which there may be arrays without entries: arguments, or parts such as ``x[1:]`` where n is 1."""
+    if 0 in sizes.values():
+        return set(sizes)
+    least = [fact.dim for fact in facts if fact.relation == ">=" and fact.dim.names <= sizes.keys()]
+    return {name for dim in least if not dim.evaluate(sizes) for name in dim.names}
+
+
 def _named_sizes(shapes: Shapes, actual: Actual) -> tuple[dict[str, int], bool]:
     """The sizes that are names, and whether they are all that there is to be read or checked."""
     sizes: dict[str, int] = {}

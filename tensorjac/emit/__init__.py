@@ -2,6 +2,17 @@
 
 from .blocks import blocks_of, in_blocks
 from .halves import Halves, halved
-from .source import RESERVED, Source, compiled, source, variables
+from .source import RESERVED, Source, compiled, in_c_order, source, variables
 
-__all__ = ["RESERVED", "Halves", "Source", "blocks_of", "compiled", "halved", "in_blocks", "source", "variables"]
+__all__ = [
+    "RESERVED",
+    "Halves",
+    "Source",
+    "blocks_of",
+    "compiled",
+    "halved",
+    "in_blocks",
+    "in_c_order",
+    "source",
+    "variables",
+]

@@ -229,3 +229,17 @@ def compiled(generated: Source, scope: Mapping[str, Any]) -> Callable[..., Any]:
     names: dict[str, Any] = dict(scope)
     exec(compile(generated.text, f"<tensorjac {generated.name}>", "exec"), names)
     return names[generated.name]  # type: ignore[no-any-return]
+
+
+def in_c_order(code: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with results in C order, which NumPy leaves to the order of the operands."""
+    return lambda *arrays: _contiguous(code(*arrays))
+
+
+def _contiguous(result: Any) -> Any:
+    if result.__class__ is tuple:
+        for each in result:
+            if not each.flags.c_contiguous:
+                return tuple(map(_contiguous, result))
+        return result
+    return result if result.flags.c_contiguous else np.ascontiguousarray(result)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import TraceError, UnsupportedError
 from ..rewrites import add, multiply, power
-from ..terms import Number, Sum, constant
+from ..terms import ZERO, Number, Sum, constant
 from .masks import MINUS_ONE, either, equal, greater, not_for_masks
 from .operands import aligned, elementwise, lift, literal, wider
 from .record import fail
@@ -48,6 +48,8 @@ def times(x1: Any, x2: Any) -> Tracer:
 def over(x1: Any, x2: Any) -> Tracer:
     left, right = lift(x1), lift(x2)
     axes, (first, second) = aligned(left, right)
+    if any(axis.dim is ZERO for axis in axes):
+        return Tracer(axes, constant(0))
     return Tracer(axes, multiply(first, _power(second, -1)))
 
 

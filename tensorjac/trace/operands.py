@@ -85,10 +85,13 @@ def constant_of(array: np.ndarray[Any, Any]) -> Constant:
 def of_array(array: np.ndarray[Any, Any]) -> Tracer:
     tensor = constant_of(array)
     record = running()
-    if record is not None:
-        record.constants.setdefault(tensor)
     kind: Kind = "b" if array.dtype.kind == "b" else "f" if array.dtype.kind == "f" else "i"
     axes = axis_labels(tensor.shape)
+    if not array.size or (record is not None and record.emptied and np.unique(array).size == 1):
+        # what has no entries, or came of such, is of no precision of its own
+        return Tracer(axes, constant(array.flat[0].item() if array.size else 0), kind)
+    if record is not None:
+        record.constants.setdefault(tensor)
     return Tracer(axes, of_factor(tensor(*axes)), kind)
 
 

@@ -20,10 +20,13 @@ from ..terms import Constant, Index
 class Record:
     """What one run of a traced function has noted."""
 
-    def __init__(self, text: str | None = None) -> None:
+    def __init__(self, text: str | None = None, symbolic: bool = False) -> None:
         self.requirements: tuple[Requirement, ...] = ()
         self.constants: dict[Constant, str | None] = {}  # captured arrays, and their names if they have some
         self.text = text
+        # whether arrays without entries stay expressions: within rules, in texts, and where NumPy's own do not do
+        self.symbolic = symbolic or text is not None
+        self.emptied = False  # whether there were some that did not
         self.leaving = ""  # "returned by f", once the function has come to its end
         self.span = (0, 0)
         self.demanded: tuple[TensorjacError, tuple[str, int]] | None = None
@@ -42,9 +45,9 @@ _running: ContextVar[Record | None] = ContextVar("running", default=None)
 
 
 @contextmanager
-def recording(text: str | None = None) -> Iterator[Record]:
+def recording(text: str | None = None, symbolic: bool = False) -> Iterator[Record]:
     """Note what happens in this block in a record of its own; errors point into ``text``, if there is one."""
-    record = Record(text)
+    record = Record(text, symbolic)
     token = _running.set(record)
     try:
         with record.proofs:

@@ -12,7 +12,8 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 from ..errors import TraceError, UnsupportedError
-from .record import fail
+from ..terms import constant
+from .record import fail, running
 
 Function = Callable[..., Any]
 _F = TypeVar("_F", bound=Function)
@@ -72,7 +73,34 @@ def call(name: str, *args: Any, **kwargs: Any) -> Any:
             f"these arguments do not fit {spelled_name(name)}, {error}",
             f"while tracing it takes: {taken}.",
         )
-    return function(*args, **kwargs)
+    record = running()
+    if record is None or record.symbolic:
+        return function(*args, **kwargs)
+    record.symbolic = True
+    try:
+        result = function(*args, **kwargs)
+    finally:
+        record.symbolic = False
+    return known_if_empty(result)
+
+
+def known_if_empty(result: Any) -> Any:
+    """Arrays without entries as NumPy's own, as nothing about them is unknown: NumPy says what becomes of them.
+
+    Where a size is a name, there is no such array; an expression that is 0 takes its place.
+    """
+    record = running()
+    if record is None or record.symbolic:
+        return result
+    if type(result) in (tuple, list):
+        return type(result)(map(known_if_empty, result))
+    shape = [dim.value for dim in getattr(result, "dims", ())]
+    if 0 not in shape:
+        return result
+    if None in shape:
+        return type(result)(result.axes, constant(0), result.kind)
+    record.emptied = True
+    return np.zeros(shape, result.dtype)
 
 
 def is_double(dtype: object) -> bool:

@@ -16,6 +16,7 @@ from ..errors import ShapeError, TensorjacError, TraceError, caret
 from ..terms import Constant, Index, Sum, topological
 from .operands import is_number, lift, of_input
 from .record import Record, recording
+from .registry import known_if_empty
 from .sizes import SizeNumber
 from .tracer import Tracer
 
@@ -50,16 +51,23 @@ def trace(fun: Callable[..., Any], shapes: Mapping[str, tuple[Dim, ...]]) -> Tra
     check_names(shapes)
     by_position, by_name = _parameters(fun, shapes)
     inputs = {name: shapes[name] for name in (*by_position, *by_name)}
-    with recording() as record:
-        tracers = {name: of_input(name, dims) for name, dims in inputs.items()}
-        try:
-            result = fun(*[tracers[name] for name in by_position], **{name: tracers[name] for name in by_name})
-        except Exception as error:  # NumPy may have turned what was said into any other error
-            _reveal(error, record)
-            raise
-        values, nesting = named_outputs(result, _where(fun))
-        record.leaving = f"returned by {_where(fun)}"
-        return finished(inputs, values, nesting, record)
+
+    def run(symbolic: bool) -> Traced:
+        with recording(symbolic=symbolic) as record:
+            given = {name: known_if_empty(of_input(name, dims)) for name, dims in inputs.items()}
+            try:
+                result = fun(*[given[name] for name in by_position], **{name: given[name] for name in by_name})
+                values, nesting = named_outputs(result, _where(fun))
+            except Exception as error:  # NumPy may have turned what was said into any other error
+                if record.emptied:
+                    # what NumPy's own arrays do not take: x.dot(y), x += y where y is traced
+                    return run(True)
+                _reveal(error, record)
+                raise
+            record.leaving = f"returned by {_where(fun)}"
+            return finished(inputs, values, nesting, record)
+
+    return run(False)
 
 
 def finished(

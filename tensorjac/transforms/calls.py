@@ -229,13 +229,15 @@ def _spec(leaf: Any, environment: Environment) -> Hashable:
 
 
 def _pattern(key: Any, leaves: Sequence[Any]) -> tuple[dict[int, str], Hashable]:
-    """A name for each size but 0 and 1, in order of appearance; and the key with the sizes replaced by these."""
+    """A name for each size but 1, in order of appearance, and none where one is 0; and the key with these names."""
     transform, rest, tree, specs = key
     names: dict[int, str] = {}
+    named = all(leaf.size for leaf in leaves if type(leaf) is np.ndarray)
     general = []
     for spec, leaf in zip(specs, leaves, strict=True):
         if type(leaf) is np.ndarray and leaf.dtype.kind == "f":
-            spec = leaf.dtype, tuple([s if s < 2 else names.setdefault(s, f"s{len(names)}") for s in leaf.shape])
+            shape = [names.setdefault(s, f"s{len(names)}") if named and s > 1 else s for s in leaf.shape]
+            spec = leaf.dtype, tuple(shape)
         general.append(spec)
     return names, (transform, rest, tree, tuple(general))
 
@@ -302,7 +304,9 @@ def _from_pattern(job: Job, key: Any, make: type[Ready]) -> Ready | None:
             if not _lasting(program, job, key):
                 return None
             _expressions.put(pattern, program)
-        return make(program, job.leaves, key[:2], True)
+        ready = make(program, job.leaves, key[:2], True)
+        # of what has no entries NumPy makes what the algebra does not
+        return None if ready.some_empty(job.leaves) else ready
     except ShapeError:
         if program is None:
             _expressions.put(pattern, _REFUSED)

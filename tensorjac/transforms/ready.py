@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dims import bind_sizes, emptying
 from ..errors import TraceError
 from ..trace.record import running, spelled
 from .environment import Environment, Unreadable
@@ -51,6 +52,14 @@ class Ready:
         for place, convert in self._scalars:
             found[place] = convert(found[place])
         return found
+
+    def some_empty(self, leaves: Sequence[Any]) -> bool:
+        """Whether there may be arrays without entries in between, as ``x[2:]`` where x has two."""
+        parts = self.program.function._parts
+        # cotangents come last, and have no sizes of their own
+        shapes = {name: np.shape(each) for name, each in zip(parts.inputs, self.arguments(leaves), strict=False)}
+        sizes = bind_sizes({name: parts.inputs[name] for name in shapes}, shapes)
+        return bool(emptying(sizes, parts.requirements))
 
     def __call__(self, wish: Transform, leaves: Sequence[Any]) -> Any:
         values = self._run(self.arguments(leaves))

@@ -17,6 +17,7 @@ from ..errors import ShapeError, TraceError
 from ..terms import Constant, Index, Input, Sum, Tensor, topological
 from ..trace.operands import axis_labels, is_number, lift, of_input
 from ..trace.record import Record, running, spelled
+from ..trace.registry import known_if_empty
 from ..trace.sizes import SizeNumber
 from ..trace.symbolic import FRESH
 from ..trace.tracer import Tracer
@@ -215,18 +216,18 @@ def run(
     return Run(outputs, tree, aux, arguments, stands_for)
 
 
-def _own_input(leaf: Any, path: str, fresh: bool, stands_for: dict[Tensor, Sum]) -> tuple[Input, Tracer]:
+def _own_input(leaf: Any, path: str, fresh: bool, stands_for: dict[Tensor, Sum]) -> tuple[Input, Any]:
     lifted = lift(leaf)
     if lifted.kind != "f":
         raise not_real(path, "a whole number" if lifted.kind == "i" else "a truth value")
-    if not fresh:
+    if not fresh and lifted.body.terms:
         ((factor,),) = (term.factors for term in lifted.body.terms)
         assert isinstance(factor.tensor, Input)
         return factor.tensor, lifted
     name = _unused_name(path)
     target = Input(name, lifted.dims)
     stands_for[target] = lifted.body.substitute(dict(zip(lifted.axes, target.axes, strict=True)))
-    return target, of_input(name, lifted.dims)
+    return target, known_if_empty(of_input(name, lifted.dims))
 
 
 _counters: WeakKeyDictionary[Record, Iterator[int]] = WeakKeyDictionary()
