@@ -24,6 +24,7 @@ from tensorjac import interop, rewrites
 from tensorjac.compare import COLUMNS, calibration, plots, proving
 from tensorjac.compare.calibration import model, product_rate
 from tensorjac.compare.foreseeing import foreseen, predicted
+from tensorjac.compare.measuring import Contestant
 from tensorjac.compare.meter.arrays import Counted, is_view
 from tensorjac.compare.meter.ledger import Ledger
 from tensorjac.compare.model import Model
@@ -177,6 +178,29 @@ def test_counts_are_those_of_a_count_by_hand(name, flops, moved, peak, products,
     assert counted[0] == flops
     assert counted[2:] == (peak, products, fallbacks)
     assert counted[1] == pytest.approx(moved, rel=0.01)
+
+
+def test_each_entry_of_a_result_counts_that_has_more_axes_than_the_operands():
+    text = "def f(X):\n    out = np.zeros((5, 3, 4), dtype=X.dtype)\n    np.multiply(X, 2, out=out)\n    return out\n"
+    _, product = Routine(text, {"np": np}).cost([(3, 4)]).operations
+    assert (product.flops, product.read, product.written, product.fresh) == (60, 8 * 12, 8 * 60, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "each"), [("np.einsum('ij,j->ij', X, X[0])", 120), ("np.einsum('ij,j->i', X, X[0])", 30)]
+)
+def test_each_entry_of_an_einsum_is_a_loop(text, each):
+    einsum = Routine(f"def f(X):\n    return {text}\n", {"np": np}).cost([(30, 4)]).operations[-1]
+    assert (einsum.kind, einsum.loops) == ("einsum", each)
+
+
+def test_finding_out_how_to_turn_the_operands_of_a_tensordot_takes_time():
+    kinds = [
+        each.kind
+        for each in Routine("def f(X):\n    return np.tensordot(X, X)\n", {"np": np}).cost([(3, 4)]).operations
+    ]
+    assert kinds.count("tensordot") == kinds.count("dot") == 1
+    assert model().calls["tensordot"] >= 0
 
 
 @st.composite
@@ -636,6 +660,20 @@ def test_crossovers_are_marked_where_the_lines_cross():
     found = {"a": [(x, float(x)) for x, _ in scattered], "b": scattered}
     ((at, _),) = crossovers(found)
     assert 5 < at < 10
+
+
+def test_short_calls_are_timed_with_warm_caches():
+    """The call before each sample is not timed; a first call that was slow does not make the samples short."""
+    calls = []
+    contestant = Contestant(lambda: calls.append(None), once=5e-4)
+    contestant.sample()
+    assert len(calls) == 1 + 1
+    contestant.sample()
+    assert len(calls) == 2 + 1 + int(1e-4 / contestant.samples[0])
+    long = Contestant(lambda: calls.append(None), once=1.0)
+    calls.clear()
+    long.sample()
+    assert len(calls) == 1
 
 
 def test_an_interrupted_run_keeps_its_finished_rows():

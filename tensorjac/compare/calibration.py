@@ -17,7 +17,7 @@ from .machine import cache_folder, machine, threads
 from .model import Curve, Model, Product
 
 # Changes with what is measured: rates that were kept by an older version are measured again.
-FORM = 9
+FORM = 11
 # What one thread does is timed by the processor's clock, which other processes do not disturb; products have several.
 CLOCK = process_time if get_clock_info("process_time").resolution < 1e-6 else perf_counter
 PRODUCTS = CLOCK if threads() == 1 else perf_counter
@@ -81,6 +81,8 @@ def calibrated() -> dict[str, Any]:
         "einsum": _seconds(lambda: np.einsum("i,i->i", tiny, tiny)),
         "linalg": _seconds(lambda: np.linalg.inv(matrix)),
     }
+    turned = _seconds(lambda: np.tensordot(matrix, matrix, axes=(1, 0)))
+    call["tensordot"] = max(turned - call["dot"] - 5 * call["view"], 0.0)
     large = [("product", (1, n, n, n), layout, 8) for n in (64, 128, 256) for layout in LAYOUTS]
     fastest = min(product_rate(call, product) for product in large)
     loops, work = _loops(rng, call), _work(rng, call)
@@ -151,11 +153,12 @@ def _memory(rng: np.random.Generator, call: dict[str, float]) -> dict[str, Curve
 
 def _loops(rng: np.random.Generator, call: dict[str, float]) -> dict[str, float]:
     """Seconds for each row of few entries, which NumPy goes through in a loop of its own."""
-    rows, column = rng.random((1024, 4)), rng.random((1024, 1))
+    rows, column, many = rng.random((1024, 4)), rng.random((1024, 1)), rng.random(1024)
     timed: dict[str, Callable[[], Any]] = {
         "elementwise": lambda: np.subtract(rows, column, out=rows),
         "sum": lambda: rows.sum(axis=1),
         "inner": lambda: np.vecdot(rows, rows),
+        "einsum": lambda: np.einsum("i,i->i", many, many),
     }
     return {kind: max(_seconds(run) - call[kind], 1e-10) / len(rows) for kind, run in timed.items()}
 

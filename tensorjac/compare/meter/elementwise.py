@@ -23,9 +23,9 @@ QUICK = frozenset(
 
 
 def elementwise(ledger: Ledger, ufunc: np.ufunc, *inputs: Any, out: Any = None, order: str = "K") -> Any:
-    """One operation for each element of the result."""
-    shape = np.broadcast_shapes(*(np.shape(x) for x in inputs))
+    """One operation for each element of the result, which may have more axes than the operands."""
     (target,) = out or (None,)
+    shape = np.broadcast_shapes(*(np.shape(x) for x in (*inputs, *(out or ()))))
     fresh = 0.0
     if target is None:
         target = _reused(ufunc, inputs, shape)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 # How an operation goes through memory, and so what its time depends on.
-Kind = Literal["elementwise", "slow", "copy", "zeros", "sum", "product", "dot", "inner", "einsum", "linalg", "view"]
+Kind = Literal[
+    "elementwise", "slow", "copy", "zeros", "sum", "product", "dot", "inner", "tensordot", "einsum", "linalg", "view"
+]
 
 
 @dataclass(frozen=True)
