@@ -346,6 +346,17 @@ def test_captured_numbers_have_the_digits_of_the_arguments():
     assert F(single).dtype == F.vjp()(single, single).dtype == J.dense(single).dtype == np.float32
 
 
+def test_what_has_fewer_axes_is_added_up_first():
+    F = tj.trace(lambda X, a, c: X * X - a * a - c * c, X="b n", a="n", c="n")
+    assert F.source() == "def Y(X, a, c):\n    return X ** 2 - (a ** 2 + c ** 2)\n"
+
+
+def test_what_may_be_exact_is_added_as_it_is_written():
+    """x - max(x) is exact where it is small, and max(x) + log(z) is not."""
+    F = tj.trace(lambda X, a, c: X - a - np.log(c), X="b n", a="n", c="n")
+    assert F.source() == "def Y(X, a, c):\n    return X - a - np.log(c)\n"
+
+
 def test_integer_powers_are_products():
     F = tj.trace(lambda X: X**3 + X**5, X="b n")
     assert F.source() == "def Y(X):\n    t = X ** 2\n    return X * t * (t + 1)\n"

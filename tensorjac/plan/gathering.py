@@ -12,6 +12,7 @@ from ..terms import (
     Factor,
     Index,
     Number,
+    Shared,
     Sum,
     Tensor,
     Term,
@@ -46,7 +47,8 @@ def gathered(bodies: Bodies, costs: Costs, kinds: tuple[type[Tensor], ...]) -> B
     places = _Places(bodies)
     # users first: what they have taken in, they hand down
     for tensor in reversed(bodies.needed()):
-        if isinstance(tensor, kinds) and not (tensor in left or is_indicator(tensor) or is_complement(tensor)):
+        chooses = isinstance(tensor, Shared) and is_complement(tensor.body)
+        if isinstance(tensor, kinds) and not (tensor in left or is_indicator(tensor) or chooses):
             for scaling in _common(tensor, places.uses(tensor)):
                 if _saves(tensor, scaling, places.uses(tensor), places.of(tensor), costs):
                     places.move(tensor, scaling)

@@ -52,10 +52,10 @@ def _is_sum(factor: Factor) -> bool:
     """Whether a factor is a sum of which at most one term is not rounded already."""
     if not isinstance(factor.tensor, Shared) or factor.power != 1 or len(factor.tensor.body.terms) < 2:
         return False
-    return sum(map(_may_be_exact, factor.tensor.body.terms)) < 2
+    return sum(map(may_be_exact, factor.tensor.body.terms)) < 2
 
 
-def _may_be_exact(term: Term) -> bool:
+def may_be_exact(term: Term) -> bool:
     """Whether a term is a number, an argument, or a function, which may be one that picks entries."""
     alone = len(term.factors) < 2 and all(factor.power == 1 for factor in term.factors)
     return alone and not any(isinstance(factor.tensor, Contraction | Shared) for factor in term.factors)

@@ -11,6 +11,7 @@ from ..terms import Factor, Index, Number, Sum, Term, magnitude, number, slot_pa
 from .costs import Costs
 from .factoring import chosen, common_factors, divided, grouped
 from .labelled import Labelled, Operand, aligned, arranged, broadcast, sizes, united
+from .multiplying import may_be_exact
 from .products import Products
 from .reading import Operands
 from .spreading import spread
@@ -62,6 +63,10 @@ class Sums:
             factor, inside, outside = group
             first = self._times([factor], divided(inside, [factor]), want)
             return self._added([first, self.value(outside, want)], want)
+        small = _smaller(body)
+        if small.terms:
+            large = Sum(term for term in body.terms if term not in small.terms)
+            return self._added([self.value(large, want), self.value(small, None)], want)
         terms = [(term, self.term(term, want)) for term in body.terms]
         terms.sort(key=lambda each: (each[0].coefficient < 0, -self.costs.volume(each[0].free), each[1][0].first))
         return self._added([part for _, part in terms], want)
@@ -161,6 +166,15 @@ class Sums:
         if found is None:
             return written(self.values, place, self.term(rest.terms[0], place.labels), adds)
         return found.written(self.values, self.term(found.place.rest, found.place.labels))
+
+
+def _smaller(body: Sum) -> Sum:
+    """The terms that together have fewer axes than the sum, so that they are added at once; none where that may round
+    what is exact."""
+    labels = body.labels
+    small = Sum(term for term in body.terms if len(term.free) < len(labels))
+    together = 1 < len(small.terms) < len(body.terms) and len(small.labels) < len(labels)
+    return small if together and sum(map(may_be_exact, body.terms)) < 2 else Sum()
 
 
 def _scaled(term: Term, scale: Number) -> Term:

@@ -42,7 +42,7 @@ from .patterns import logistic_argument, repeats_mask
 from .powers import powered
 from .ranges import reads_once, truth_of
 from .registry import FUNCTION_RULES, Step, current_steps, is_on, name_identity, switched_off
-from .sums import add, whole
+from .sums import add, opened, whole
 
 
 def multiply(*sums: Sum) -> Sum:
@@ -82,7 +82,7 @@ def settled(term: Term) -> Sum:
             result = None if name in disabled else rule(term)
             if result is not None:
                 return result
-    return Sum((term,))
+    return opened(Sum((term,)))
 
 
 def _replaced(factor: Factor) -> Sequence[Factor] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..primitives import PRIMITIVES, Primitive
 from ..terms import Factor, Sum, Term, constant, of_factor
 from .building import apply, multiply
+from .merging import held_sum
 from .patterns import is_applied, is_mask, logistic_argument, only_function
 from .registry import function_rewrite
 from .sums import add, whole
@@ -64,13 +65,15 @@ def _parity(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
 @function_rewrite("step of a multiple", "heaviside")
 def _step_of_multiple(primitive: Primitive, args: tuple[Sum, ...]) -> Sum | None:
     """heaviside(2 x) = heaviside(x), and heaviside(-x) = 1 - heaviside(x), being 1/2 at 0. Removes a number."""
-    if len(args[0].terms) != 1:
+    if not args[0].terms:
         return None
-    (term,) = args[0].terms
-    if term.coefficient == 1 or not term.factors:
+    (term,) = whole(args[0]).terms
+    # y - x is as good as x - y, whose step may be of no use
+    sign = -1 if term.coefficient < 0 and held_sum(term) else 1
+    if term.coefficient == sign or not term.factors:
         return None
-    step = apply(primitive, (Sum((Term(1, term.factors),)),))
-    return step if term.coefficient > 0 else add(constant(1), multiply(constant(-1), step))
+    step = apply(primitive, (Sum((Term(sign, term.factors),)),))
+    return step if sign * term.coefficient > 0 else add(constant(1), multiply(constant(-1), step))
 
 
 @function_rewrite("log of a product", "log")

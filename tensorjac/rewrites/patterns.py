@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..primitives import Primitive
-from ..terms import Apply, Factor, Index, Number, Shared, Sum, Tensor, Term, magnitude, number
+from ..terms import Apply, Factor, Index, Number, Sum, Tensor, Term, magnitude, number
 
 
 def is_applied(tensor: Tensor, name: str) -> bool:
@@ -19,11 +19,11 @@ def is_mask(tensor: Tensor) -> bool:
     return isinstance(tensor, Apply) and isinstance(tensor.operation, Primitive) and tensor.operation.boolean
 
 
-def is_complement(tensor: Tensor) -> bool:
-    """Whether this is 1 less a mask, or the negative of that."""
-    if not isinstance(tensor, Shared) or len(tensor.body.terms) != 2:
+def is_complement(body: Sum) -> bool:
+    """Whether this is 1 less a mask, or a multiple of that."""
+    if len(body.terms) != 2:
         return False
-    one, other = sorted(tensor.body.terms, key=lambda term: len(term.factors))
+    one, other = sorted(body.terms, key=lambda term: len(term.factors))
     masks = [factor for factor in other.factors if factor.power == 1 and is_mask(factor.tensor)]
     opposite = not one.factors and one.coefficient == -other.coefficient
     return opposite and len(masks) == len(other.factors) == 1

@@ -25,7 +25,7 @@ from .determinants import with_adjugates
 from .merging import SPLICED
 from .patterns import arguments_of, connected, is_applied, weight
 from .registry import name_identity, product_rewrite
-from .sums import add
+from .sums import add, whole
 
 name_identity("sigmoid", "1/(1 + exp(u)) = σ(-u), whose derivative σ(u) σ(-u) does not overflow. Removes a sum.")
 
@@ -41,7 +41,7 @@ def _join_sigmoid(term: Term) -> Sum | None:
                 continue
             sign = 1 if growth.power > 0 else -1
             (u,) = arguments_of(growth)
-            if arguments_of(slope)[0] != multiply(constant(-sign), u):
+            if arguments_of(slope)[0] != whole(multiply(constant(-sign), u)):
                 continue
             count = min(slope.power, abs(growth.power))
             rest = [f for n, f in enumerate(term.factors) if n not in (k, m)]

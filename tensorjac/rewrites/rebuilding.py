@@ -21,7 +21,7 @@ from ..terms import (
     topological,
 )
 from .building import apply, contract, multiply, power, read, substitute
-from .sums import add
+from .sums import add, compact
 
 
 def rebuild(roots: Sequence[Sum], replaced: Mapping[Tensor, Sum] | None = None) -> list[Sum]:
@@ -64,7 +64,7 @@ def _rebuilt(tensor: Tensor, built: Mapping[Tensor, Sum]) -> Sum:
     if isinstance(tensor, Contraction):
         return rebuilt_sum(Sum((tensor.term(axes),)), built)
     if isinstance(tensor, Shared):
-        return rebuilt_sum(tensor.body, built)
+        return compact(rebuilt_sum(tensor.body, built))
     if isinstance(tensor, Apply):
         assert isinstance(tensor.operation, Primitive)
         args = [rebuilt_sum(arg, built) for arg in tensor.args]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from math import isfinite
 
 from ..terms import (
     DELTA,
@@ -29,6 +30,7 @@ from ..terms import (
 )
 from .logistic import with_softplus
 from .merging import SPLICED, cancel, held_sum, merge, opened_sum
+from .patterns import is_complement
 from .registry import is_on, name_identity
 
 Key = tuple[Tensor, tuple[Slot, ...]]
@@ -40,9 +42,7 @@ def add(*sums: Sum) -> Sum:
     nested = [k for k, term in enumerate(terms) if held_sum(term) is not None]
     if nested and len(terms) > 1:
         terms = _spliced(terms, nested)
-    elif nested:
-        terms = list(opened_sum(terms[0]))
-    total = Sum(terms)
+    total = opened(Sum(terms))
     if len(total.terms) > 1 and is_on("like terms"):
         total = merge(total)
     if len(total.terms) > 1 and is_on("terms cancel"):
@@ -50,6 +50,16 @@ def add(*sums: Sum) -> Sum:
     if len(total.terms) > 1 and is_on("softplus of both signs"):
         total = with_softplus(total)
     return total
+
+
+def opened(body: Sum) -> Sum:
+    """A sum that stands alone as its terms; multiplied by a number it stays whole, as in any product."""
+    return Sum(opened_sum(body.terms[0])) if len(body.terms) == 1 and _alone(body.terms[0]) else body
+
+
+def _alone(term: Term) -> Shared | None:
+    """The sum that a term consists of, but for its sign."""
+    return held_sum(term) if magnitude(term.coefficient) == 1 else None
 
 
 def compact(body: Sum) -> Sum:
@@ -68,15 +78,15 @@ def compact(body: Sum) -> Sum:
 
 
 def _kept(body: Sum, sums: Sequence[Sum]) -> tuple[Term, ...]:
-    """The terms of a sum, or the sum as one shared term: where it is long and unlike what it is added to, and where
-    that holds it as a factor already, as in x + x³ for x = a + b."""
+    """The terms of a sum, or the sum as one shared term: where it is unlike what it is added to, and is long, or 1 less
+    a mask, which chooses; and where that holds it as a factor already, as in x + x³ for x = a + b."""
     others = [term for other in sums if other is not body for term in other.terms]
     if not others:
         return body.terms
     alike = {signature(term) for term in others}
     if any(signature(term) in alike for term in body.terms):
         return body.terms
-    if len(body.terms) > SPLICED:
+    if len(body.terms) > SPLICED or is_complement(body):
         return whole(body).terms
     held = _held_below(term.factors for term in others)
     if any(isinstance(t, Shared) and len(t.body.terms) == len(body.terms) for t in held):
@@ -102,13 +112,14 @@ _LEVELS = 5
 
 
 def _spliced(terms: list[Term], nested: list[int]) -> list[Term]:
-    """The terms with the sums among them written out, where these are short or share a term with the rest."""
+    """The terms with the sums among them written out that share a term with the rest, or are short and stand alone."""
     result = [term for k, term in enumerate(terms) if k not in set(nested)]
     present = {signature(term) for term in result}
     below = _held_below(term.factors for term in result)
     for k in nested:
         inner = list(opened_sum(terms[k]))
-        short = len(inner) <= SPLICED and held_sum(terms[k]) not in below
+        lone = _alone(terms[k])
+        short = lone is not None and len(inner) <= SPLICED and lone not in below and not is_complement(lone.body)
         if short or any(signature(term) in present for term in inner):
             result.extend(inner)
             present.update(signature(term) for term in inner)
@@ -122,21 +133,31 @@ def whole(body: Sum) -> Sum:
     if len(body.terms) <= 1:
         return body
     coefficient, common = _content(body) if is_on("common factors") else (1, [])
-    if coefficient != 1 or common:
-        inverse = [Factor(f.tensor, f.slots, number(-f.power)) for f in common if f.tensor is not DELTA]
-        ties = {f for f in common if f.tensor is DELTA}
-        rest = []
-        for term in body.terms:
-            kept = [f for f in term.factors if f not in ties]
-            rest.append(product(_quotient(term.coefficient, coefficient), [*kept, *inverse]))
-        body = Sum(rest)
-    if len(body.terms) > 1 and _leading_negative(body):
-        coefficient = number(-coefficient)
-        body = _negated(body)
+    if coefficient == 1 and not common:
+        return _closed(body)
+    rest = _divided(body, coefficient, common)
+    # a sum that was a factor may be a term now
+    opened = add(rest) if any(map(held_sum, rest.terms)) else rest
+    (term,) = (whole(opened) if opened.terms and opened != rest else _closed(rest)).terms
+    return Sum((product(coefficient * term.coefficient, [*common, *term.factors]),))
+
+
+def _divided(body: Sum, coefficient: Number, common: Sequence[Factor]) -> Sum:
+    """The sum divided by what all its terms have in common."""
+    inverse = [Factor(f.tensor, f.slots, number(-f.power)) for f in common if f.tensor is not DELTA]
+    ties = {f for f in common if f.tensor is DELTA}
+    return Sum(
+        product(_quotient(term.coefficient, coefficient), [*(f for f in term.factors if f not in ties), *inverse])
+        for term in body.terms
+    )
+
+
+def _closed(body: Sum) -> Sum:
+    """The sum as one factor, or the negative of it, by the sign that it is written with."""
     if len(body.terms) == 1:
-        (only,) = body.terms
-        return Sum((product(coefficient * only.coefficient, [*common, *only.factors]),))
-    return Sum((product(coefficient, [*common, shared(body)]),))
+        return body
+    turned = _leading_negative(body)
+    return Sum((product(-1 if turned else 1, [shared(_negated(body) if turned else body)]),))
 
 
 name_identity(
@@ -169,7 +190,7 @@ def _content(body: Sum) -> tuple[Number, list[Factor]]:
         scale = abs(fractions[0])
         for f in fractions[1:]:
             scale = _gcd(scale, abs(f))
-    elif len({magnitude(c) for c in coefficients}) == 1:
+    elif len({magnitude(c) for c in coefficients}) == 1 and isfinite(coefficients[0]):
         scale = magnitude(coefficients[0])
     return number(scale), common
 
