@@ -742,12 +742,39 @@ def test_there_is_no_noise(name, noise):
         (lambda X: X.T @ X / (X.shape[0] - 1), {"X": "b n"}, "return X.T @ X / (b - 1)"),
         (lambda X, G: X @ (G + G.T).T, {"X": "b n", "G": "n n"}, "return X @ (G + G.T)"),
         (lambda x, A: x @ A @ x, {"x": "n", "A": "n n"}, "return x @ A @ x"),
+        (
+            lambda X, y, c: np.linalg.solve(X.T @ X + c * tj.eye(X.shape[1]), X.T @ y),
+            {"X": "b n", "y": "b", "c": ""},
+            "return np.linalg.solve(X.T @ X + np.eye(n, dtype=dtype) * c, y @ X)",
+        ),
+        (
+            lambda v: tj.eye(v.shape[0]) - 2 * np.outer(v, v) / (v @ v),
+            {"v": "n"},
+            "return np.eye(n, dtype=dtype) - 2 * v[:, None] * (v / (v @ v))",
+        ),
+        (
+            lambda A, X: np.trace(A) * tj.eye(3) - X,
+            {"A": "n n", "X": "3 3"},
+            "return np.eye(3, dtype=dtype) * np.trace(A) - X",
+        ),
         (lambda x: np.where(x == 0, x, 2), {"x": "n"}, "return np.where(x == 0, x, 2)"),
         (lambda x: np.where(x > 1, 2.0, 0.5), {"x": "n"}, "return np.where(x > 1, dtype.type(2), 0.5)"),
     ],
 )
 def test_expressions_are_written_as_people_do(fun, shapes, body):
     assert tj.trace(fun, **shapes).source().endswith(f"    {body}\n")
+
+
+def test_what_is_written_first_is_the_array_for_the_rest():
+    """A product is not copied into zeros, and what others read is left as it is."""
+    ridge = tj.trace(lambda X: X.T @ X + tj.eye(X.shape[1]), X="b n")
+    X = np.random.default_rng(0).normal(size=(5, 4))
+    for sizes in ({"b": 5, "n": 4}, {"b": 500, "n": 400}):
+        assert re.search(r"^    out = X\.T(\.dot\(X\)| @ X)$", ridge.source(sizes), re.MULTILINE)
+    np.testing.assert_array_equal(ridge(X), X.T @ X + np.eye(4))
+    both = tj.trace(lambda X: (X.T @ X + tj.eye(X.shape[1]), X.T @ X), X="b n")
+    for found, wanted in zip(both(X), (X.T @ X + np.eye(4), X.T @ X), strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 @every_layer

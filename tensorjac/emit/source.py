@@ -14,7 +14,7 @@ from ..dims import Dim
 from ..plan import Costs, Program
 from .portable import Portable, converted
 from .statements import Statements
-from .texts import is_elementwise, is_view, owner, owns_memory
+from .texts import is_view, owner
 
 # Floats with fewer digits than arguments may have.
 SINGLE = (np.float16, np.float32)
@@ -85,8 +85,7 @@ def source(
     parameters = ", ".join([*inputs, *(f"{c}={c}" for c in constants)])
     returned = _returned(results, outputs, bare)
     body = "\n".join(f"    {line}" for line in [*head, *lines, *returned])
-    ordered = _ordered(writer.order)
-    in_order = all(id(value) in ordered for value in program.outputs)
+    in_order = all(id(value) in writer.in_order for value in program.outputs)
     return Source(f"def {name}({parameters}):\n{body}\n", name, in_order, library)
 
 
@@ -155,23 +154,6 @@ def _owned(writer: Statements, outputs: Sequence[Value]) -> list[str]:
         seen.add(id(base))
         results.append(text)
     return results
-
-
-def _ordered(values: Sequence[Value]) -> set[int]:
-    """The new arrays, by identity, that are in C order, whatever the order of the arguments."""
-    found: set[int] = set()
-    for value in values:
-        if not owns_memory(value):
-            continue
-        flat = all(arg.rank <= 2 for arg in value.args)
-        if value.rank < 2 or value.kind == "filled" or (value.kind == "matmul" and flat):
-            found.add(id(value))
-        elif is_elementwise(value):
-            # the result has the order of the operands of its shape, be it written into one of them or not
-            whole = [id(arg) for arg in value.args if arg.shape == value.shape and owns_memory(arg)]
-            if whole and found.issuperset(whole):
-                found.add(id(value))
-    return found
 
 
 def _head(

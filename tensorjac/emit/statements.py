@@ -8,38 +8,13 @@ from collections.abc import Sequence
 from ..arrays import ATOM, FREE, Value, Walk, Write
 from ..plan import Program, computed
 from .blocks import Blocks
+from .names import HINTS
 from .passes import Pass
 from .squares import Square
-from .texts import Texts, is_elementwise, is_view, owner, owns_memory
+from .texts import Texts, is_elementwise, is_view, ordered, owner, owns_memory
 
 # Longer right-hand sides than this are split into named intermediates.
 WIDTH = 72
-# Names that a person would give, by what the operation is.
-HINTS = {
-    "exp": "E",
-    "log": "logs",
-    "prod": "P",
-    "total": "z",
-    "diff": "D",
-    "M": "M",
-    "tanh": "T",
-    "sigmoid": "S",
-    "maximum": "H",
-    "inv": "inverse",
-    "eye": "eye",
-    "root": "root",
-    "dot": "s",
-    "max": "top",
-    "min": "least",
-    "abs": "size",
-    "heaviside": "step",
-    "greater": "mask",
-    "greater_equal": "mask",
-    "equal": "mask",
-    "where": "chosen",
-    "softmax": "S",
-    "ratio": "R",
-}
 EQUAL = "({0} == {1})"
 SIGMOID = "1 / (1 + np.exp({0}))"
 # From this many elements on, memory that is reused is worth a statement of its own.
@@ -66,6 +41,7 @@ class Statements(Texts):
         self.quiet = -1
         self.returned = {id(value) for value in program.outputs}
         self.order = computed(program.outputs)
+        self.in_order = ordered(self.order)
         # what is returned, or written into part of an array, is not split: that would make a copy
         self.kept = self.returned.union(id(arg) for value in self.order if value.kind == "filled" for arg in value.args)
         # nor what is scaled then, with which the scalar is multiplied before
@@ -162,9 +138,14 @@ class Statements(Texts):
     def _filled(self, value: Value) -> None:
         dims, base, writes = value.detail
         name = self.fresh("out" if base == "empty" else value.hint or "out")
-        shape = ", ".join(str(dim) for dim in dims) + ("," if len(dims) == 1 else "")
-        self.lines.append(f"{name} = np.{base}(({shape}), dtype=dtype)")
-        for write, inner in zip(writes, value.args, strict=True):
+        rest = list(zip(writes, value.args, strict=True))
+        if self._begins(value, *rest[0]):
+            _, inner = rest.pop(0)
+            self.lines.append(f"{name} = {self.texts[id(inner)][0]}")
+        else:
+            shape = ", ".join(str(dim) for dim in dims) + ("," if len(dims) == 1 else "")
+            self.lines.append(f"{name} = np.{base}(({shape}), dtype=dtype)")
+        for write, inner in rest:
             if write.walk is not None:
                 self._walked(name, write, write.walk, inner)
                 self.names[id(value)] = self._named_in(value.args)
@@ -183,6 +164,13 @@ class Statements(Texts):
         self.left.subtract(self.names[id(value)])
         self.texts[id(value)] = (name, ATOM)
         self.names[id(value)] = Counter((id(value),))
+
+    def _begins(self, value: Value, write: Write, inner: Value) -> bool:
+        """Whether what is written first is a whole new array that nobody else reads: the rest is written into that."""
+        whole = write.target == "{out}[...]" and not write.adds and inner.shape == value.shape
+        free = self.left[id(inner)] == 1 and id(inner) not in self.returned | self.viewed
+        new = id(inner) in self.in_order and inner.kind != "blocks" and not inner.mask and not inner.weak
+        return self.costs.tuned and whole and free and new
 
     def _by_strides(self, name: str, value: Value, diagonal: Sequence[Sequence[int]] | None) -> str | None:
         """A diagonal of a small array as a view with strides of its own: half the time that einsum takes for it."""

@@ -283,6 +283,23 @@ def is_view(value: Value) -> bool:
     return template.startswith(("{0.}.reshape", "np.einsum(", "np.lib.stride_tricks."))
 
 
+def ordered(values: Sequence[Value]) -> set[int]:
+    """The new arrays, by identity, that are in C order, whatever the order of the arguments."""
+    found: set[int] = set()
+    for value in values:
+        if not owns_memory(value):
+            continue
+        flat = all(arg.rank <= 2 for arg in value.args)
+        if value.rank < 2 or value.kind == "filled" or (value.kind == "matmul" and flat):
+            found.add(id(value))
+        elif is_elementwise(value):
+            # the result has the order of the operands of its shape, be it written into one of them or not
+            whole = [id(arg) for arg in value.args if arg.shape == value.shape and owns_memory(arg)]
+            if whole and found.issuperset(whole):
+                found.add(id(value))
+    return found
+
+
 def _led_by_mask(value: Value) -> bool:
     """Whether the text of a product begins with a mask."""
     while value.kind in ("multiply", "divide"):

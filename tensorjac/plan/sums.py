@@ -71,9 +71,9 @@ class Sums:
         terms.sort(key=lambda each: (each[0].coefficient < 0, -self.costs.volume(each[0].free), each[1][0].first))
         return self._added([part for _, part in terms], want)
 
-    def term(self, term: Term, want: Axes | None) -> Labelled:
-        """The value of one product, summed over its summed indices."""
-        operands = [self.operands.of(factor) for factor in term.factors]
+    def term(self, term: Term, want: Axes | None, *more: Operand) -> Labelled:
+        """The value of one product, of ``more`` operands besides, summed over its summed indices."""
+        operands = [*map(self.operands.of, term.factors), *more]
         value, labels = self.products.joined(operands, want, term.summed)
         carried = term.labels
         scale = Scalar(term.coefficient)
@@ -121,6 +121,8 @@ class Sums:
     def _written(self, body: Sum, terms: Sequence[Term], want: Axes) -> Value:
         """A new array into which ``terms`` are written where their δ hold, and the others everywhere."""
         places = [place for term in terms if (place := placed(term, want)) is not None]
+        if not self.costs.tuned and not self.costs.functional and places and all(map(_is_identity, places)):
+            return self._with_identity(Sum(term for term in body.terms if term not in terms), places, want)
         one = together(places) if places and len(terms) == len(body.terms) else None
         if one is not None and not self.costs.functional:
             return self._written_once(*one)
@@ -138,6 +140,16 @@ class Sums:
             adds = bool(plain.terms) or not all(disjoint(place, other) for other, _ in groups[:k])
             writes.append(self._write(place, rest, adds))
         return self.values.filled(sizes(want), "zeros", writes)
+
+    def _with_identity(self, plain: Sum, places: Sequence[Placed], want: Axes) -> Value:
+        """The sum of ``plain`` and of multiples of the identity, as a person writes it: ``X.T @ X + l * np.eye(n)``."""
+        eye = self.values.call(f"np.eye({want[0].dim}, dtype=dtype)", (), sizes(want), hint="eye")
+        if len(places) == 1:
+            multiple, _ = self.term(places[0].rest, want, Operand(eye, want))
+        else:
+            scale, _ = self.value(Sum(place.rest for place in places), ())
+            multiple = self.values.multiply(scale, eye)
+        return self.values.add(self.full(plain, want), multiple) if plain.terms else multiple
 
     def _spread(self, plain: Sum, places: Sequence[tuple[Placed, Sum]], want: Axes) -> Value:
         """The sum of ``plain`` and of arrays that are 0 but at their places, none of them written into."""
@@ -175,6 +187,18 @@ def _smaller(body: Sum) -> Sum:
     small = Sum(term for term in body.terms if len(term.free) < len(labels))
     together = 1 < len(small.terms) < len(body.terms) and len(small.labels) < len(labels)
     return small if together and sum(map(may_be_exact, body.terms)) < 2 else Sum()
+
+
+def _is_identity(place: Placed) -> bool:
+    """Whether a number, which may be calculated, is written along the diagonal of a square matrix."""
+    return (
+        len(place.axes) == 2
+        and place.axes[0].dim is place.axes[1].dim
+        and place.slots[0] is place.slots[1]
+        and place.slots[0] in place.axes
+        and not place.rest.free
+        and place.direct
+    )
 
 
 def _scaled(term: Term, scale: Number) -> Term:

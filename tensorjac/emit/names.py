@@ -1,0 +1,27 @@
+"""Names that a person would give to arrays, by what the operations are that make them."""
+
+HINTS = {
+    "exp": "E",
+    "log": "logs",
+    "prod": "P",
+    "total": "z",
+    "diff": "D",
+    "M": "M",
+    "tanh": "T",
+    "sigmoid": "S",
+    "maximum": "H",
+    "inv": "inverse",
+    "eye": "eye",
+    "root": "root",
+    "dot": "s",
+    "max": "top",
+    "min": "least",
+    "abs": "size",
+    "heaviside": "step",
+    "greater": "mask",
+    "greater_equal": "mask",
+    "equal": "mask",
+    "where": "chosen",
+    "softmax": "S",
+    "ratio": "R",
+}
