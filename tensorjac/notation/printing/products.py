@@ -268,7 +268,7 @@ class Products:
         axes = (*(Index.at(k, dim) for k, dim in enumerate(tensor.shape[: tensor.batch])), *tensor.cores[0])
         lone = body.lone
         if lone is not None and isinstance(lone.tensor, Input | Constant):
-            if lone.slots != axes:
+            if lone.slots != axes or lone.tensor.shape != tuple(axis.dim for axis in axes):
                 return ""
             return lone.tensor.name if isinstance(lone.tensor, Input) else self.constants[lone.tensor]
         key = (body, axes)
