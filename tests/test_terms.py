@@ -366,6 +366,32 @@ def test_more_symmetries_than_are_looked_at_one_by_one():
     assert len(found) == 2
 
 
+SQUARE = Input("S", (n, n))
+
+
+def differences(hub, i, j, k):
+    """(S[ik] - S[jk])² is symmetric in i and j, not in j and k."""
+    tensor, slots, _ = shared(Sum([product(1, [SQUARE(i, k)]), product(-1, [SQUARE(j, k)])]))
+    return [tensor(*slots, power=2), SQUARE(hub, i)]
+
+
+def neighbours(hub, i, j, k):
+    return [zero_of(combine([(Dim.of(1), i), (Dim.of(-1), j)], Dim.of(-1))), SQUARE(i, k), SQUARE(j, k), SQUARE(hub, k)]
+
+
+@pytest.mark.parametrize("like", (differences, neighbours))
+def test_many_like_factors(like):
+    """Where refinement tells labels apart that play different parts, a few orders are looked at, and not 2^12."""
+    found = set()
+    for seed in range(3):
+        hub = Index.fresh(n)
+        labels = [tuple(Index.fresh(n) for _ in range(3)) for _ in range(12)]
+        factors = [factor for own in labels for factor in like(hub, *own)]
+        summed = [hub, *(label for own in labels for label in own)]
+        found.add(contraction(shuffled(factors, seed), shuffled(summed, seed)).tensor)
+    assert len(found) == 1
+
+
 @given(einsums(powers=(1, 2), least=2, letters=4))
 def test_symmetries_are_true(einsum):
     """Swapping the axes as a tensor says it may be swapped changes no value."""

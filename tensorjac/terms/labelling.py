@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import factorial
 from typing import NamedTuple
 
 from .indices import Index, Slot, slot_labels, slot_parts
@@ -13,6 +14,9 @@ _LEAVES = 720  # the search among indistinguishable labels stops here; a missed 
 
 # Pieces with their labels numbered.
 Form = tuple[tuple[str, tuple[object, ...]], ...]
+
+# An affine form with its labels coloured.
+Pattern = tuple[str, tuple[int, ...]]
 
 # What each label is called instead.
 Renaming = dict[Index, Index]
@@ -25,11 +29,42 @@ class Piece(NamedTuple):
     factors: tuple[Factor, ...]
 
 
-def _pattern(slot: Slot, colour: Mapping[Index, int]) -> tuple[str, tuple[int, ...]]:
+def _pattern(slot: Slot, colour: Mapping[Index, int]) -> Pattern:
     if isinstance(slot, Index):
         return ("", (colour[slot],))
     parts = sorted((str(c), colour[index]) for index, c in slot.parts)
     return ("+".join([str(slot.constant), *(c for c, _ in parts)]), tuple(k for _, k in parts))
+
+
+def _arranged(
+    patterns: Sequence[Pattern], orders: Sequence[tuple[int, ...]]
+) -> tuple[tuple[Pattern, ...], Sequence[int]]:
+    """The patterns in the least of the orders that a tensor's symmetries allow, and the first place of each there."""
+    count = len(patterns)
+    if not orders:
+        return tuple(patterns), range(count)
+    if len(orders) + 1 == factorial(count):
+        return tuple(sorted(patterns)), [0] * count
+    choices = [(tuple([patterns[k] for k in order]), order) for order in (tuple(range(count)), *orders)]
+    least = min(arrangement for arrangement, _ in choices)
+    alike = [order for arrangement, order in choices if arrangement == least]
+    return least, [min(order.index(k) for order in alike) for k in range(count)]
+
+
+def _condition(form: Slot, colour: Mapping[Index, int]) -> tuple[object, dict[Index, str]]:
+    """A δ's form or its negative, which is the same condition, whichever is less; and the weight of each label there.
+
+    Where both are alike, the weights are without their signs.
+    """
+    constant, parts = slot_parts(form)
+    ways = [
+        (str(offset), sorted((str(c if sign > 0 else -c), colour[index]) for index, c in parts))
+        for sign, offset in ((1, constant), (-1, -constant))
+    ]
+    if ways[0] == ways[1]:
+        return ways[0], {index: str(c * c) for index, c in parts}
+    least = min(ways)
+    return least, {index: str(c if least is ways[0] else -c) for index, c in parts}
 
 
 def _refined(pieces: Sequence[Piece], colour: dict[Index, int]) -> dict[Index, int]:
@@ -40,7 +75,6 @@ def _refined(pieces: Sequence[Piece], colour: dict[Index, int]) -> dict[Index, i
         for (tag, factors), classes in zip(pieces, alike, strict=True):
             shade = {**colour, **{i: min(colour[m] for m in members) for i, members in classes.items()}}
             for tensor, slots, power in factors:
-                patterns = [_pattern(slot, shade) for slot in slots]
                 if tensor is DELTA:
                     look: tuple[object, ...] = (tag, tensor.key)
                     tied = next((classes[i] for i in slot_labels(slots[0]) if i in classes), None)
@@ -50,18 +84,16 @@ def _refined(pieces: Sequence[Piece], colour: dict[Index, int]) -> dict[Index, i
                         for member in tied:
                             seen[member].append(use)
                         continue
-                    # a δ and its negative are the same condition, so which side a label is on says nothing
-                    both = sorted({k for _, ks in patterns for k in ks})
-                    for slot in slots:
-                        for index, c in slot_parts(slot)[1]:
-                            seen[index].append(repr((*look, str(c * c), tuple(both))))
+                    form, weights = _condition(slots[0], shade)
+                    for index, weight in weights.items():
+                        seen[index].append(repr((*look, form, weight)))
                     continue
-                mixed = bool(tensor.symmetries_of_power(power))
-                arrangement = tuple(sorted(patterns) if mixed else patterns)
+                patterns = [_pattern(slot, shade) for slot in slots]
+                arrangement, places = _arranged(patterns, tensor.symmetries_of_power(power))
                 common = repr((tag, tensor.key, str(power), arrangement))[:-1]
-                for position, slot in enumerate(slots):
+                for place, slot in zip(places, slots, strict=True):
                     for index, c in slot_parts(slot)[1]:
-                        use = f"{common}, {-1 if mixed else position}, {str(c)!r})"
+                        use = f"{common}, {place}, {str(c)!r})"
                         # which of several tied indices a factor carries is a matter of writing
                         for member in classes.get(index, (index,)):
                             seen[member].append(use)
