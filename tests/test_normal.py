@@ -308,6 +308,19 @@ EQUAL = {
         [lambda X: X.reshape(-1)[::-1].reshape(X.shape), lambda X: X[::-1, ::-1]],
         {"X": "m n"},
     ),
+    "roots of multiples": (
+        [
+            lambda x, y: np.sqrt(8 * (x + y)),
+            lambda x, y: 2 * np.sqrt(2 * x + 2 * y),
+            lambda x, y: 4 * np.sqrt((x + y) / 2),
+        ],
+        {"x": "n", "y": "n"},
+        "positive",
+    ),
+    "a float within a function": (
+        [lambda x, y: np.sin(0.1 * x + 0.2 * x + y), lambda x, y: np.sin(0.3 * x + y)],
+        {"x": "n", "y": "n"},
+    ),
     "slices put together": (
         [lambda x: x, lambda x: x[::-1][::-1], lambda x: np.flip(np.flip(x))],
         {"x": "n"},
@@ -350,6 +363,39 @@ def test_functions_of_windows_are_windows_of_functions(first, second):
     assert tj.trace(lambda x: 2 * first(x), x="n") != H
     x = np.random.default_rng(0).normal(size=5)
     assert_close(first(x), second(x), 1e-13)
+
+
+BESIDE_DELTA = [
+    (
+        "Y[] = x[m] x[l] δ[m = l + 1] y[m+1]",
+        "Y[] = x[m] x[l] δ[m = l + 1] y[l+2]",
+        "Y[] = x[m] x[l] δ[m = l + 1] y[l+1]",
+    ),
+    (
+        "Y[i:n, j:n] = exp(x[i]) δ[i = n - 1 - j]",
+        "Y[i:n, j:n] = exp(x[n-1-j]) δ[i = n - 1 - j]",
+        "Y[i:n, j:n] = exp(x[j]) δ[i = n - 1 - j]",
+    ),
+    (
+        "Y[i:2, j:n, k:n+2] = exp(y[i+j]) δ[k = i + j] y[k]",
+        "Y[i:2, j:n, k:n+2] = exp(y[k]) δ[k = i + j] y[k]",
+        "Y[i:2, j:n, k:n+2] = exp(y[j]) δ[k = i + j] y[k]",
+    ),
+    (
+        "Y[i:n, j:n, k:n] = δ[i = j + 1] δ[k = j + 1] x[i]",
+        "Y[i:n, j:n, k:n] = δ[i = j + 1] δ[ik] x[k]",
+        "Y[i:n, j:n, k:n] = δ[i = j + 1] δ[ik] x[j]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "other"), BESIDE_DELTA)
+def test_what_is_read_beside_a_delta(first, second, other):
+    """A δ says which slots are the same, and which are not."""
+    F, H, D = (tj.parse(text, x="n", y="n+2") for text in (first, second, other))
+    assert F == H
+    assert F != D
+    assert H != D
 
 
 @pytest.mark.parametrize("name", EQUAL)
@@ -414,6 +460,14 @@ DIFFERENT = [
     (lambda x: np.pad(x, (1, 0)), lambda x: np.pad(x, (0, 1)), {"x": "n"}),
     (lambda x: np.roll(x, 1), lambda x: np.roll(x, -1), {"x": "n"}),
     (lambda X: X.reshape(-1), lambda X: X.T.reshape(-1), {"X": "n n"}),
+    (lambda x: np.sqrt(8 * x), lambda x: 2 * np.sqrt(x), {"x": "n"}),
+    (lambda x: np.sqrt(x / 2), lambda x: np.sqrt(2 * x), {"x": "n"}),
+    (lambda x: np.sin(0.3 * x), lambda x: np.sin(0.3000001 * x), {"x": "n"}),
+    (
+        lambda x, y: np.heaviside(0.3 * x - 0.9 * y, 0.5),
+        lambda x, y: np.heaviside(0.1 * x - 0.9 * y, 0.5),
+        {"x": "n", "y": "n"},
+    ),
 ]
 
 

@@ -347,3 +347,97 @@ def test_others_read_back(name):
     F = tj.trace(fun, **shapes)
     for function in (F, F.vjp(), F.jvp(), F.jvp().vjp(), F.jacobian("X")):
         assert_reads_back(function)
+
+
+def cosines(X):
+    squares = (X**2).sum(1)
+    return (X @ X.T) / np.sqrt(squares[:, None] * squares)
+
+
+def squares_of_distances(X, Z):
+    Y = X * ((X[:, None] - X[None]) ** 2).sum(axis=-1).mean(axis=1)[:, None]
+    Y = np.einsum("ij,ij,kj->kj", Y, Y, Y) / 3
+    return ((np.tril(Y @ Y.T, -1) @ X / 5) ** 2).sum(axis=-1)
+
+
+def causal_squares(X, Z):
+    Y = np.tril(X @ X.T) / 3
+    Y = Y[::-1, 1:] * Y[:, :-1]
+    Y = np.einsum("ij,ij,kj->kj", Y, Y, Y) / 3
+    return Y[1:] * Y[:-1]
+
+
+def of_inverses(X, Z):
+    Y = np.tril(X @ X.T, -1) @ Z / 5
+    Y = np.flip(Y) + Y
+    return (np.linalg.inv(Y @ Y.T + tj.eye(Y.shape[0])) @ Y).max(axis=-1)
+
+
+def below_the_mean(X, Z):
+    Y = np.log2(2 + np.cos(np.rot90(Z)))
+    return (np.minimum(Y, Y.mean()) ** 2).sum(axis=-1)
+
+
+def repeated_and_normed(X, Z):
+    Y = gram(np.repeat(X, 2, axis=0)) / 10
+    return (Y / (1 + np.linalg.norm(Y))).T
+
+
+def windows_of_attention(X, Z):
+    Y = np.exp(X @ Z.T / 9) @ X / np.exp(X @ Z.T / 9).sum(axis=1, keepdims=True)
+    return np.lib.stride_tricks.sliding_window_view(Y, 2, axis=0).sum(-1)
+
+
+def largest_of_repeated(X, Z):
+    Y = np.repeat(X, 2, axis=0)
+    Y = np.exp(Y @ Y.T / 9) @ Y / np.exp(Y @ Y.T / 9).sum(axis=1, keepdims=True)
+    Y = Y.max(axis=0) - Y
+    return np.linalg.det(Y.T @ Y)
+
+
+def below_the_mean_of_a_power(X, Z):
+    Y = np.linalg.matrix_power(Z @ Z.T, 3) @ Z
+    Y = Y * np.linalg.slogdet(Y.T @ Y)[1]
+    return np.minimum(Y, Y.mean())[:, ::-2]
+
+
+UNPROVED = {
+    "cosines of least rows": (
+        lambda X, Z: np.tanh(cosines(X * X.min(axis=1, keepdims=True))).prod(axis=1),
+        "n n",
+        "jvp jvp",
+    ),
+    "squares of distances": (squares_of_distances, "n n", "jvp"),
+    "neighbours of padded rows": (
+        lambda X, Z: gram(np.pad(X, ((2, 1), (0, 0))))[1:] * gram(np.pad(X, ((2, 1), (0, 0))))[:-1],
+        "b n",
+        "vjp",
+    ),
+    "largest of inverses": (of_inverses, "b 3", "vjp"),
+    "below the mean": (below_the_mean, "3 3", "vjp vjp"),
+    "largest of tiles": (
+        lambda X, Z: np.kron(np.tile(X, 2)[:2, :2], np.tile(X, 2))[:, ::-1].max(axis=-1),
+        "b n",
+        "vjp",
+    ),
+    "a pseudoinverse of some rows": (
+        lambda X, Z: (np.concatenate([np.linalg.pinv(X[:-1]).T[1:], X[:1]]) * np.linalg.pinv(X[:-1]).T).mean(axis=0),
+        "4 3",
+        "",
+    ),
+    "repeated and normed": (repeated_and_normed, "b n", "vjp"),
+    "causal squares": (causal_squares, "4 3", "vjp"),
+    "windows of attention": (windows_of_attention, "3 3", "jacobian/X jacobian/Z"),
+    "largest of repeated rows": (largest_of_repeated, "3 3", "vjp"),
+    "below the mean of a power": (below_the_mean_of_a_power, "b 3", "vjp vjp"),
+}
+"""Programs whose derivative was not known to be itself when its text was read back, and how it was derived."""
+
+
+@pytest.mark.parametrize("name", UNPROVED)
+def test_unproved_reads_back(name):
+    fun, shape, derivatives = UNPROVED[name]
+    F = tj.trace(fun, X=shape, Z=shape)
+    for derivative, _, wrt in (one.partition("/") for one in derivatives.split()):
+        F = getattr(F, derivative)(*filter(None, (wrt,)))
+    assert_reads_back(F)

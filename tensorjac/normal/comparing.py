@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ..rewrites import add, multiply, substitute, without
 from ..terms import ONE, Factor, Index, Shared, Slot, Sum, Tensor, constant, constant_slot, product
 from .expanding import Normal, TooLarge
-from .sweeping import Swept
+from .functions import alike
+from .sweeping import LAST, Swept
 from .values import differ, finite_point
 
 CLEARINGS = 3  # denominators within denominators that are multiplied away
@@ -18,27 +19,29 @@ def equal(first: Sequence[tuple[Sequence[Index], Sum]], second: Sequence[tuple[S
     if [[axis.dim for axis in axes] for axes, _ in first] != [[axis.dim for axis in axes] for axes, _ in second]:
         return False
     pairs = [(_placed(*one), _placed(*other)) for one, other in zip(first, second, strict=True)]
-    pairs = [(one, other) for one, other in pairs if one != other]
+    pairs = [(one, other) for one, other in pairs if not alike(one, other)]
     gaps = [add(one, multiply(constant(-1), other)) for one, other in pairs]
-    try:
-        with without("distribute"):
-            whole = Normal(opening=False)
-            gaps = [gap for gap in gaps if whole.of(gap).terms]
-            point = finite_point([body for pair in pairs for body in pair]) if gaps else None
-            if point is not None:
-                if any(differ(point, *pair) for pair in pairs):
-                    return False
-                swept = Swept(point, whole.forward)
-                gaps = [gap for gap in gaps if not swept.proves(swept.of(gap))]
-        return all(map(_vanishes, gaps))
-    except TooLarge:
-        return False
+    for plain in (False, True):
+        try:
+            with without("distribute"):
+                whole = Normal(opening=False, plain=plain)
+                gaps = [gap for gap in gaps if whole.of(gap).terms]
+                point = finite_point([body for pair in pairs for body in pair]) if gaps else None
+                if point is not None:
+                    if any(differ(point, *pair) for pair in pairs):
+                        return False
+                    swept = Swept(point, whole)
+                    gaps = [gap for gap in gaps if not swept.proves(swept.of(gap), LAST)]
+            gaps = [gap for gap in gaps if not _vanishes(gap, plain)]
+        except TooLarge:
+            continue
+    return not gaps
 
 
-def _vanishes(gap: Sum) -> bool:
+def _vanishes(gap: Sum, plain: bool) -> bool:
     """Whether an expression is 0: its normal form is, or becomes so when its denominators are multiplied away."""
     for _ in range(CLEARINGS):
-        gap = Normal(opening=True).of(gap)
+        gap = Normal(opening=True, plain=plain).of(gap)
         below = _denominators(gap)
         if not gap.terms or not below:
             break
@@ -70,5 +73,5 @@ def _placed(axes: Sequence[Index], body: Sum) -> Sum:
 
 def normal(bodies: Sequence[Sum]) -> list[Sum]:
     """The sums multiplied out, contractions flattened, arguments of primitives likewise."""
-    form = Normal(opening=True)
+    form = Normal(opening=True, plain=False)
     return [form.of(body) for body in bodies]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import inf, prod
 
 from ..primitives import Primitive
-from ..rewrites import apply, elsewhere, finished, multiply, power, pushed, reread, whole
+from ..rewrites import apply, elsewhere, finished, multiply, pushed, reread, whole
 from ..terms import (
     DELTA,
     ONE,
@@ -27,8 +27,9 @@ from ..terms import (
     product,
     topological,
 )
-from .functions import added, by_fewer, exact, of_step, unsigned, without_multiple
+from .functions import added, by_fewer, exact, of_step, root, unsigned, without_multiple
 from .matrices import by_parts
+from .offsets import plainest
 from .orders import Forward
 from .signs import upright
 
@@ -51,11 +52,15 @@ Opened = tuple[Number, list[Factor], tuple[Index, ...]]
 
 
 class Normal:
-    """The normal forms of tensors found so far; sums in products are multiplied out only if ``opening``."""
+    """The normal forms of tensors found so far; sums in products are multiplied out only if ``opening``.
 
-    def __init__(self, opening: bool, forward: Forward | None = None) -> None:
+    What stands beside a δ is written in the plainest of several ways only if ``plain``: neither finds all.
+    """
+
+    def __init__(self, opening: bool, plain: bool, forward: Forward | None = None) -> None:
         self.opening = opening
-        self.forward = Forward() if forward is None else forward
+        self.plain = plain
+        self.forward = Forward(self._pushed, plain, forward)
         self.left = FACTORS if opening else inf
         self.known: dict[Tensor, Sum] = {}
         self.again = 0
@@ -143,15 +148,19 @@ class Normal:
                     for t in ready
                 ]
             return choices
-        raised = power(body, exponent)
+        raised = root(body, exponent)
         return [(t.coefficient, list(t.factors), t.summed) for t in raised.terms]
 
     def _read(self, factor: Factor) -> Sum:
-        """The normal form of what is read, functions and whole sums of what is there: exp(x)[i+k] is exp(x[i+k])."""
-        tensor, slots, _ = factor
-        if isinstance(tensor, Apply | Shared) and elsewhere(factor):
-            return self.of(pushed(Factor(tensor, slots, 1)))
+        """The normal form of what is read, computed of what is there: exp(x)[i+k] is exp(x[i+k])."""
+        tensor, slots, exponent = factor
+        if elsewhere(factor) and not (isinstance(tensor, Contraction) and exponent == 1):
+            return self._pushed(factor)
         return self.known[tensor].substitute(dict(zip(tensor.axes, slots, strict=True)))
+
+    def _pushed(self, factor: Factor) -> Sum:
+        """The normal form of a computed tensor at these slots, its power left out."""
+        return self.of(pushed(Factor(factor.tensor, factor.slots, 1)))
 
     def _in_place(self, term: Term) -> list[Term]:
         """The same for all that a term reads, its contractions opened."""
@@ -194,7 +203,7 @@ class Normal:
 
     def _turned(self, term: Term) -> Term:
         """A term that sums nothing itself, with its contractions running forward, and what they turn in sign."""
-        parts = [self._forward(factor) for factor in term.factors]
+        parts = [self._forward(factor) for factor in (plainest(term, self._pushed) if self.plain else term).factors]
         coefficient = number(prod((part.coefficient for part in parts), start=term.coefficient))
         return upright(product(coefficient, [factor for part in parts for factor in part.factors]))
 

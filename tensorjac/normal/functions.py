@@ -49,6 +49,35 @@ def exponential(argument: Sum) -> Sum:
     return multiply(*parts) if parts else constant(1)
 
 
+PRIMES = (2, 3, 5, 7, 11, 13)  # of numbers under a root, multiples of powers of these are written before it
+
+
+def root(base: Sum, exponent: Number) -> Sum:
+    """A power, with what has a rational root taken out: sqrt(8 x) as 2 sqrt(2 x), and sqrt(x/2) as sqrt(2 x)/2."""
+    raised = power(base, exponent)
+    if not isinstance(exponent, Fraction) or len(raised.terms) != 1:
+        return raised
+    (term,) = whole(base).terms
+    if isinstance(term.coefficient, float):
+        return raised
+    outside = _rational_root(Fraction(magnitude(term.coefficient)), exponent.denominator)
+    if outside == 1:
+        return raised
+    inside = Sum((Term(number(term.coefficient / outside**exponent.denominator), term.factors),))
+    return multiply(constant(number(outside**exponent.numerator)), power(inside, exponent))
+
+
+def _rational_root(value: Fraction, degree: int) -> Fraction:
+    """The largest number of which a power of this degree divides a rational number to a whole one."""
+    found = Fraction(1, value.denominator)
+    left = value / found**degree
+    for prime in PRIMES:
+        while left.numerator % prime**degree == 0:
+            left /= prime**degree
+            found *= prime
+    return found
+
+
 def _sigmoid(argument: Sum) -> Sum:
     """σ(-u) as 1 - σ(u), so that only one of the two occurs."""
     lead = whole(argument)
@@ -170,13 +199,20 @@ def of_step(primitive: Primitive, arg: Sum) -> Sum | None:
         return None
     (term,) = whole(arg).terms
     others = [f for f in term.factors if not isinstance(f.tensor, Size) or f.tensor.dim.name is None]
-    if len(others) != 1 or term == product(1, others):
+    if len(others) != 1 or others[0].power != 1 or not isinstance(others[0].tensor, Shared):
         return None
-    (factor,) = others
-    if factor.power != 1 or not isinstance(factor.tensor, Shared):
+    body = others[0].tensor.expression(others[0].slots)
+    size = _largest_float(body)
+    if size == 1 and term == product(1, others):
         return None
-    step = apply(primitive, (factor.tensor.expression(factor.slots),))
+    step = apply(primitive, (Sum(Term(number(t.coefficient / size), t.factors) for t in body.terms),))
     return step if term.coefficient > 0 else add(constant(1), multiply(MINUS, step))
+
+
+def _largest_float(body: Sum) -> Number:
+    """The largest coefficient, by which a sum of floats is divided: others have no greatest common divisor."""
+    sizes = [magnitude(term.coefficient) for term in body.terms]
+    return max(sizes) if any(isinstance(size, float) for size in sizes) else 1
 
 
 def _sigmoid_by_exponentials(argument: Sum) -> Sum:
@@ -267,3 +303,10 @@ def added(terms: Sequence[Term]) -> Sum:
         return total
     least = {like: ROUNDING * size for like, size in largest.items()}
     return Sum(t for t in total.terms if magnitude(t.coefficient) > least.get((t.factors, t.summed), 0))
+
+
+def alike(one: Sum, other: Sum) -> bool:
+    """Whether rounding alone tells the floats of two sums apart."""
+    return not added(
+        [*add(one).terms, *(Term(number(-t.coefficient), t.factors, t.summed) for t in add(other).terms)]
+    ).terms

@@ -7,12 +7,12 @@ settled. What nothing tells is tried both ways.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 from typing import TypeAlias
 
 from ..dims import Dim
-from ..rewrites import reread
+from ..rewrites import elsewhere, power
 from ..terms import (
     DELTA,
     ONE,
@@ -23,6 +23,7 @@ from ..terms import (
     Input,
     Shared,
     Slot,
+    Sum,
     Tensor,
     Term,
     combine,
@@ -31,6 +32,7 @@ from ..terms import (
     slot_parts,
     topological,
 )
+from .offsets import plainest
 from .signs import reading, upright
 
 AXES = 4  # indices of which either direction is as good: more are left as they are
@@ -44,14 +46,18 @@ Lean: TypeAlias = dict[tuple[str, int], int]
 class Forward:
     """Contractions that run forward, found so far."""
 
-    def __init__(self) -> None:
-        self.turned: dict[Contraction, Term] = {}
-        self.leans: dict[Tensor, Sequence[Lean]] = {}
+    def __init__(self, read: Callable[[Factor], Sum], plain: bool, known: Forward | None) -> None:
+        """``read`` finds the normal form of what is read elsewhere; ``known`` has found some directions already."""
+        self.read = read
+        self.plain = plain
+        self.turned: dict[Contraction, Term] = {} if known is None else known.turned
+        self.leans: dict[Tensor, Sequence[Lean]] = {} if known is None else known.leans
 
     def of(self, tensor: Contraction) -> Term:
         """What a contraction is, over its axes, with its summed indices running forward."""
         if tensor not in self.turned:
-            self.turned[tensor] = nested(self._forward(tensor.term(tensor.axes)))
+            term = tensor.term(tensor.axes)
+            self.turned[tensor] = nested(self._forward(plainest(term, self.read) if self.plain else term))
         return self.turned[tensor]
 
     def _forward(self, term: Term) -> Term:
@@ -65,8 +71,21 @@ class Forward:
         backward = [index for index in term.summed if settled.get(index) == -1]
         most = len(left) if len(left) <= AXES else 0
         ways = [chosen for count in range(most + 1) for chosen in combinations(left, count)]
-        directions = [_turned(term, (*backward, *way)) for way in ways]
+        directions = [self._turned(term, (*backward, *way)) for way in ways]
         return upright(min((one for one in directions if one is not None), key=reading, default=term))
+
+    def _turned(self, term: Term, turning: Sequence[Index]) -> Term | None:
+        """The term with some indices running the other way; None where it becomes several."""
+        if not turning:
+            return term
+        mapping: dict[Index, Slot] = {index: combine(((MINUS, index),), index.dim - 1) for index in turning}
+        factors: list[Factor] = []
+        for factor in (factor.substitute(mapping) for factor in term.factors):
+            read = power(self.read(factor), factor.power).terms if elsewhere(factor) else (Term(1, (factor,)),)
+            if len(read) != 1 or read[0].coefficient != 1:
+                return None
+            factors.extend(read[0].factors)
+        return product(term.coefficient, factors, term.summed)
 
     def _leans(self, factors: Iterable[Factor]) -> dict[Index, Lean]:
         """To which side each index leans in a product."""
@@ -140,13 +159,3 @@ def _opposed(factors: Sequence[Factor], settled: dict[Index, int], left: Sequenc
         for index, sign in parts:
             _add(found.setdefault(index, {}), {(look, 0): -pull}, sign)
     return {index: side for index in left if (side := _side(found.get(index, {})))}
-
-
-def _turned(term: Term, turning: Sequence[Index]) -> Term | None:
-    """The term with some indices running the other way; None where it becomes several."""
-    if not turning:
-        return term
-    mapping: dict[Index, Slot] = {index: combine(((MINUS, index),), index.dim - 1) for index in turning}
-    factors = [factor.substitute(mapping) for factor in term.factors]
-    found = reread(product(term.coefficient, factors, term.summed)).terms
-    return found[0] if len(found) == 1 and found[0].coefficient == term.coefficient else None

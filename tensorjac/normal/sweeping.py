@@ -29,12 +29,12 @@ from ..terms import (
     topological,
 )
 from .expanding import LIMIT, Normal, TooLarge, loosened, opens
-from .functions import by_others
-from .orders import Forward
+from .functions import added, alike, by_others
 from .values import AGREE, Array, Point
 
 STEPS = 40  # in which sums are opened, or divisors multiplied away, until a difference has no terms
-MOST = 4000  # factors that are brought into order for one proof, which takes a second
+MOST = 4000  # factors that are brought into order for one proof that parts are equal, which takes a second
+LAST = 12000  # and for that of the whole
 VAIN = 20000  # and for all proofs that parts are equal which come to nothing
 TRIES = 3  # proofs by which a part is sought among those of its value
 RANK = 5  # a tensor of more axes is not compared with others, in all orders of these
@@ -43,8 +43,9 @@ RANK = 5  # a tensor of more axes is not compared with others, in all orders of 
 class Swept(Normal):
     """Normal forms with their sums left whole, in which parts that are proved equal are one part."""
 
-    def __init__(self, point: Point, forward: Forward) -> None:
-        super().__init__(False, forward)
+    def __init__(self, point: Point, whole: Normal) -> None:
+        """``whole`` has normal forms at hand in which parts are not yet one."""
+        super().__init__(False, whole.plain, whole.forward)
         self.point = point
         self.proving = False
         self.spare: float = VAIN
@@ -60,7 +61,7 @@ class Swept(Normal):
             return found
         alike = self.seen.setdefault(tuple(sorted(value.shape)), [])
         for like in self._alike(tensor, value, alike):
-            if like == found or self.proves(add(found, multiply(constant(-1), like)), self.spare):
+            if self._same(found, like) or self._same_function(found, like):
                 return like
         alike.append((value, tensor))
         return found
@@ -82,10 +83,27 @@ class Swept(Normal):
                     yield self.known[other].substitute(dict(zip(other.axes, axes, strict=True)))
                     break
 
-    def proves(self, gap: Sum, most: float = MOST) -> bool:
+    def _same(self, one: Sum, other: Sum) -> bool:
+        return alike(one, other) or self.proves(add(one, multiply(constant(-1), other)), min(MOST, self.spare))
+
+    def _same_function(self, one: Sum, other: Sum) -> bool:
+        """Whether these are a function of the same: floats within it that rounding alone tells apart count as one."""
+        first, second = one.lone, other.lone
+        if first is None or second is None:
+            return False
+        f, g = first.tensor, second.tensor
+        if not isinstance(f, Apply) or not isinstance(g, Apply) or f.operation is not g.operation:
+            return False
+        if f.shape[f.batch :] != g.shape[g.batch :] or first.slots[f.batch :] != second.slots[g.batch :]:
+            return False
+        if f.cores_at(first.slots) != g.cores_at(second.slots):
+            return False
+        return all(map(self._same, f.arguments(first.slots), g.arguments(second.slots)))
+
+    def proves(self, gap: Sum, most: float) -> bool:
         """Whether a difference is 0: its sums are opened, the outermost first, until all terms have cancelled."""
         outer, self.proving = self.proving, True
-        whole, self.left = self.left, (most := min(MOST, most))
+        whole, self.left = self.left, most
         try:
             gap = self._opened(self.of(gap))
             with without("sigmoid"):
@@ -94,7 +112,7 @@ class Swept(Normal):
                     others = [one for term in loose for one in by_others(term)]
                     if others == loose:
                         break
-                    gap = self._opened(self.of(Sum(others)))
+                    gap = self._opened(self.of(added(others)))
         except TooLarge:
             return False
         else:
@@ -125,7 +143,7 @@ class Swept(Normal):
         for term, opened in zip(gap.terms, loose, strict=True):
             touched = any(opens(factor) and factor.tensor in outermost for factor in opened.factors)
             terms.extend(_multiplied_out(opened, outermost) if touched else (term,))
-        return self.of(Sum(terms)) if held else None
+        return self.of(added(terms)) if held else None
 
     def _cleared(self, gap: Sum) -> Sum | None:
         """The difference times what its terms are divided by, and without what they share, unless that is 0 itself;

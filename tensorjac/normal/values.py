@@ -39,7 +39,9 @@ Array = np.ndarray[Any, Any]
 Operand = tuple[tuple[Index, ...], Array]
 
 BOX = 1 << 20  # entries of a product over all of its indices; larger ones are not computed
-RANGES = ((-0.8, 0.8), (0.3, 0.9), (1.2, 2.0))  # where arguments are drawn until values are finite
+# Where arguments are drawn until values are finite; and what is added to diagonals, so that matrices have inverses: to
+# those of tall and wide ones, too, where products and powers of matrices would be nearly singular otherwise.
+RANGES = ((-0.8, 0.8, 1), (0.3, 0.9, 1), (1.2, 2.0, 1), (-0.3, 0.3, 2))
 LARGEST = 1e100
 TRIES = 100  # of sizes
 POINTS = 3  # of those at which all assumptions hold: a wide matrix has no inverse of XᵀX, and a tall one none of XXᵀ
@@ -52,7 +54,7 @@ DIFFER = 1e-8  # of values, relative to the largest of all parts: beside nearly 
 class Point:
     """Numbers for sizes and inputs, and the values of tensors there; None for what has no finite value."""
 
-    def __init__(self, sizes: Mapping[str, int], bounds: tuple[float, float]) -> None:
+    def __init__(self, sizes: Mapping[str, int], bounds: tuple[float, float, int]) -> None:
         self.sizes = sizes
         self.bounds = bounds
         self.known: dict[Tensor, Array | None] = {}
@@ -118,10 +120,13 @@ class Point:
             if tensor.operation.name in INVERTING and np.max(np.linalg.cond(value), initial=0) > WORST:
                 return None
             args.append(value.reshape(*value.shape[: len(batch)], -1) if tensor.operation.reduces else value)
+        if tensor.operation.name == "equal":
+            # the largest entry, calculated otherwise, is still the largest
+            return np.asarray(np.isclose(args[0], args[1], rtol=AGREE, atol=AGREE), dtype=float)
         return np.asarray(tensor.operation.value(*args), dtype=float)
 
     def _drawn(self, tensor: Input) -> Array | None:
-        """Numbers that depend on the name and the shape alone; of square matrices, such as have an inverse.
+        """Numbers that depend on the name and the shape alone; of matrices, such as have an inverse.
 
         None where they would be too many.
         """
@@ -129,8 +134,11 @@ class Point:
         if prod(shape) > BOX:
             return None
         rng = np.random.default_rng([*tensor.name.encode(), *shape])
-        drawn = np.asarray(rng.uniform(*self.bounds, shape))
-        return drawn + np.eye(shape[-1]) if len(shape) > 1 and shape[-1] == shape[-2] else drawn
+        low, high, diagonal = self.bounds
+        drawn = np.asarray(rng.uniform(low, high, shape))
+        if len(shape) < 2 or (diagonal == 1 and shape[-1] != shape[-2]):
+            return drawn
+        return drawn + diagonal * np.eye(shape[-2], shape[-1])
 
     def _shape(self, axes: Sequence[Index]) -> tuple[int, ...]:
         return tuple(axis.dim.evaluate(self.sizes) for axis in axes)
