@@ -1092,9 +1092,9 @@ def mahalanobis(x, y, S):
     return np.sqrt((x - y) @ np.linalg.inv(S) @ (x - y))
 
 
-@case(X="b 2", y="b", penalty="", domain={"penalty": "positive"}, sizes={"b": 5})
+@case(X="b n", y="b", penalty="", domain={"penalty": "positive"}, sizes={"b": 5})
 def ridge_regression(X, y, penalty):
-    return np.linalg.solve(X.T @ X + penalty * EYE2, X.T @ y)
+    return np.linalg.solve(X.T @ X + penalty * tj.eye(X.shape[1]), X.T @ y)
 
 
 @case(X="b c n", W="k c 3", sizes={"b": 1, "c": 2, "k": 4, "n": 5})

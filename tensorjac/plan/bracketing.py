@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 
-from ..terms import Contraction, Factor, Index, Sum, Tensor, Term, contraction, product, signature
+from ..terms import Contraction, Factor, Index, Number, Sum, Tensor, Term, contraction, of_factor, product, signature
 from .bodies import Bodies
 from .choices import Choice, Choices
 from .paths import EXHAUSTIVE
@@ -21,6 +21,34 @@ def rebracketed(bodies: Bodies, choices: Choices) -> Bodies:
         if not computed.rebracket(waiting[-1]):
             waiting.pop()
     return computed.bodies
+
+
+def read_off(bodies: Bodies, choices: Choices) -> Bodies:
+    """Σ_k X[ik] Y[ik] is P[ii] where P[ij] = Σ_k X[ik] Y[jk] is computed anyway."""
+    alike: dict[Number, list[Contraction]] = {}
+    for tensor in bodies.inner:
+        if isinstance(tensor, Contraction):
+            alike.setdefault(tensor.signature, []).append(tensor)
+    found = {
+        one: read
+        for group in alike.values()
+        for one, other in permutations(group, 2)
+        if one.rank == other.rank - 1 and (read := _diagonal(one, other)) is not None
+    }
+    if not found or not choices.takes(Choice.READ_OFF):
+        return bodies
+    return Bodies(bodies.roots, bodies.inner | {one: [of_factor(read)] for one, read in found.items()}).pruned()
+
+
+def _diagonal(one: Contraction, other: Contraction) -> Factor | None:
+    """The factor that reads one contraction, over its own axes, off a diagonal of another; None where it is on none."""
+    for row, column in combinations(other.axes, 2):
+        if row.dim is column.dim:
+            tied = contraction([factor.substitute({column: row}) for factor in other.factors], other.summed)
+            if tied.tensor is one:
+                read = dict(zip(tied.labels, one.axes, strict=True))
+                return other(*(read[row if axis is column else axis] for axis in other.axes))
+    return None
 
 
 class _Computed:

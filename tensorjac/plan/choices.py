@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -20,8 +21,10 @@ class Choice(Enum):
 
     MULTIPLIED_OUT = "a (b + c) + d is a b + a c + d, in which other factors are common, where b + c stands once"
     OPENED = "a product of matrices that is computed anyway is opened, where another one is found in it"
+    READ_OFF = "what is on the diagonal of a product of matrices that is computed anyway is read there"
     TAKEN_OUT = "what several terms of a sum have in common counts once, since it is taken out of them"
     NUMBERS = "numbers that several products have in common are multiplied once"
+    DISTRIBUTED = "a (b c + d) is (a b) c + a d, where a b is computed anyway"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ def cheapest(make: Callable[[Choices], Made], cost: Callable[[Made], tuple[float
 
 # A call of NumPy takes about as long as this many multiplications and additions.
 CALL = 4000.0
+# What is read off a diagonal.
+_DIAGONAL = re.compile(r'np\.diagonal\(|np\.einsum\("(\w)\1->\1"')
 # An einsum of two arrays takes about as long as this many products of its entries, all indices written out.
 EINSUM = 3
 
@@ -87,6 +92,8 @@ def _taken(value: Value, costs: Costs) -> float:
         return MOVED * EINSUM * costs.elements(dict(zip(axes.replace(",", ""), extents, strict=True)).values())
     if value.kind == "matmul":
         return MOVED * max(sizes) + 2 * sizes[0] * costs.elements(value.args[0].shape[-1:])
+    if len(sizes) == 2 and _DIAGONAL.match(text):
+        return MOVED * sizes[0]
     if text.startswith("np.tensordot"):
         # each index stands in two of the three arrays
         return MOVED * max(sizes) + 2 * sqrt(prod(sizes))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import combinations
 
-from ..terms import Contraction, Factor, Index, Shared, Slot, Sum, Tensor, Term, product, scaled
+from ..terms import DELTA, Contraction, Factor, Index, Shared, Slot, Sum, Tensor, Term, product, scaled, shared
 from .bodies import Bodies
 from .choices import Choice, Choices
 
@@ -31,6 +32,49 @@ def multiplied_out(bodies: Bodies, choices: Choices) -> Bodies:
     for tensor in bodies.inner:
         inner[tensor] = [written(body) for body in inner[tensor]]
     return Bodies([written(root) for root in bodies.roots], inner).pruned()
+
+
+def distributed(bodies: Bodies, choices: Choices) -> Bodies:
+    """a (b c + d) becomes (a b) c + a d, where a b is computed anyway and b c + d stands nowhere else."""
+    uses = bodies.uses()
+    made = {tensor for tensor, group in bodies.inner.items() if _is_pair(tensor, group)}
+
+    def written(body: Sum) -> Sum:
+        if len(body.terms) != 1 or body.terms[0].summed:
+            return body
+        (term,) = body.terms
+        apart = [factor for factor in term.factors if factor.tensor in made and uses[factor.tensor] == 1]
+        for factor in apart:
+            (term,) = _pieces(term, factor, bodies.inner)
+        others = made.difference(factor.tensor for factor in apart)
+        for factor in term.factors:
+            if _is_sum(factor) and uses[factor.tensor] == 1:
+                pieces = _pieces(term, factor, bodies.inner)
+                paired = [_with_pair(piece, others) for piece in pieces]
+                if paired != pieces and choices.takes(Choice.DISTRIBUTED):
+                    return Sum(paired)
+        return body
+
+    return bodies.mapped(written).pruned()
+
+
+def _is_pair(tensor: Tensor, group: Sequence[Sum]) -> bool:
+    """Whether a tensor is a product of two others, made an array of its own because several products have it."""
+    if not isinstance(tensor, Shared) or len(group[0].terms) != 1:
+        return False
+    (term,) = group[0].terms
+    return len(term.factors) == 2 and not term.summed and all(factor.power == 1 for factor in term.factors)
+
+
+def _with_pair(term: Term, made: Container[Tensor]) -> Term:
+    """The term with two factors as the array that their product is anyway, where there is one."""
+    for a, b in combinations(term.factors, 2):
+        if a.power == b.power == 1 and DELTA not in (a.tensor, b.tensor):
+            pair = shared(Sum((product(1, (a, b)),)))
+            if pair.tensor in made:
+                rest = [factor for factor in term.factors if factor not in (a, b)]
+                return product(term.coefficient, [*rest, pair], term.summed)
+    return term
 
 
 def _opened(

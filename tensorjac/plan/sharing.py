@@ -22,13 +22,13 @@ from ..terms import (
     shared,
 )
 from .bodies import Bodies
-from .bracketing import rebracketed
+from .bracketing import read_off, rebracketed
 from .choices import Choices
 from .costs import Costs
 from .cycles import shared_between_gradients
 from .gathering import gathered
 from .lifting import lifted
-from .multiplying import multiplied_out
+from .multiplying import distributed, multiplied_out
 from .orienting import oriented
 from .pairs import paired
 from .reordering import reordered
@@ -43,11 +43,11 @@ def prepared(roots: Sequence[Sum], costs: Costs, choices: Choices) -> Bodies:
     bodies = _with_extremes_once(Bodies.below(lifted(roots)))
     if len(bodies.inner) > LIMIT:
         choices = Choices()
-    below = rebracketed(bodies, choices)
+    below = read_off(rebracketed(bodies, choices), choices)
     ordered = multiplied_out(reordered(shared_between_gradients(below, costs), costs), choices)
     bodies = with_indicators(_opened(ordered)).mapped(_joined_products)
     _include_new(bodies)
-    shared_pairs = paired(gathered(bodies, costs, (Contraction,)), costs, choices)
+    shared_pairs = distributed(paired(gathered(bodies, costs, (Contraction,)), costs, choices), choices)
     return oriented(gathered(shared_pairs, costs, (Contraction, Shared)))
 
 

@@ -34,6 +34,14 @@ def _tidy(
     values: Values, value: Value, args: Sequence[Value], uses: Counter[int], sums: Mapping[int, Value]
 ) -> Value | None:
     """The value over these arguments, written otherwise; None where it stays as it is."""
+    if value.kind in ("matmul", "sum"):
+        for k, arg in enumerate(args):
+            if arg.kind == "scale" and value.rank < arg.rank and uses[id(value.args[k])] == 1:
+                # a sum is scaled in place of what it sums
+                inner = values.make(
+                    value.kind, [*args[:k], arg.args[0], *args[k + 1 :]], value.detail, value.shape, hint=value.hint
+                )
+                return values.multiply(inner, values.scalar(arg.detail))
     if value.kind == "transpose":
         if args[0].kind == "matmul" and uses[id(value.args[0])] == 1 and value.detail == (1, 0):
             return _turned(values, args[0])
