@@ -22,8 +22,8 @@ from tensorjac import rewrites
 from tensorjac.function import Function
 from tensorjac.normal import normal
 from tensorjac.plan.choices import CALL, work
-from tensorjac.rewrites import registry
-from tensorjac.terms import Sum
+from tensorjac.rewrites import merging, registry
+from tensorjac.terms import Sum, product
 
 ARRAYS = arrays()
 
@@ -449,3 +449,22 @@ def test_the_step_of_a_sum_has_no_number():
 def unsimplified(fun, x):
     with rewrites.without(*rewrites.REWRITES):
         return results(tj.trace(fun, x="n"), {"x": x})
+
+
+def test_products_of_many_sums_are_not_multiplied_out(monkeypatch):
+    """Each layer that multiplies by 1 + t would double the terms that are tried."""
+    tried = []
+    monkeypatch.setattr(merging, "product", lambda *args: tried.append(1) or product(*args))
+
+    def network(layers):
+        def fun(x, W):
+            for _ in range(layers):
+                x = x + np.tanh(x @ W) * x
+            return x
+
+        return fun
+
+    F = tj.trace(network(24), x="b n", W="n n")
+    assert len(tried) < 24 * 24 * 64
+    x, W = np.random.default_rng(0).normal(size=(3, 4)) / 4, np.eye(4) / 2
+    np.testing.assert_allclose(F(x, W), network(24)(x, W), rtol=1e-12)

@@ -89,7 +89,7 @@ def cancel(total: Sum) -> Sum:
 
 def _all_opened(total: Sum) -> Sum:
     """s (1 - t) - (1 - s) t as s - t: a short sum multiplied out altogether, where half of its terms vanish."""
-    if len(total.terms) > _FEW or sum(map(_opens, total.terms)) < 2:
+    if len(total.terms) > _FEW or sum(map(_opens, total.terms)) < 2 or sum(map(_pieces, total.terms)) > _MANY:
         return total
     opened = [piece for term in total.terms for piece in _multiplied_out(term)]
     merged = merge(Sum(opened))
@@ -97,12 +97,20 @@ def _all_opened(total: Sum) -> Sum:
 
 
 _FEW = 3
+# Products of more terms than this stay as they are: there are twice as many with every sum that is a factor.
+_MANY = 64
 
 
 def _opens(term: Term) -> bool:
     """Whether a product has sums of two terms among its factors, and no other sums that could be opened."""
     held = [f.tensor for f in term.factors if isinstance(f.tensor, Shared) and f.power == 1]
     return bool(held) and all(isinstance(tensor, Shared) and len(tensor.body.terms) == 2 for tensor in held)
+
+
+def _pieces(term: Term) -> int:
+    """Into how many terms a product is multiplied out."""
+    sums = sum(isinstance(f.tensor, Shared) and f.power == 1 and len(f.tensor.body.terms) == 2 for f in term.factors)
+    return 1 << sums
 
 
 def _multiplied_out(term: Term) -> list[Term]:
