@@ -360,6 +360,10 @@ def squares_of_distances(X, Z):
     return ((np.tril(Y @ Y.T, -1) @ X / 5) ** 2).sum(axis=-1)
 
 
+def cubed(X):
+    return np.linalg.matrix_power(X @ X.T, 3) @ X
+
+
 def causal_squares(X, Z):
     Y = np.tril(X @ X.T) / 3
     Y = Y[::-1, 1:] * Y[:, :-1]
@@ -406,6 +410,11 @@ UNPROVED = {
         lambda X, Z: np.tanh(cosines(X * X.min(axis=1, keepdims=True))).prod(axis=1),
         "n n",
         "jvp jvp",
+    ),
+    "powers of a repeated gram": (
+        lambda X, Z: np.tanh(cubed(3 * np.repeat(X, 2, axis=0))).prod(axis=1),
+        "3 3",
+        "vjp",
     ),
     "squares of distances": (squares_of_distances, "n n", "jvp"),
     "neighbours of padded rows": (

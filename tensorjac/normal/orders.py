@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import TypeAlias
 
 from ..dims import Dim
-from ..rewrites import elsewhere, power
+from ..rewrites import elsewhere, power, reread
 from ..terms import (
     DELTA,
     ONE,
@@ -75,12 +75,19 @@ class Forward:
         return upright(min((one for one in directions if one is not None), key=reading, default=term))
 
     def _turned(self, term: Term, turning: Sequence[Index]) -> Term | None:
-        """The term with some indices running the other way; None where it becomes several."""
+        """The term with some indices running the other way; None where it becomes several.
+
+        What it reads then is built again, or in the plain form brought into normal form.
+        """
         if not turning:
             return term
         mapping: dict[Index, Slot] = {index: combine(((MINUS, index),), index.dim - 1) for index in turning}
+        moved = [factor.substitute(mapping) for factor in term.factors]
+        if not self.plain:
+            found = reread(product(term.coefficient, moved, term.summed)).terms
+            return found[0] if len(found) == 1 and found[0].coefficient == term.coefficient else None
         factors: list[Factor] = []
-        for factor in (factor.substitute(mapping) for factor in term.factors):
+        for factor in moved:
             read = power(self.read(factor), factor.power).terms if elsewhere(factor) else (Term(1, (factor,)),)
             if len(read) != 1 or read[0].coefficient != 1:
                 return None
