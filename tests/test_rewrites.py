@@ -23,7 +23,7 @@ from tensorjac.function import Function
 from tensorjac.normal import normal
 from tensorjac.plan.choices import CALL, work
 from tensorjac.rewrites import merging, registry
-from tensorjac.terms import Sum, product
+from tensorjac.terms import Shared, Sum, product, topological
 
 ARRAYS = arrays()
 
@@ -468,3 +468,24 @@ def test_products_of_many_sums_are_not_multiplied_out(monkeypatch):
     assert len(tried) < 24 * 24 * 64
     x, W = np.random.default_rng(0).normal(size=(3, 4)) / 4, np.eye(4) / 2
     np.testing.assert_allclose(F(x, W), network(24)(x, W), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "layer", [lambda x, W: np.tanh(x @ W) * x, lambda x, W: x + np.tanh(x @ W) * x], ids=["gated", "residual"]
+)
+def test_gates_of_many_layers_do_not_pile_up(layer):
+    """A layer that multiplies by a gate adds some factors, not as many as there are layers below it."""
+
+    def factors(layers):
+        def fun(x, W):
+            for _ in range(layers):
+                x = layer(x, W)
+            return x
+
+        F = tj.trace(fun, x="b n", W="n n")
+        bodies = [body for G in (F, F.vjp("W")) for _, body in G._parts.outputs.values()]
+        held = topological(tensor for body in bodies for tensor in body.tensors)
+        inside = [each.body for each in held if isinstance(each, Shared)]
+        return sum(len(term.factors) for body in (*bodies, *inside) for term in body.terms)
+
+    assert factors(40) < 2.2 * factors(20)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..errors import TraceError, UnsupportedError
-from ..rewrites import add, multiply, power
+from ..rewrites import add, compact, multiply, power
 from ..terms import ZERO, Number, Sum, constant
 from .masks import MINUS_ONE, either, equal, greater, not_for_masks
 from .operands import aligned, elementwise, lift, literal, wider
@@ -41,7 +41,7 @@ def minus(x1: Any, x2: Any) -> Tracer:
 def times(x1: Any, x2: Any) -> Tracer:
     left, right = lift(x1), lift(x2)
     axes, bodies = aligned(left, right)
-    return Tracer(axes, multiply(*bodies), wider(left.kind, right.kind))
+    return Tracer(axes, compact(multiply(*bodies)), wider(left.kind, right.kind))
 
 
 @implements("divide", "true_divide")
