@@ -149,6 +149,7 @@ class Compiled:
             other = self._made_again({name: Dim.of(sizes[name]) for name in sorted(fixed)})
         except Exception as error:  # whatever a person's function raises where NumPy does not take such arrays
             if broken is None:
+                # nothing that this one relies on is broken: it computes what the formula says of sums over nothing
                 return self, sizes
             raise not_met(broken, sizes, inputs, tried=True) from error
         return other._fitting(arguments)
