@@ -29,7 +29,7 @@ from .triangles import is_indicator
 class Use(NamedTuple):
     """Where a tensor stands: in which sum, in which of its terms, and as which factor."""
 
-    body: Sum
+    body: Sequence[Term]
     term: Term
     factor: Factor
 
@@ -56,42 +56,43 @@ def gathered(bodies: Bodies, costs: Costs, kinds: tuple[type[Tensor], ...]) -> B
 
 
 class _Places:
-    """The expressions of the outputs and those inside tensors, and in which of them each tensor stands."""
+    """The expressions of the outputs and those inside tensors, and in which of their terms each tensor stands."""
 
     def __init__(self, bodies: Bodies) -> None:
-        self.sums = list(bodies.roots)
+        self.sums = [list(body.terms) for body in bodies.roots]
         self.own: dict[Tensor, slice] = {}
-        self.where: dict[Tensor, set[int]] = {}
+        self.where: dict[Tensor, set[tuple[int, int]]] = {}
         for tensor, group in bodies.inner.items():
             self.own[tensor] = slice(len(self.sums), len(self.sums) + len(group))
-            self.sums.extend(group)
+            self.sums.extend(list(body.terms) for body in group)
         self.outputs = len(bodies.roots)
         for place in range(len(self.sums)):
             self._note(place)
 
     def _note(self, place: int) -> None:
-        for tensor in self.sums[place].tensors:
-            self.where.setdefault(tensor, set()).add(place)
+        for at, term in enumerate(self.sums[place]):
+            for factor in term.factors:
+                self.where.setdefault(factor.tensor, set()).add((place, at))
 
     def bodies(self) -> Bodies:
-        return Bodies(self.sums[: self.outputs], {tensor: self.sums[place] for tensor, place in self.own.items()})
+        sums = list(map(Sum, self.sums))
+        return Bodies(sums[: self.outputs], {tensor: sums[place] for tensor, place in self.own.items()})
 
-    def of(self, tensor: Tensor) -> Sum:
-        """The expression that a tensor is."""
-        (body,) = self.sums[self.own[tensor]]
-        return body
+    def of(self, tensor: Tensor) -> list[Term]:
+        """The terms of the expression that a tensor is."""
+        (terms,) = self.sums[self.own[tensor]]
+        return terms
 
     def uses(self, tensor: Tensor) -> list[Use]:
-        bodies = [self.sums[place] for place in sorted(self.where[tensor])]
-        terms = [(body, term) for body in bodies for term in body.terms]
+        terms = [(self.sums[place], self.sums[place][at]) for place, at in sorted(self.where[tensor])]
         return [Use(body, term, f) for body, term in terms for f in term.factors if f.tensor is tensor]
 
     def move(self, tensor: Tensor, scaling: Term) -> None:
         """Take a scaling away from all uses of a tensor, and into it."""
-        for place in self.where[tensor]:
-            self.sums[place] = Sum(_without(term, tensor, scaling) for term in self.sums[place].terms)
+        for place, at in self.where[tensor]:
+            self.sums[place][at] = _without(self.sums[place][at], tensor, scaling)
         place = self.own[tensor].start
-        self.sums[place] = Sum(_times(term, scaling) for term in self.sums[place].terms)
+        self.sums[place] = [_times(term, scaling) for term in self.sums[place]]
         self._note(place)
 
 
@@ -136,11 +137,11 @@ def _coefficient(uses: Sequence[Use]) -> Number:
     return numbers.pop() if len(numbers) == 1 else 1
 
 
-def _saves(tensor: Tensor, scaling: Term, uses: Sequence[Use], body: Sum, costs: Costs) -> bool:
+def _saves(tensor: Tensor, scaling: Term, uses: Sequence[Use], body: Sequence[Term], costs: Costs) -> bool:
     """Whether a scaling within a tensor is less operations than where the tensor is used, and no more work."""
-    if scaling == product(1, []) or any(scaled(each.coefficient, scaling.coefficient) is None for each in body.terms):
+    if scaling == product(1, []) or any(scaled(each.coefficient, scaling.coefficient) is None for each in body):
         return False
-    inside = _cost(body.terms[0], scaling.labels, costs) if len(body.terms) == 1 else costs.volume(tensor.axes)
+    inside = _cost(body[0], scaling.labels, costs) if len(body) == 1 else costs.volume(tensor.axes)
     outside = [_cost_of_use(use, tensor, scaling, costs) for use in uses]
     # while sizes are nominal, an axis more says less than an operation more
     worth = 1 if costs.sizes else NOMINAL
@@ -151,7 +152,7 @@ def _cost_of_use(use: Use, tensor: Tensor, scaling: Term, costs: Costs) -> float
     """How many elements a scaling multiplies where a tensor is used: none of its own where it scales a whole sum."""
     back = {axis: slot for slot, axis in _axes(tensor, use.factor).items()}
     here = scaling.substitute(back)
-    if len(use.body.terms) > 1 and all(_has(term, here) for term in use.body.terms):
+    if len(use.body) > 1 and all(_has(term, here) for term in use.body):
         return 0.0
     return _cost(_times(use.term, here, -1), here.labels, costs)
 

@@ -33,10 +33,15 @@ class _Pair:
     summed: bool  # whether the product is summed over an index of the larger one
 
 
+# An expression, and a term of it.
+Place = tuple[int, int]
+
+
 class _Pairs:
     """The pairs of all expressions, kept up to date while pairs are shared.
 
-    Expressions are known by their places: first those of the outputs, then those inside tensors.
+    A term is known by its place: its expression, first those of the outputs, then those inside tensors, and its number
+    there. A gradient may have a term for each layer of a network: only those that change are looked at again.
     """
 
     def __init__(self, bodies: Bodies, costs: Costs, choices: Choices) -> None:
@@ -44,13 +49,15 @@ class _Pairs:
         self.choices = choices
         # by identity, the term being kept alive
         self.known: dict[int, tuple[Term, list[_Pair]]] = {}
-        self.sums: list[Sum] = []
+        self.sums: list[list[Term]] = []
         self.owners: list[Tensor | None] = []
         self.place_of: dict[Tensor, int] = {}
-        # for each pair, by place: its rank among the pairs there, and what it costs there if it is not shared
-        self.found: dict[Hashable, dict[int, tuple[int, list[float]]]] = {}
+        # whether the terms of a sum have a δ
+        self.tied: list[bool] = []
+        # for each pair, by place: its rank among the pairs there, and the pair as it stands there
+        self.found: dict[Hashable, dict[Place, tuple[int, _Pair]]] = {}
         self.first: dict[Hashable, _Pair] = {}
-        self.queue: list[tuple[float, int, int, int, int, Hashable]] = []
+        self.queue: list[tuple[float, int, Place, int, int, Hashable]] = []
         self.entered: dict[Hashable, int] = {}
         self.count = count()
         for root in bodies.roots:
@@ -64,8 +71,8 @@ class _Pairs:
     def bodies(self) -> Bodies:
         roots: list[Sum] = []
         inner: dict[Tensor, list[Sum]] = {}
-        for body, owner in zip(self.sums, self.owners, strict=True):
-            (roots if owner is None else inner.setdefault(owner, [])).append(body)
+        for terms, owner in zip(self.sums, self.owners, strict=True):
+            (roots if owner is None else inner.setdefault(owner, [])).append(Sum(terms))
         return Bodies(roots, inner)
 
     def best(self) -> Hashable | None:
@@ -82,64 +89,72 @@ class _Pairs:
         pair = _product(*self.first[key].factors)
         for place in sorted(self.found[key]):
             changed.update(self._forget(place))
-            body = self.sums[place]
-            self.sums[place] = Sum(_with_pair(t, pair) if self._has(t, key) else t for t in body.terms)
+            expression, at = place
+            self.sums[expression][at] = _with_pair(self.sums[expression][at], pair)
             changed.update(self._note(place))
         own = self.place_of.get(pair)
         if own is not None:
-            changed.update(self._forget(own))
+            for at in range(len(self.sums[own])):
+                changed.update(self._forget((own, at)))
         # its own two factors are what the pair is: they are not looked at again
         (inner,) = pair.body.terms
         self.known[id(inner)] = (inner, [])
         if own is None:
             self._add(pair.body, pair)
         else:
-            self.sums[own] = pair.body
+            self.sums[own] = [inner]
         for other in changed:
             self._enter(other)
 
     def _add(self, body: Sum, owner: Tensor | None) -> None:
+        expression = len(self.sums)
         if owner is not None:
-            self.place_of[owner] = len(self.sums)
-        self.sums.append(body)
+            self.place_of[owner] = expression
+        self.sums.append(list(body.terms))
         self.owners.append(owner)
-        self._note(len(self.sums) - 1)
+        self.tied.append(any(factor.tensor is DELTA for term in body.terms for factor in term.factors))
+        for at in range(len(body.terms)):
+            self._note((expression, at))
 
-    def _note(self, place: int) -> list[Hashable]:
-        """Enter the pairs of the expression at a place."""
-        noted = [pair for term in self.sums[place].terms for pair in self.of(term)]
+    def _note(self, place: Place) -> list[Hashable]:
+        """Enter the pairs of the term at a place."""
+        noted = self._at(place)
         for rank, pair in enumerate(noted):
-            _, costs = self.found.setdefault(pair.key, {}).setdefault(place, (rank, []))
-            if not (costs and self._is_taken_out(pair, place)):
-                costs.append(pair.otherwise)
+            self.found.setdefault(pair.key, {})[place] = (rank, pair)
             self.first.setdefault(pair.key, pair)
         return [pair.key for pair in noted]
 
-    def _is_taken_out(self, pair: _Pair, place: int) -> bool:
-        """Whether a pair that another term of the sum has, too, is multiplied once for both."""
-        if pair.summed or any(f.tensor is DELTA for term in self.sums[place].terms for f in term.factors):
-            return False
-        return self.choices.takes(Choice.TAKEN_OUT)
-
-    def _forget(self, place: int) -> list[Hashable]:
-        noted = list(dict.fromkeys(pair.key for term in self.sums[place].terms for pair in self.of(term)))
+    def _forget(self, place: Place) -> list[Hashable]:
+        noted = [pair.key for pair in self._at(place)]
         for key in noted:
             del self.found[key][place]
         return noted
 
-    def _has(self, term: Term, key: Hashable) -> bool:
-        return any(found.key == key for found in self.of(term))
+    def _at(self, place: Place) -> list[_Pair]:
+        expression, at = place
+        return self.of(self.sums[expression][at])
 
     def _enter(self, key: Hashable) -> None:
         """Put a pair in the queue by what it saves now, if it saves something."""
         self.entered.pop(key, None)
-        otherwise = [cost for _, costs in self.found[key].values() for cost in costs]
+        places = self.found[key]
+        otherwise: list[float] = []
+        seen: set[int] = set()
+        for expression, at in sorted(places):
+            _, pair = places[expression, at]
+            if not (expression in seen and self._is_taken_out(pair, expression)):
+                otherwise.append(pair.otherwise)
+            seen.add(expression)
         saved = sum(otherwise) - self.first[key].cost
         if len(otherwise) > 1 and saved >= 0 and self._is_wanted(self.first[key]):
-            first = min(self.found[key])
+            first = min(places)
             entry = self.entered[key] = next(self.count)
-            rank, _ = self.found[key][first]
+            rank, _ = places[first]
             heappush(self.queue, (-saved, -len(otherwise), first, rank, entry, key))
+
+    def _is_taken_out(self, pair: _Pair, expression: int) -> bool:
+        """Whether a pair that another term of the sum has, too, is multiplied once for both."""
+        return not pair.summed and not self.tied[expression] and self.choices.takes(Choice.TAKEN_OUT)
 
     def _is_wanted(self, pair: _Pair) -> bool:
         """Whether a pair is to be an array of its own: two numbers are only where that is chosen."""
