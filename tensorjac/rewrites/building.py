@@ -42,7 +42,8 @@ from .patterns import logistic_argument, repeats_mask
 from .powers import powered
 from .ranges import reads_once, truth_of
 from .registry import FUNCTION_RULES, Step, current_steps, is_on, name_identity, switched_off
-from .sums import add, opened, whole
+from .remembering import remembered
+from .sums import add, compact, opened, whole
 
 
 def multiply(*sums: Sum) -> Sum:
@@ -240,12 +241,20 @@ def _pushed(factor: Factor) -> Sum | None:
 
 def pushed(factor: Factor) -> Sum:
     """A computed tensor at these slots as what it is there: they are passed on to what it reads."""
-    tensor, slots, exponent = factor
+    found = _passed_on(Term(1, (factor,)))
+    assert found is not None
+    return found
+
+
+@remembered
+def _passed_on(term: Term) -> Sum:
+    ((tensor, slots, exponent),) = term.factors
+    factor = term.factors[0]
     batch = _batch(factor)
     if isinstance(tensor, Contraction):
         inner = finished(reread(tensor.term(slots)))
     elif isinstance(tensor, Shared):
-        inner = substitute(tensor.body, dict(zip(tensor.axes, slots, strict=True)))
+        inner = compact(substitute(tensor.body, dict(zip(tensor.axes, slots, strict=True))))
     else:
         assert isinstance(tensor, Apply)
         cores = tensor.cores_at(batch)

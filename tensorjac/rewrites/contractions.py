@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from itertools import permutations
 from typing import Any
 
@@ -28,7 +27,8 @@ from ..terms import (
 )
 from .building import apply, contracted, finished, multiply
 from .patterns import arguments_of, connected, is_applied, repeats_mask, weight
-from .registry import assumptions, term_rewrite
+from .registry import assumptions, term_rewrite, trying
+from .remembering import remembered
 
 
 @term_rewrite("inverse")
@@ -147,34 +147,42 @@ def _flatten_lone(term: Term) -> Sum | None:
     return Sum((product(term.coefficient, inner.factors, (*term.summed, *inner.summed)),))
 
 
-# Whether terms merge is tried out. Within such a trial nothing is: each would try all factors, and so on.
-_trying: ContextVar[bool] = ContextVar("trying", default=False)
-
-
 @term_rewrite("distribute")
 def _distribute(term: Term) -> Sum | None:
     """Σ_j a[j] (b[j] + c) = Σ_j a[j] b[j] + c Σ_j a[j], only where terms then vanish or merge."""
-    if _trying.get():
+    if trying.get():
         return None
+    if len(term.factors) == 1:
+        return _distribute_alone(term)
     hidden = set(term.summed)
     for factor in term.factors:
         tensor, slots, exponent = factor
         if not isinstance(tensor, Shared) or exponent != 1:
             continue
         touched = {label for label in factor.labels if label in hidden}
-        alone = len(term.factors) == 1
         body = tensor.expression(slots)
         rest = [f for f in term.factors if f is not factor]
         opened = [
             product(term.coefficient * inner.coefficient, [*rest, *inner.factors], term.summed) for inner in body.terms
         ]
         lacking = [piece for inner, piece in zip(body.terms, opened, strict=True) if touched - inner.labels]
-        if not alone and not any(_merges(piece) for piece in lacking):
+        if not any(_merges(piece) for piece in lacking):
             continue
         total = finished(Sum(opened))
-        if len(total.terms) < len(opened) + (not alone):
+        if len(total.terms) <= len(opened):
             return total
     return None
+
+
+@remembered
+def _distribute_alone(term: Term) -> Sum | None:
+    """Σ_j (a[j] + b[j] + c) = Σ_j a[j] + Σ_j b[j] + n c, only where terms then vanish or merge."""
+    ((tensor, slots, exponent),) = term.factors
+    if not isinstance(tensor, Shared) or exponent != 1:
+        return None
+    terms = tensor.expression(slots).terms
+    total = finished(Sum(product(term.coefficient * each.coefficient, each.factors, term.summed) for each in terms))
+    return total if len(total.terms) < len(terms) else None
 
 
 def _merges(term: Term) -> bool:
@@ -183,11 +191,11 @@ def _merges(term: Term) -> bool:
     used = term.labels
     unused = [index for index in term.summed if index not in used]
     parts = [Sum((product(term.coefficient, free),)), *(of_size(index.dim) for index in unused)]
-    token = _trying.set(True)
+    token = trying.set(True)
     try:
         parts += [contracted(product(1, factors, tuple(summed))) for factors, summed in groups]
     finally:
-        _trying.reset(token)
+        trying.reset(token)
     if any(len(part.terms) != 1 for part in parts):
         return False
     joined = multiply(*parts)

@@ -46,6 +46,10 @@ assumptions: ContextVar[tuple[Requirement, ...]] = ContextVar("assumed", default
 current_steps: ContextVar[list[Step] | None] = ContextVar("steps", default=None)
 
 
+# Whether terms merge is tried out. Within such a trial nothing else is: each would try all factors, and so on.
+trying: ContextVar[bool] = ContextVar("trying", default=False)
+
+
 TERM_RULES: list[tuple[str, Rule]] = []
 
 

@@ -59,7 +59,7 @@ def name_bits(names: Iterable[str]) -> int:
 class Tensor:
     """A closed tensor: its value needs nothing but the inputs that it names."""
 
-    __slots__ = ("__weakref__", "antisymmetries", "axes", "key", "needs", "parts", "shape", "sign", "symmetries")
+    __slots__ = ("__weakref__", "antisymmetries", "axes", "key", "known", "needs", "parts", "shape", "sign", "symmetries")
     _interned: ClassVar[WeakValueDictionary[bytes, Tensor]] = WeakValueDictionary()
     _lock: ClassVar = Lock()
 
@@ -71,6 +71,7 @@ class Tensor:
     symmetries: tuple[tuple[int, ...], ...]  # axis permutations that change nothing, the identity left out
     antisymmetries: tuple[tuple[int, ...], ...]  # axis permutations that turn the sign
     sign: int  # 2: known to be positive; 1: known to be nonnegative; 0: unknown
+    known: dict[Hashable, Sum | None]  # what rewrites have found of it
 
     def _setup(
         self,
@@ -91,6 +92,7 @@ class Tensor:
         self.sign = sign
         self.symmetries = symmetries
         self.antisymmetries = antisymmetries
+        self.known = {}
 
     @property
     def rank(self) -> int:
