@@ -104,10 +104,18 @@ def norm_of_two_layers(np: ModuleType) -> Function:
 
 
 def chain(np: ModuleType, layer: str) -> Function:
-    """As many layers as there are matrices: linear, tanh, residual or softmax."""
+    """As many layers as there are matrices: linear, tanh, residual, softmax, gated or pre-norm."""
+
+    def normalised(X):
+        C = X - X.mean(axis=-1, keepdims=True)
+        return C / np.sqrt((C * C).mean(axis=-1, keepdims=True) + 1e-5)
 
     def step(X, W):
+        if layer == "pre-norm":
+            return X + np.tanh(normalised(X) @ W)
         Z = X @ W
+        if layer == "gated":
+            return X + np.tanh(Z) * X
         if layer == "linear":
             return Z
         if layer == "softmax":

@@ -15,7 +15,7 @@ from benchmarks import functions
 from benchmarks.cases import WORKLOADS
 from benchmarks.timing import Contest
 
-LAYERS = ("linear", "tanh", "residual", "softmax")
+LAYERS = ("linear", "tanh", "residual", "softmax", "gated", "pre-norm")
 _width = count(2)
 
 

@@ -45,13 +45,15 @@ def raise_sites(trees: Mapping[str, ast.Module]) -> tuple[set[Site], dict[Site, 
     """The raise sites of modules; and those of Python's and NumPy's own errors, with the forms of their messages."""
     nodes = [(path, node) for path, tree in trees.items() for node in ast.walk(tree)]
     functions = [(path, node) for path, node in nodes if isinstance(node, ast.FunctionDef)]
+    # an error of a private kind is caught before anybody could read it
+    signals = {node.name for _, node in nodes if isinstance(node, ast.ClassDef) and node.name.startswith("_")}
     never = {(path, one.name) for path, one in functions if getattr(one.returns, "id", "") == "NoReturn"}
     # what a traced array has like any other array is called of others, too
     public = FAMILY | {name for _, name in never if name[0] != "_" and not hasattr(np.ndarray, name)}
     private = {(path, name) for path, name in never if name[0] == "_"}
     own, others = set[Site](), dict[Site, str]()
     for path, node in nodes:
-        raised = node.exc if isinstance(node, ast.Raise) else None
+        raised = node.exc if isinstance(node, ast.Raise) and called(node.exc) not in signals else None
         if isinstance(raised, ast.Call) and any(hasattr(module, called(raised)) for module in (builtins, np.linalg)):
             others[path, raised.lineno, raised.end_lineno or raised.lineno] = form(raised.args[0])
         elif isinstance(raised, ast.Call) or called(node) in public or (path, called(node)) in private:

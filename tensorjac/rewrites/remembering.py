@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
-from functools import partial, wraps
+from functools import wraps
 
 from ..terms import Index, Sum, Term, slot_labels
 from .registry import Rule, assumptions, current_steps, switched_off, trying
@@ -19,7 +19,8 @@ class _Deeper(Exception):
     """What has to be found first: it lies too deep to be found from here."""
 
     def __init__(self, find: Callable[[int], None]) -> None:
-        self.find = partial(copy_context().run, find)
+        context = copy_context()
+        self.find: Callable[[int], None] = lambda depth: context.run(find, depth)
 
 
 def remembered(rule: Rule) -> Rule:

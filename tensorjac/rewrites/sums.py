@@ -83,8 +83,7 @@ def _kept(body: Sum, sums: Sequence[Sum]) -> tuple[Term, ...]:
     others = [term for other in sums if other is not body for term in other.terms]
     if not others:
         return body.terms
-    alike = {signature(term) for term in others}
-    if any(signature(term) in alike for term in body.terms):
+    if _meets(body.terms, _entered(others)):
         return body.terms
     if len(body.terms) > SPLICED or is_complement(body):
         return whole(body).terms
@@ -94,6 +93,28 @@ def _kept(body: Sum, sums: Sequence[Sum]) -> tuple[Term, ...]:
         if any(f.tensor in held for term in closed.terms for f in term.factors):
             return closed.terms
     return body.terms
+
+
+# The coefficients of the terms of each signature.
+Coefficients = dict[object, set[Number]]
+
+
+def _entered(terms: Sequence[Term], present: Coefficients | None = None) -> Coefficients:
+    """The coefficients of these terms, with those of others that are given."""
+    coefficients = {} if present is None else present
+    for term in terms:
+        coefficients.setdefault(signature(term), set()).add(term.coefficient)
+    return coefficients
+
+
+def _meets(inner: Sequence[Term], others: Coefficients) -> bool:
+    """Whether terms of a sum merge with terms beside it: those of a long one, only where they vanish.
+
+    A long sum is needed as a whole as a rule: opened by each of a network's layers, it would grow with every one.
+    """
+    if len(inner) <= SPLICED:
+        return any(signature(term) in others for term in inner)
+    return any(-term.coefficient in others.get(signature(term), ()) for term in inner)
 
 
 def _held_below(products: Iterable[Sequence[Factor]]) -> set[Tensor]:
@@ -114,15 +135,15 @@ _LEVELS = 5
 def _spliced(terms: list[Term], nested: list[int]) -> list[Term]:
     """The terms with the sums among them written out that share a term with the rest, or are short and stand alone."""
     result = [term for k, term in enumerate(terms) if k not in set(nested)]
-    present = {signature(term) for term in result}
+    present = _entered(result)
     below = _held_below(term.factors for term in result)
     for k in nested:
         inner = list(opened_sum(terms[k]))
         lone = _alone(terms[k])
         short = lone is not None and len(inner) <= SPLICED and lone not in below and not is_complement(lone.body)
-        if short or any(signature(term) in present for term in inner):
+        if short or _meets(inner, present):
             result.extend(inner)
-            present.update(signature(term) for term in inner)
+            _entered(inner, present)
         else:
             result.append(terms[k])
     return result

@@ -59,7 +59,18 @@ def name_bits(names: Iterable[str]) -> int:
 class Tensor:
     """A closed tensor: its value needs nothing but the inputs that it names."""
 
-    __slots__ = ("__weakref__", "antisymmetries", "axes", "key", "known", "needs", "parts", "shape", "sign", "symmetries")
+    __slots__ = (
+        "__weakref__",
+        "antisymmetries",
+        "axes",
+        "key",
+        "known",
+        "needs",
+        "parts",
+        "shape",
+        "sign",
+        "symmetries",
+    )
     _interned: ClassVar[WeakValueDictionary[bytes, Tensor]] = WeakValueDictionary()
     _lock: ClassVar = Lock()
 
