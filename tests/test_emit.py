@@ -488,3 +488,8 @@ def test_a_log_softmax_is_summed_in_two_parts(shape):
     np.testing.assert_allclose(
         gradient, T - special.softmax(X, axis=-1) * T.sum(-1, keepdims=True), atol=1e-12, rtol=1e-12
     )
+
+
+def test_conditions_that_exclude_each_other_are_written():
+    F = tj.parse("Y[i] = x[i] δ[i = 1] δ[i = 0]", x="n")
+    np.testing.assert_array_equal(F(np.ones(3)), np.zeros(3), strict=True)

@@ -139,7 +139,7 @@ class Statements(Texts):
         dims, base, writes = value.detail
         name = self.fresh("out" if base == "empty" else value.hint or "out")
         rest = list(zip(writes, value.args, strict=True))
-        if self._begins(value, *rest[0]):
+        if rest and self._begins(value, *rest[0]):
             _, inner = rest.pop(0)
             self.lines.append(f"{name} = {self.texts[id(inner)][0]}")
         else:

@@ -265,11 +265,13 @@ def _leading_negative(body: Sum) -> bool:
 
 
 def _lead_rank(term: Term) -> tuple[object, ...]:
+    arrays = [f for f in term.factors if not isinstance(f.tensor, Size)]
     return (
-        sum(not isinstance(f.tensor, Size) for f in term.factors),
+        len(arrays),
         # n - 1, and 1 - x
         not term.factors,
-        sorted((_rank(f.tensor), _name(f.tensor), f.tensor.key, str(f.power)) for f in term.factors),
+        # z before what is made of it, as in z - mean(z)
+        sorted((_rank(f.tensor), _name(f.tensor), f.tensor.height, f.tensor.key, str(f.power)) for f in arrays),
     )
 
 
@@ -286,7 +288,7 @@ def _rank(tensor: Tensor) -> int:
     """Products and arguments come before functions of them, as in XA - T and x - max(x)."""
     if isinstance(tensor, Contraction):
         return 0 if len(tensor.factors) > 1 else 2
-    return 2 if isinstance(tensor, Apply | Shared | Size) else 1
+    return 2 if isinstance(tensor, Apply | Shared) else 1
 
 
 def _gcd(a: Number, b: Number) -> Fraction:

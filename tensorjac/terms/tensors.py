@@ -63,6 +63,7 @@ class Tensor:
         "__weakref__",
         "antisymmetries",
         "axes",
+        "height",
         "key",
         "known",
         "needs",
@@ -78,6 +79,7 @@ class Tensor:
     shape: tuple[Dim, ...]
     axes: tuple[Index, ...]  # the canonical output indices, one per axis
     parts: tuple[Tensor, ...]  # the tensors that it is made of, each once
+    height: int  # how many levels of parts are below it
     needs: int  # the inputs that it depends on, by `name_bits`
     symmetries: tuple[tuple[int, ...], ...]  # axis permutations that change nothing, the identity left out
     antisymmetries: tuple[tuple[int, ...], ...]  # axis permutations that turn the sign
@@ -98,8 +100,10 @@ class Tensor:
         self.axes = tuple([Index.at(k, dim) for k, dim in enumerate(shape)])
         self.parts = parts
         self.needs = 0
+        self.height = 0
         for part in parts:
             self.needs |= part.needs
+            self.height = max(self.height, part.height + 1)
         self.sign = sign
         self.symmetries = symmetries
         self.antisymmetries = antisymmetries
