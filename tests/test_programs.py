@@ -415,6 +415,22 @@ def below_the_mean_of_a_power(X, Z):
     return np.minimum(Y, Y.mean())[:, ::-2]
 
 
+def product_below_the_diagonal(X, Z):
+    Y = np.tril(np.pad(X, ((2, 1), (0, 0))) @ Z.T) @ Z / 4
+    return (Y * Y.prod(axis=0))[:, ::-2]
+
+
+def standardised_exponentials(X, Z):
+    Y = X @ X.T @ X / 10
+    Y = np.exp(Y - Y.max())
+    return np.tanh(((Y - Y.mean(axis=0)) / Y.std(axis=0))[1:])
+
+
+def squared_of_least(X, Z):
+    Y = 3 * np.repeat(X, 2, axis=0)
+    return (0.04 * (np.minimum(Y @ Y.T, (Y @ Y.T).T + 0.1) @ Y) ** 2).sum()
+
+
 UNPROVED = {
     "cosines of least rows": (
         lambda X, Z: np.tanh(cosines(X * X.min(axis=1, keepdims=True))).prod(axis=1),
@@ -449,6 +465,9 @@ UNPROVED = {
     "windows of attention": (windows_of_attention, "3 3", "jacobian/X jacobian/Z"),
     "largest of repeated rows": (largest_of_repeated, "3 3", "vjp"),
     "below the mean of a power": (below_the_mean_of_a_power, "b 3", "vjp vjp"),
+    "a product below the diagonal": (product_below_the_diagonal, "3 3", "vjp vjp"),
+    "standardised exponentials": (standardised_exponentials, "b n", "jacobian/X"),
+    "squares of the lesser of two": (squared_of_least, "b 3", "hvp/X"),
 }
 """Programs whose derivative was not known to be itself when its text was read back, and how it was derived."""
 

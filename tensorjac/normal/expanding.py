@@ -36,7 +36,7 @@ from .signs import upright
 # An expression that multiplies out to more terms than this is left as it is.
 LIMIT = 4000
 # Nor are more factors than this brought into order, all terms together: it takes seconds.
-FACTORS = 1500
+FACTORS = 6000
 # Nor is what the rewrites close again and again opened more often.
 AGAIN = 6
 # To a higher power, a sum is one factor.
@@ -63,6 +63,8 @@ class Normal:
         self.forward = Forward(self._pushed, plain, forward)
         self.left = FACTORS if opening else inf
         self.known: dict[Tensor, Sum] = {}
+        # what normal forms are made of
+        self.settled: set[Tensor] = set()
         self.again = 0
 
     def of(self, body: Sum) -> Sum:
@@ -72,7 +74,8 @@ class Normal:
     def _prepare(self, tensors: Iterable[Tensor]) -> None:
         for tensor in topological(tensors):
             if tensor not in self.known:
-                self.known[tensor] = self._tensor(tensor)
+                self.known[tensor] = found = self._tensor(tensor)
+                self.settled.update(part for term in found.terms for part in _read_by(term))
 
     def _tensor(self, tensor: Tensor) -> Sum:
         axes = tensor.axes
@@ -170,16 +173,18 @@ class Normal:
         return [loosened(one) for one in self._term(term)]
 
     def _flat(self, term: Term) -> list[Term]:
-        """δ eliminated and unconnected sums closed; what the rewrites open again is opened here too."""
+        """δ eliminated and unconnected sums closed; what the rewrites open again, or read elsewhere, is done again."""
         self.left -= len(term.factors)
         if self.left < 0:
             raise TooLarge
         zeros: dict[Index, Slot] = {index: constant_slot(0) for index in term.summed if index.dim is ONE}
         moved = product(term.coefficient, [f.substitute(zeros) for f in term.factors], term.summed)
         result = finished(reread(moved) if zeros else Sum((term,)))
+        held = {factor.tensor for factor in term.factors}
         terms: list[Term] = []
         for piece in result.terms:
-            if self._opens_any(Sum((piece,))) and self.again < AGAIN:
+            made = any(isinstance(t, Apply) and t not in held and t not in self.settled for t in _read_by(piece))
+            if (made or self._opens_any(Sum((piece,)))) and self.again < AGAIN:
                 terms.extend(self._once_more(piece))
             else:
                 terms.extend(self._closed(piece))
@@ -229,6 +234,15 @@ class Normal:
         return isinstance(tensor, Contraction) and any(
             isinstance(f.tensor, kinds) and f.power == 1 for f in tensor.factors
         )
+
+
+def _read_by(term: Term) -> set[Tensor]:
+    """The tensors of a term, its contractions opened."""
+    return {
+        part
+        for factor in term.factors
+        for part in (factor.tensor.parts if isinstance(factor.tensor, Contraction) else (factor.tensor,))
+    }
 
 
 def opens(factor: Factor) -> bool:
