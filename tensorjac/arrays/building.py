@@ -110,7 +110,9 @@ class Values:
         return value.kind == "scale" and (id(value) not in self.pinned or value.detail.value < 0)
 
     def _scaled(self, value: Value, by: Scalar) -> Value:
-        if value.kind == "scale" and scaled(by.value, value.detail.value) is not None:
+        # what is there already is subtracted, and not scaled anew with the other sign
+        opens = by != Scalar(-1) or self._opens(value)
+        if value.kind == "scale" and opens and scaled(by.value, value.detail.value) is not None:
             by = by.times(value.detail)
             value = value.args[0]
         if by.is_one:
