@@ -493,3 +493,32 @@ def test_a_log_softmax_is_summed_in_two_parts(shape):
 def test_conditions_that_exclude_each_other_are_written():
     F = tj.parse("Y[i] = x[i] δ[i = 1] δ[i = 0]", x="n")
     np.testing.assert_array_equal(F(np.ones(3)), np.zeros(3), strict=True)
+
+
+def test_layers_are_written_alike():
+    """The sign of what a layer starts from does not change from one to the next."""
+
+    def network(x, W):
+        for _ in range(4):
+            z = x - x.mean(-1, keepdims=True)
+            x = x + np.tanh(z / np.sqrt((z * z).mean(-1, keepdims=True) + 1e-5) @ W)
+        return x
+
+    lines = tj.trace(network, x="b n", W="n n").source().splitlines()
+    assert lines[2] == "    D = x - (x.sum(axis=1) / n)[:, None]"
+    layers = ["".join(c for c in line if not c.isdigit()).replace("x", "z") for line in lines[2:8]]
+    assert layers[0::2] == [layers[0]] * 3
+    assert layers[1::2] == [layers[1]] * 3
+
+
+def test_what_is_there_is_subtracted():
+    """Steps against a gradient: none is computed with both signs."""
+
+    def descent(x, W, g):
+        for _ in range(3):
+            x = x - 0.1 * (x @ W - g)
+        return x
+
+    source = tj.trace(descent, x="b n", W="n n", g="n").vjp("W").source()
+    assert source.count("x @ W") == source.count("x @ W - g") == 1
+    assert "g - " not in source

@@ -68,8 +68,13 @@ class Sums:
             large = Sum(term for term in body.terms if term not in small.terms)
             return self._added([self.value(large, want), self.value(small, None)], want)
         terms = [(term, self.term(term, want)) for term in body.terms]
-        terms.sort(key=lambda each: (each[0].coefficient < 0, -self.costs.volume(each[0].free), each[1][0].first))
+        terms.sort(key=lambda each: self._order(*each))
         return self._added([part for _, part in terms], want)
+
+    def _order(self, term: Term, part: Labelled) -> tuple[object, ...]:
+        """Where a term stands in a sum: what is subtracted last, large arrays first, x before what is made of it."""
+        heights = [factor.tensor.height for factor in term.factors]
+        return term.coefficient < 0, -self.costs.volume(term.free), part[0].first, max(heights, default=0)
 
     def term(self, term: Term, want: Axes | None, *more: Operand) -> Labelled:
         """The value of one product, of ``more`` operands besides, summed over its summed indices."""
