@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import prod
@@ -141,10 +141,16 @@ class Structured(Compiled):
                [6., 6.]]))
         """
         J = self._fitted(args, kwargs) if self._parts.requirements else self
-        entries = J.structure.terms
-        if len(entries) == 1:
-            return [(entries[0], J._cores._at_arrays(args, kwargs))]
-        return list(zip(entries, J._core_arrays(self._bound(args, kwargs)), strict=True))
+        if J._lone_core is not None:
+            entries, at_arrays = J._lone_core
+            return [(entries, at_arrays(args, kwargs))]
+        return list(zip(J.structure.terms, J._core_arrays(self._bound(args, kwargs)), strict=True))
+
+    @cached_property
+    def _lone_core(self) -> tuple[Entries, Callable[..., Any]] | None:
+        """The pattern of the only core and what computes it; None where there are several."""
+        entries = self.structure.terms
+        return (entries[0], self._cores._at_arrays) if len(entries) == 1 else None
 
     def factors(self, *args: Any, **kwargs: Any) -> list[tuple[Entries, str, tuple[Array, ...]]]:
         """The cores as products that are not carried out: for each pattern an einsum equation and its operands.
