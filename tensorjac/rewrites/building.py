@@ -241,36 +241,28 @@ def _pushed(factor: Factor) -> Sum | None:
 
 def pushed(factor: Factor) -> Sum:
     """A computed tensor at these slots as what it is there: they are passed on to what it reads."""
-    found = _passed_on(Term(1, (factor,)))
-    assert found is not None
-    return found
+    tensor, slots, exponent = factor
+    return power(_passed_on(Factor(tensor, slots, 1)), exponent)
 
 
 @remembered
-def _passed_on(term: Term) -> Sum:
-    ((tensor, slots, exponent),) = term.factors
-    factor = term.factors[0]
+def _passed_on(factor: Factor) -> Sum:
+    """The same of a tensor to the first power."""
+    tensor, slots, _ = factor
     batch = _batch(factor)
     if isinstance(tensor, Contraction):
-        inner = finished(reread(tensor.term(slots)))
-    elif isinstance(tensor, Shared):
-        inner = compact(substitute(tensor.body, dict(zip(tensor.axes, slots, strict=True))))
-    else:
-        assert isinstance(tensor, Apply)
-        cores = tensor.cores_at(batch)
-        args = [
-            substitute(arg, {**dict(zip(tensor.axes, batch, strict=False)), **dict(zip(core, own, strict=True))})
-            for arg, core, own in zip(tensor.args, tensor.cores, cores, strict=True)
-        ]
-        assert isinstance(tensor.operation, Primitive)
-        inner = apply(
-            tensor.operation,
-            args,
-            cores if any(cores) else (),
-            slots[tensor.batch :],
-            tensor.shape[tensor.batch :],
-        )
-    return power(inner, exponent)
+        return finished(reread(tensor.term(slots)))
+    if isinstance(tensor, Shared):
+        return compact(substitute(tensor.body, dict(zip(tensor.axes, slots, strict=True))))
+    assert isinstance(tensor, Apply)
+    cores = tensor.cores_at(batch)
+    args = [
+        substitute(arg, {**dict(zip(tensor.axes, batch, strict=False)), **dict(zip(core, own, strict=True))})
+        for arg, core, own in zip(tensor.args, tensor.cores, cores, strict=True)
+    ]
+    assert isinstance(tensor.operation, Primitive)
+    bound = cores if any(cores) else ()
+    return apply(tensor.operation, args, bound, slots[tensor.batch :], tensor.shape[tensor.batch :])
 
 
 def _compares_extremes(tensor: Tensor) -> bool:

@@ -153,7 +153,13 @@ def _distribute(term: Term) -> Sum | None:
     if trying.get():
         return None
     if len(term.factors) == 1:
-        return _distribute_alone(term)
+        ((tensor, slots, exponent),) = term.factors
+        found = None
+        if isinstance(tensor, Shared) and exponent == 1:
+            found = _distribute_alone(Factor(tensor, slots, 1), *term.summed)
+        if found is None:
+            return None
+        return Sum(product(term.coefficient * each.coefficient, each.factors) for each in found.terms)
     hidden = set(term.summed)
     for factor in term.factors:
         tensor, slots, exponent = factor
@@ -175,13 +181,11 @@ def _distribute(term: Term) -> Sum | None:
 
 
 @remembered
-def _distribute_alone(term: Term) -> Sum | None:
+def _distribute_alone(factor: Factor, *summed: Index) -> Sum | None:
     """Σ_j (a[j] + b[j] + c) = Σ_j a[j] + Σ_j b[j] + n c, only where terms then vanish or merge."""
-    ((tensor, slots, exponent),) = term.factors
-    if not isinstance(tensor, Shared) or exponent != 1:
-        return None
-    terms = tensor.expression(slots).terms
-    total = finished(Sum(product(term.coefficient * each.coefficient, each.factors, term.summed) for each in terms))
+    assert isinstance(factor.tensor, Shared)
+    terms = factor.tensor.expression(factor.slots).terms
+    total = finished(Sum(product(each.coefficient, each.factors, summed) for each in terms))
     return total if len(total.terms) < len(terms) else None
 
 

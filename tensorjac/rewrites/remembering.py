@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from functools import wraps
+from typing import TypeVar, cast
 
-from ..terms import Index, Sum, Term, slot_labels
-from .registry import Rule, assumptions, current_steps, switched_off, trying
+from ..terms import Factor, Index, Sum, slot_labels
+from .registry import assumptions, current_steps, switched_off, trying
 
 # What a rule needs to know of parts nested deeper than this is found before it goes on.
 DEEP = 16
 
 _depth: ContextVar[int] = ContextVar("depth", default=0)
+
+Found = TypeVar("Found", bound=Sum | None)
 
 
 class _Deeper(Exception):
@@ -23,37 +26,36 @@ class _Deeper(Exception):
         self.find: Callable[[int], None] = lambda depth: context.run(find, depth)
 
 
-def remembered(rule: Rule) -> Rule:
-    """A rule about single factors that is asked once for each tensor and way of reading it.
+def remembered(rule: Callable[..., Found]) -> Callable[..., Found]:
+    """A rule about a factor to the first power, and indices over which it is summed, that is asked once for each tensor
+    and way of reading it.
 
     The layers of a network are made of each other: otherwise every layer would ask down to the first one, and where
     each is made of two reads of the one before, twice as often as that.
     """
 
     @wraps(rule)
-    def once(term: Term) -> Sum | None:
+    def once(factor: Factor, *summed: Index) -> Found:
         if current_steps.get() is not None:
-            return rule(term)
-        (factor,) = term.factors
-        used = dict.fromkeys([*(label for slot in factor.slots for label in slot_labels(slot)), *term.summed])
+            return rule(factor, *summed)
+        used = dict.fromkeys([*(label for slot in factor.slots for label in slot_labels(slot)), *summed])
         names = {label: Index.at(k, label.dim) for k, label in enumerate(used)}
-        moved = factor.substitute(dict(names))
-        summed = tuple(names[label] for label in term.summed)
+        moved, over = factor.substitute(dict(names)), tuple(names[label] for label in summed)
         known = factor.tensor.known
-        context = (assumptions.get(), switched_off.get(), trying.get())
-        key = (rule, term.coefficient, moved.slots, moved.power, summed, context)
+        key = (rule, moved.slots, over, assumptions.get(), switched_off.get(), trying.get())
 
         def find(depth: int) -> None:
             token = _depth.set(depth + 1)
             try:
-                known[key] = rule(Term(term.coefficient, (moved,), summed))
+                known[key] = rule(moved, *over)
             finally:
                 _depth.reset(token)
 
         if key not in known:
             _find(find)
         found = known[key]
-        return None if found is None else found.substitute({name: label for label, name in names.items()})
+        back = None if found is None else found.substitute({name: label for label, name in names.items()})
+        return cast("Found", back)
 
     return once
 
